@@ -1,0 +1,1 @@
+//! The zoo of Rheobase: neurons, layers, stimuli, connectivity rules, monitors.

@@ -1,0 +1,1 @@
+//! Time, spikes, network description and schedule of Rheobase.

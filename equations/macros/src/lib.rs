@@ -1,0 +1,1 @@
+//! neuron!: equations to fused native Rust.

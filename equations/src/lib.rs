@@ -1,0 +1,1 @@
+//! The component language of Rheobase: from equations to every product.

@@ -1,0 +1,1 @@
+//! File formats of Rheobase, each behind its guard.

@@ -1,0 +1,1 @@
+//! Losses, optimisers and learners of Rheobase.

@@ -1,0 +1,1 @@
+//! WGSL emitted from the equations of Rheobase.

@@ -1,0 +1,2 @@
+//! The `rheobase` command.
+fn main() {}
