@@ -1,1 +1,17 @@
-//! The component language of Rheobase: from equations to every product.
+//! The component language of Rheobase and its passes.
+//!
+//! What lives here: the lexer, parser, units and dimension check with spanned diagnostics; the
+//! [`ir`] and the passes over it (folding, integrators, closed form, expansion of transcendental
+//! functions, reverse mode); surrogates; the f64 interpreter, which is the reference semantics; the
+//! block interpreter; and, in `equations/macros`, the proc macro that turns the same text into
+//! native Rust.
+//!
+//! What may not: networks, time, threads, files.
+
+mod fold;
+pub mod ir;
+pub mod model;
+pub mod native;
+pub mod real;
+pub mod surrogate;
+pub mod unit;

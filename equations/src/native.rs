@@ -1,0 +1,77 @@
+//! What a compiled or interpreted step of a population looks like to its caller.
+//!
+//! Arrays are structure-of-arrays: array k of a group occupies `k*stride .. (k+1)*stride`.
+//! `stride` is a multiple of [`LANES`], so kernels work on whole blocks; lanes beyond `n` are
+//! padding that never spikes.
+
+use crate::real::Real;
+
+/// Neurons per block. Every population array is padded to a multiple of it.
+pub const LANES: usize = 64;
+
+/// One derived quantity of a population.
+#[derive(Clone, Debug)]
+pub enum Derived<R> {
+    /// The same for every neuron: one block of equal values.
+    Shared(Box<[R; LANES]>),
+    /// One value per neuron, padded to the stride.
+    PerNeuron(Vec<R>),
+}
+
+impl<R: Real> Derived<R> {
+    /// The same value for every neuron.
+    #[must_use]
+    pub fn shared(value: R) -> Self {
+        Self::Shared(Box::new([value; LANES]))
+    }
+
+    /// The block of values for neurons `start .. start + LANES`.
+    #[inline(always)]
+    #[must_use]
+    pub fn block(&self, start: usize) -> &[R] {
+        match self {
+            Self::Shared(b) => &b[..],
+            Self::PerNeuron(v) => &v[start..start + LANES],
+        }
+    }
+}
+
+/// Everything one step of a population reads and writes.
+#[derive(Debug)]
+pub struct StepArgs<'a, R> {
+    /// Number of neurons.
+    pub n: usize,
+    /// Length of each array; a multiple of [`LANES`], at least `n`.
+    pub stride: usize,
+    /// State variables: `n_states × stride`.
+    pub states: &'a mut [R],
+    /// What arrived at each input port: `n_inputs × stride`. Zero on return.
+    pub inputs: &'a mut [R],
+    /// Derived quantities, in the order of [`crate::lower::Component::derived`].
+    pub derived: &'a [Derived<R>],
+    /// Random draws: uniforms first, then normals, each `stride` long.
+    pub random: &'a [R],
+    /// Time at the end of the step \[ms\].
+    pub time: R,
+    /// Real-valued outputs: `n_outputs × stride`.
+    pub outputs: &'a mut [R],
+    /// Indices of neurons that fired are appended, ascending.
+    pub spikes: &'a mut Vec<u32>,
+}
+
+/// A compiled step.
+pub type StepFn<R> = fn(&mut StepArgs<'_, R>);
+
+/// A component compiled to native code by `neuron!`.
+#[derive(Clone, Copy, Debug)]
+pub struct NativeComponent {
+    /// Its text.
+    pub text: &'static str,
+    /// Fingerprint of the step programs the code was made from
+    /// ([`crate::lower::Component::fingerprint`]); must match those lowered at run time.
+    pub fingerprint: u64,
+    /// The step in f32.
+    pub step_f32: StepFn<f32>,
+    /// The step in f64.
+    pub step_f64: StepFn<f64>,
+}
