@@ -8,7 +8,10 @@
 //!
 //! What may not: networks, time, threads, files.
 
+pub mod closed_form;
 mod fold;
+pub mod integrate;
+pub mod interpret;
 pub mod ir;
 pub mod model;
 pub mod native;

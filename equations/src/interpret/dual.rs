@@ -1,0 +1,170 @@
+//! Forward mode: values with one tangent each.
+
+use super::{Interpreter, exp_difference, reference, surrogate_derivative};
+use crate::ir::{Binary, Op, Program, Slot, Unary, Value};
+
+/// A value and its derivative along one direction.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Dual {
+    /// The value.
+    pub value: f64,
+    /// Its derivative.
+    pub tangent: f64,
+}
+
+/// Runs `program` in f64 and carries the derivative along one direction.
+///
+/// A Heaviside step has the derivative of its surrogate (none by the shape arguments, on which its
+/// value does not depend); a `select` on [`Unary::Fired`] passes (yes − no) times the tangent of the
+/// spike; `detach`, rounding, indicators and integer operations have none.
+pub fn run_dual(program: &Program, load: &mut dyn FnMut(Slot) -> Dual) -> Vec<(Slot, Dual)> {
+    let mut values = Interpreter::<f64>::new(program.clone());
+    values.run(|slot| load(slot).value, |_, _| {});
+    let mut sweep = Sweep {
+        program,
+        values: &values,
+        tangents: vec![0.0; program.ops.len()],
+    };
+    for (i, op) in program.ops.iter().enumerate() {
+        sweep.tangents[i] = match op {
+            Op::Load(slot) => load(*slot).tangent,
+            other => sweep.tangent(i, other),
+        };
+    }
+    let stores = program.stores.iter();
+    stores
+        .map(|s| {
+            let tangent = sweep.of(s.value);
+            (
+                s.slot,
+                Dual {
+                    value: values.float(s.value),
+                    tangent,
+                },
+            )
+        })
+        .collect()
+}
+
+struct Sweep<'a> {
+    program: &'a Program,
+    values: &'a Interpreter<f64>,
+    tangents: Vec<f64>,
+}
+
+impl Sweep<'_> {
+    fn of(&self, v: Value) -> f64 {
+        self.tangents[v.index()]
+    }
+
+    fn tangent(&self, i: usize, op: &Op) -> f64 {
+        match op {
+            Op::Const(_) | Op::Bool(_) | Op::Int(_) | Op::Load(_) => 0.0,
+            Op::Unary(u, x) => self.unary(i, *u, *x),
+            Op::Binary(o, x, y) => self.binary(i, *o, *x, *y),
+            Op::Select(c, yes, no) => {
+                let chosen = if self.values.boolean(*c) {
+                    self.of(*yes)
+                } else {
+                    self.of(*no)
+                };
+                match self.program.ops[c.index()] {
+                    Op::Unary(Unary::Fired, spike) => {
+                        let jump = self.values.float(*yes) - self.values.float(*no);
+                        chosen + jump * self.of(spike)
+                    }
+                    _ => chosen,
+                }
+            }
+            Op::Heaviside {
+                x,
+                surrogate,
+                arguments,
+                ..
+            } => {
+                let slope = surrogate_derivative(*surrogate, arguments.len());
+                let mut load = |slot| match slot {
+                    Slot::Argument(0) => self.values.float(*x),
+                    Slot::Argument(k) => self.values.float(arguments[k as usize - 1]),
+                    _ => 0.0,
+                };
+                super::run(&slope, &mut load)[0].1 * self.of(*x)
+            }
+            Op::ExpDifference(z) => {
+                let repeated = |&node: &Value| {
+                    let mut nodes: Vec<f64> = z.iter().map(|&v| self.values.float(v)).collect();
+                    nodes.push(self.values.float(node));
+                    exp_difference(&mut nodes) * self.of(node)
+                };
+                z.iter().map(repeated).sum()
+            }
+        }
+    }
+
+    fn unary(&self, i: usize, u: Unary, operand: Value) -> f64 {
+        let (x, dx) = (self.values.float(operand), self.of(operand));
+        let value = self
+            .values
+            .float(Value(u32::try_from(i).unwrap_or(u32::MAX)));
+        match u {
+            Unary::Neg => -dx,
+            Unary::Abs => {
+                if x < 0.0 {
+                    -dx
+                } else {
+                    dx
+                }
+            }
+            Unary::Sqrt => dx / (2.0 * value),
+            Unary::Exp => value * dx,
+            Unary::Expm1 => reference::exp(x) * dx,
+            Unary::Exprel => exp_difference(&mut [0.0, x, x]) * dx,
+            Unary::Ln => dx / x,
+            Unary::Ln1p => dx / (1.0 + x),
+            Unary::Sin => reference::cos(x) * dx,
+            Unary::Cos => -reference::sin(x) * dx,
+            Unary::Tanh => (1.0 - value * value) * dx,
+            Unary::Erf => std::f64::consts::FRAC_2_SQRT_PI * reference::exp(-x * x) * dx,
+            Unary::Sigmoid => value * (1.0 - value) * dx,
+            _ => 0.0,
+        }
+    }
+
+    fn binary(&self, i: usize, o: Binary, left: Value, right: Value) -> f64 {
+        let (x, y) = (self.values.float(left), self.values.float(right));
+        let (dx, dy) = (self.of(left), self.of(right));
+        match o {
+            Binary::Add => dx + dy,
+            Binary::Sub => dx - dy,
+            Binary::Mul => dx * y + x * dy,
+            Binary::Div => (dx - x / y * dy) / y,
+            Binary::Min => {
+                if y < x {
+                    dy
+                } else {
+                    dx
+                }
+            }
+            Binary::Max => {
+                if x < y {
+                    dy
+                } else {
+                    dx
+                }
+            }
+            Binary::Pow => {
+                let value = self
+                    .values
+                    .float(Value(u32::try_from(i).unwrap_or(u32::MAX)));
+                let by_base = y * reference::power(x, y - 1.0) * dx;
+                let by_exponent = if x > 0.0 {
+                    value * reference::ln(x) * dy
+                } else {
+                    0.0
+                };
+                by_base + by_exponent
+            }
+            _ => 0.0,
+        }
+    }
+}
