@@ -1,1 +1,3 @@
 //! Time, spikes, network description and schedule of Rheobase.
+
+pub mod backend;
