@@ -51,7 +51,7 @@ use table::Window;
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct BlockProgram<R> {
+pub struct BlockProgram<R: Real> {
     engine: Engine<R>,
     n_inputs: usize,
     n_uniforms: usize,
@@ -167,7 +167,7 @@ pub enum Operand<'a, R> {
 /// assert_eq!(y, [3.0; 64]);
 /// ```
 #[derive(Debug)]
-pub struct BlockFunction<R> {
+pub struct BlockFunction<R: Real> {
     engine: Engine<R>,
 }
 

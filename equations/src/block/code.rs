@@ -57,6 +57,18 @@ pub(super) enum Code {
     NotAndLe,
 }
 
+#[cfg(test)]
+impl Code {
+    pub(super) const ALL: [Self; 36] = {
+        use Code::*;
+        [
+            Copy, Neg, Abs, Sqrt, Floor, Round, ToInt, ToFloat, Not, Indicator, Shl, Shr, Add, Sub,
+            Mul, Div, Min, Max, Lt, Le, Eq, And, Or, NotAnd, IntAdd, IntSub, IntLt, MulAdd, MulSub,
+            SubMul, MulMulAdd, Select, SelectLt, SelectLe, NotAndLt, NotAndLe,
+        ]
+    };
+}
+
 /// Kind of an operand: two bits of a [`Shape`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]

@@ -5,7 +5,7 @@ use super::plan::{Access, Flags, Plan};
 use super::scalar;
 use super::table::{Window, recycle};
 use crate::ir::{Program, Slot, Type};
-use crate::native::{Aligned, Block, Isa, Job, LANES, Lane, Level, append_lanes, run};
+use crate::native::{Aligned, Block, Isa, Job, LANES, Level, append_lanes, run};
 use crate::real::Real;
 
 /// Bytes of one window: large enough that choosing an instruction costs little beside running it,
@@ -26,7 +26,7 @@ pub(super) struct Firing<'a> {
 
 /// A program, the plan for the way its slots are bound now, and working memory.
 #[derive(Debug)]
-pub(super) struct Engine<R> {
+pub(super) struct Engine<R: Real> {
     program: Program,
     slots: Vec<(Slot, Access)>,
     plan: Option<Plan>,

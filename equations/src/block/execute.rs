@@ -5,7 +5,7 @@
 
 use super::code::{Code, Instruction, shapes::*};
 use super::table::Window;
-use crate::native::{Block, Isa, LANES, Lane, select};
+use crate::native::{Block, Isa, LANES, select};
 use crate::real::Real;
 
 /// Operand that is a window.

@@ -1,7 +1,7 @@
 //! What is the same for every neuron, computed once per run with the arithmetic of a lane.
 
 use crate::ir::{Binary, Op, Slot, Unary, Value};
-use crate::native::{Baseline, Lane};
+use crate::native::Baseline;
 use crate::real::Real;
 
 /// Evaluates `ops` in order into `values`; operands are positions in that list.

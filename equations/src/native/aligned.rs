@@ -77,7 +77,7 @@ impl<R: Real> Clone for Aligned<R> {
     }
 }
 
-impl<R: Real> std::fmt::Debug for Aligned<R> {
+impl<R: std::fmt::Debug> std::fmt::Debug for Aligned<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.iter()).finish()
     }

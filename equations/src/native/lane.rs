@@ -88,7 +88,7 @@ macro_rules! lane {
                 }
                 // From 2^mantissa on every float is an integer; adding that pushes the fraction
                 // out, rounding to even. The sign is restored so that −0.3 gives −0.
-                const BIG: $float = (1 as $int << $bits) as $float;
+                const BIG: $float = ((1 as $int) << $bits) as $float;
                 const SIGN: $int = $int::MIN;
                 let magnitude = self.abs();
                 let rounded = ((magnitude + BIG) - BIG).lane_bits();
@@ -170,7 +170,7 @@ macro_rules! lane {
         }
 
         impl Magic for $float {
-            const MAGIC: Self = (3 as $int << ($bits - 1)) as $float;
+            const MAGIC: Self = ((3 as $int) << ($bits - 1)) as $float;
         }
     };
 }
