@@ -6,11 +6,27 @@
 //! What may not: any concrete component (the [`port::Registry`] is handed in); only `backend/gpu`
 //! names wgpu.
 
+pub mod actor;
 pub mod arguments;
+pub mod build;
+pub mod cotangent;
+mod instantiate;
+mod layer;
+pub mod packet;
 pub mod plan;
+mod population;
 pub mod port;
 pub mod random;
+pub mod record;
+pub mod rows;
+pub mod schedule;
 pub mod simd;
+pub mod simulation;
+mod source;
 mod suggest;
+mod tape;
 pub mod time;
 pub mod value;
+mod worker;
+
+pub use instantiate::Instantiate;

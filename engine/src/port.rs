@@ -108,6 +108,11 @@ pub trait ConnectivityRule: Send + Sync {
     /// Expected number of synapses, for the memory estimate.
     fn expected_synapses(&self, sides: Sides) -> f64;
 
+    /// Whether rows carry their own weights and delays ([`Candidate::fixed`]).
+    fn fixes_weights(&self) -> bool {
+        false
+    }
+
     /// Appends the synapses of one target, in the rule's order. Uses only `random`, which is keyed
     /// by (seed, projection, target), so that rows can be built in any order, twice, or elsewhere.
     fn row(&self, sides: Sides, target: u32, random: &mut Construction, row: &mut Vec<Candidate>);

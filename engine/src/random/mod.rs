@@ -4,6 +4,8 @@
 //! draw): skippable and independent of threads. Draws *during construction* come from xoshiro256++
 //! streams keyed by (seed, stream, row).
 
+use rheobase_equations::real::{Precision, Real};
+
 mod construction;
 mod philox;
 
@@ -40,4 +42,19 @@ fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+/// Uniform numbers in (0, 1), never 0 or 1, from random words: 23 bits in f32, 32 bits in f64.
+pub fn uniforms<R: Real>(words: &[u32], out: &mut [R]) {
+    for (x, &w) in out.iter_mut().zip(words) {
+        *x = uniform(w);
+    }
+}
+
+#[inline(always)]
+fn uniform<R: Real>(word: u32) -> R {
+    match R::PRECISION {
+        Precision::F32 => R::from_f64((f64::from(word >> 9) + 0.5) * (1.0 / 8_388_608.0)),
+        Precision::F64 => R::from_f64((f64::from(word) + 0.5) * (1.0 / 4_294_967_296.0)),
+    }
 }
