@@ -81,7 +81,9 @@ pub enum RunError {
         message: String,
     },
     /// A worker waited in vain for a message of another.
-    #[error("deadlock at t = {time_ms} ms: worker {worker} waited {waited_s} s for worker {missing}")]
+    #[error(
+        "deadlock at t = {time_ms} ms: worker {worker} waited {waited_s} s for worker {missing}"
+    )]
     Deadlock {
         /// Who waited.
         worker: usize,

@@ -61,7 +61,10 @@ impl ArgumentError {
     /// An error about argument `name`.
     #[must_use]
     pub fn new(name: &str, message: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), message: message.into() }
+        Self {
+            name: name.to_owned(),
+            message: message.into(),
+        }
     }
 }
 
@@ -78,10 +81,16 @@ impl Arguments {
         for name in values.keys() {
             if !specs.iter().any(|s| s.name == name) {
                 let known: Vec<&str> = specs.iter().map(|s| s.name).collect();
-                return Err(ArgumentError::new(name, crate::suggest::unknown("argument", name, &known)));
+                return Err(ArgumentError::new(
+                    name,
+                    crate::suggest::unknown("argument", name, &known),
+                ));
             }
         }
-        let mut arguments = Self { values: values.clone(), port_unit };
+        let mut arguments = Self {
+            values: values.clone(),
+            port_unit,
+        };
         for spec in specs {
             if !values.contains_key(spec.name) {
                 match spec.default {
@@ -126,7 +135,9 @@ impl Arguments {
     }
 
     fn get(&self, name: &str) -> Result<&Json, ArgumentError> {
-        self.values.get(name).ok_or_else(|| ArgumentError::new(name, "is required"))
+        self.values
+            .get(name)
+            .ok_or_else(|| ArgumentError::new(name, "is required"))
     }
 
     /// A pure number.
@@ -160,7 +171,9 @@ impl Arguments {
     /// # Errors
     /// If it is missing or anything else.
     pub fn text(&self, name: &str) -> Result<&str, ArgumentError> {
-        self.get(name)?.as_str().ok_or_else(|| ArgumentError::new(name, "expected a string"))
+        self.get(name)?
+            .as_str()
+            .ok_or_else(|| ArgumentError::new(name, "expected a string"))
     }
 
     /// A quantity of the dimension of `unit`, in base units.
@@ -177,7 +190,11 @@ impl Arguments {
     /// As [`Self::quantity`].
     pub fn port_quantity(&self, name: &str) -> Result<f64, ArgumentError> {
         let one = Unit::one();
-        quantity_of(name, self.get(name)?, self.port_unit.as_ref().unwrap_or(&one))
+        quantity_of(
+            name,
+            self.get(name)?,
+            self.port_unit.as_ref().unwrap_or(&one),
+        )
     }
 
     /// A list of quantities, in base units.
@@ -195,7 +212,9 @@ impl Arguments {
     /// As [`Self::quantity`], naming the element.
     pub fn quantity_lists(&self, name: &str, unit: &str) -> Result<Vec<Vec<f64>>, ArgumentError> {
         let unit = unit_of(name, unit)?;
-        list_of(name, self.get(name)?, |n, v| list_of(n, v, |n, v| quantity_of(n, v, &unit)))
+        list_of(name, self.get(name)?, |n, v| {
+            list_of(n, v, |n, v| quantity_of(n, v, &unit))
+        })
     }
 
     /// A list of whole numbers ≥ 0.
@@ -216,8 +235,13 @@ fn list_of<T>(
     json: &Json,
     mut element: impl FnMut(&str, &Json) -> Result<T, ArgumentError>,
 ) -> Result<Vec<T>, ArgumentError> {
-    let list = json.as_array().ok_or_else(|| ArgumentError::new(name, "expected a list"))?;
-    list.iter().enumerate().map(|(i, v)| element(&format!("{name}[{i}]"), v)).collect()
+    let list = json
+        .as_array()
+        .ok_or_else(|| ArgumentError::new(name, "expected a list"))?;
+    list.iter()
+        .enumerate()
+        .map(|(i, v)| element(&format!("{name}[{i}]"), v))
+        .collect()
 }
 
 fn integer_of(name: &str, json: &Json) -> Result<u64, ArgumentError> {
@@ -234,7 +258,10 @@ pub fn quantity_of(name: &str, json: &Json, unit: &Unit) -> Result<f64, Argument
     let value = match json {
         Json::Number(x) if unit.is_one() => x.as_f64().unwrap_or(f64::NAN),
         Json::Number(x) => {
-            return fail(format!("the number {x} has no unit; write \"{x} {}\"", unit.name));
+            return fail(format!(
+                "the number {x} has no unit; write \"{x} {}\"",
+                unit.name
+            ));
         }
         Json::String(text) => match unit::parse_quantity(text) {
             Err(e) => return fail(e.to_string()),
@@ -246,7 +273,16 @@ pub fn quantity_of(name: &str, json: &Json, unit: &Unit) -> Result<f64, Argument
             }
             Ok(q) => q.value,
         },
-        other => return fail(format!("expected a quantity in {}, found {other}", unit.name)),
+        other => {
+            return fail(format!(
+                "expected a quantity in {}, found {other}",
+                unit.name
+            ));
+        }
     };
-    if value.is_finite() { Ok(value) } else { fail(format!("{json} is not finite")) }
+    if value.is_finite() {
+        Ok(value)
+    } else {
+        fail(format!("{json} is not finite"))
+    }
 }

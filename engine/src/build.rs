@@ -35,7 +35,10 @@ pub struct BuildOptions {
 
 impl Default for BuildOptions {
     fn default() -> Self {
-        Self { threads: 1, tape_steps: None }
+        Self {
+            threads: 1,
+            tape_steps: None,
+        }
     }
 }
 
@@ -50,7 +53,9 @@ pub enum BuildError {
     #[error(transparent)]
     Rows(#[from] RowsError),
     /// A cycle without delay.
-    #[error("`{source_node}` -> `{target}`: delay 0 on a cycle; every edge on a cycle needs at least one step")]
+    #[error(
+        "`{source_node}` -> `{target}`: delay 0 on a cycle; every edge on a cycle needs at least one step"
+    )]
     ZeroDelayCycle {
         /// Source node.
         source_node: String,
@@ -118,8 +123,11 @@ pub(crate) fn build<R: Instantiate>(
     if !(1..=MAX_THREADS).contains(&options.threads) {
         return Err(BuildError::Threads(options.threads));
     }
-    let shards: Vec<Vec<Range<u32>>> =
-        plan.nodes.iter().map(|n| shard_ranges(n, plan.batch, options.threads)).collect();
+    let shards: Vec<Vec<Range<u32>>> = plan
+        .nodes
+        .iter()
+        .map(|n| shard_ranges(n, plan.batch, options.threads))
+        .collect();
     let mut rows = all_rows::<R>(plan, &shards, options.threads)?;
     let schedule = make_schedule(plan, &rows)?;
     let mut report = report_rows(plan, &rows);
@@ -132,7 +140,12 @@ pub(crate) fn build<R: Instantiate>(
         .collect();
     let mut actors: Vec<Vec<Placed<R>>> = (0..options.threads).map(|_| Vec::new()).collect();
     for (id, node) in plan.nodes.iter().enumerate() {
-        let context = NodeContext { plan, id, node, options };
+        let context = NodeContext {
+            plan,
+            id,
+            node,
+            options,
+        };
         match &node.kind {
             NodeKind::Population(p) => {
                 for (shard, actor) in
@@ -168,7 +181,10 @@ pub(crate) fn build<R: Instantiate>(
                 actors[0].push(context.place(Box::new(actor)));
             }
             NodeKind::Input(kind) => {
-                let data = inputs.iter().find(|(n, _)| *n == id).map(|(_, h)| Arc::clone(h));
+                let data = inputs
+                    .iter()
+                    .find(|(n, _)| *n == id)
+                    .map(|(_, h)| Arc::clone(h));
                 let actor = InputActor {
                     node: id,
                     name: node.name.clone(),
@@ -181,7 +197,12 @@ pub(crate) fn build<R: Instantiate>(
         }
     }
     let workers = make_workers(plan, actors, &schedule, options);
-    Ok(Built { workers, schedule, inputs, report })
+    Ok(Built {
+        workers,
+        schedule,
+        inputs,
+        report,
+    })
 }
 
 struct NodeContext<'p> {
@@ -193,7 +214,11 @@ struct NodeContext<'p> {
 
 impl NodeContext<'_> {
     fn place<R>(&self, actor: Box<dyn Actor<R>>) -> Placed<R> {
-        Placed { node: self.id, name: self.node.name.clone(), actor }
+        Placed {
+            node: self.id,
+            name: self.node.name.clone(),
+            actor,
+        }
     }
 }
 
@@ -206,7 +231,11 @@ fn shard_ranges(node: &Node, batch: usize, threads: usize) -> Vec<Range<u32>> {
     (0..threads)
         .map(|k| {
             if !splits {
-                return if k == 0 { 0..to_u32(lanes) } else { to_u32(lanes)..to_u32(lanes) };
+                return if k == 0 {
+                    0..to_u32(lanes)
+                } else {
+                    to_u32(lanes)..to_u32(lanes)
+                };
             }
             let at = |k: usize| to_u32((k * blocks / threads * LANES).min(lanes));
             at(k)..at(k + 1)
@@ -227,7 +256,8 @@ fn all_rows<R: Instantiate>(
         handles
             .into_iter()
             .map(|h| {
-                h.join().unwrap_or_else(|p| Err(BuildError::Panicked(panic_message(p.as_ref()))))
+                h.join()
+                    .unwrap_or_else(|p| Err(BuildError::Panicked(panic_message(p.as_ref()))))
             })
             .collect()
     })
@@ -293,25 +323,40 @@ fn make_schedule<R: Instantiate>(
             EdgeKind::Synapses(_) => {
                 for (drawn, _) in rows.iter().filter_map(|shard| shard[index].as_ref()) {
                     if let (Some(min_delay), max_delay) = (drawn.min_delay(), drawn.max_delay()) {
-                        edges.push(DelayedEdge { source, target, min_delay, max_delay });
+                        edges.push(DelayedEdge {
+                            source,
+                            target,
+                            min_delay,
+                            max_delay,
+                        });
                     }
                 }
             }
         }
     }
-    schedule(plan.nodes.len(), &edges).map_err(|ZeroDelayCycle { source_node, target }| {
-        BuildError::ZeroDelayCycle {
-            source_node: plan.nodes[source_node].name.clone(),
-            target: plan.nodes[target].name.clone(),
-        }
-    })
+    schedule(plan.nodes.len(), &edges).map_err(
+        |ZeroDelayCycle {
+             source_node,
+             target,
+         }| {
+            BuildError::ZeroDelayCycle {
+                source_node: plan.nodes[source_node].name.clone(),
+                target: plan.nodes[target].name.clone(),
+            }
+        },
+    )
 }
 
 fn report_rows<R: Instantiate>(plan: &Plan, rows: &[ShardRows<R>]) -> BuildReport {
-    let mut report = BuildReport { synapses: vec![0; plan.edges.len()], ..Default::default() };
+    let mut report = BuildReport {
+        synapses: vec![0; plan.edges.len()],
+        ..Default::default()
+    };
     for shard in rows {
         for (index, entry) in shard.iter().enumerate() {
-            let Some((rows, counts)) = entry else { continue };
+            let Some((rows, counts)) = entry else {
+                continue;
+            };
             report.synapses[index] += counts.synapses;
             report.rounded_delays += counts.rounded_delays;
             report.raised_delays += counts.raised_delays;
@@ -335,7 +380,9 @@ fn population_actors<R: Instantiate>(
     for (shard, range) in shards.iter().enumerate() {
         let kernel = R::kernel(population.neuron.as_ref());
         if shard == 0 {
-            report.kernels.push((context.node.name.clone(), kernel.name()));
+            report
+                .kernels
+                .push((context.node.name.clone(), kernel.name()));
         }
         let ports = population.neuron.ports();
         let shape = Shape {
@@ -411,7 +458,9 @@ impl Quantities {
                 .collect();
             let row = neuron.derive(&parameters, context.plan.dt_ms);
             for (k, &value) in row.iter().enumerate() {
-                finite(context, value, neuron_index, || format!("derived quantity {k} (from its parameters)"))?;
+                finite(context, value, neuron_index, || {
+                    format!("derived quantity {k} (from its parameters)")
+                })?;
             }
             derived.push(row);
             let states = neuron.initial_states(&parameters, context.plan.dt_ms);
@@ -428,26 +477,40 @@ impl Quantities {
         }
         for (k, array) in initial.iter().enumerate() {
             for (i, &value) in array.iter().enumerate() {
-                finite(context, value, i, || format!("initial `{}`", ports.states[k].name))?;
+                finite(context, value, i, || {
+                    format!("initial `{}`", ports.states[k].name)
+                })?;
             }
         }
-        Ok(Self { size, derived, initial })
+        Ok(Self {
+            size,
+            derived,
+            initial,
+        })
     }
 
     fn initial<R: Instantiate>(&self, range: &Range<u32>) -> Vec<Vec<R>> {
         self.initial
             .iter()
             .map(|values| {
-                range.clone().map(|lane| R::from_f64(values[lane as usize % self.size])).collect()
+                range
+                    .clone()
+                    .map(|lane| R::from_f64(values[lane as usize % self.size]))
+                    .collect()
             })
             .collect()
     }
 
     fn derived<R: Instantiate>(&self, range: &Range<u32>, stride: usize) -> Vec<Derived<R>> {
-        let Some(first) = self.derived.first() else { return Vec::new() };
+        let Some(first) = self.derived.first() else {
+            return Vec::new();
+        };
         (0..first.len())
             .map(|k| {
-                let same = self.derived.iter().all(|row| row[k].to_bits() == first[k].to_bits());
+                let same = self
+                    .derived
+                    .iter()
+                    .all(|row| row[k].to_bits() == first[k].to_bits());
                 if same {
                     return Derived::shared(R::from_f64(first[k]));
                 }
@@ -486,7 +549,12 @@ fn afferents<R: Instantiate>(
 ) -> Vec<(usize, Afferent<R>)> {
     let plan = context.plan;
     let mut afferents = Vec::new();
-    for (index, edge) in plan.edges.iter().enumerate().filter(|(_, e)| e.target == context.id) {
+    for (index, edge) in plan
+        .edges
+        .iter()
+        .enumerate()
+        .filter(|(_, e)| e.target == context.id)
+    {
         let afferent = match &edge.kind {
             EdgeKind::Identity { delay_steps } => Afferent::Identity(Identity {
                 source: edge.source,
@@ -501,13 +569,25 @@ fn afferents<R: Instantiate>(
         };
         afferents.push((edge.port, afferent));
     }
-    for (index, drive) in plan.drives.iter().enumerate().filter(|(_, d)| d.target == context.id) {
+    for (index, drive) in plan
+        .drives
+        .iter()
+        .enumerate()
+        .filter(|(_, d)| d.target == context.id)
+    {
         let stimulus = StimulusContext {
             dt_ms: plan.dt_ms,
-            stream: Philox::new(plan.seed, Purpose::Stimulus, (plan.nodes.len() + index) as u64),
+            stream: Philox::new(
+                plan.seed,
+                Purpose::Stimulus,
+                (plan.nodes.len() + index) as u64,
+            ),
             size: to_u32(context.node.size() * plan.batch),
         };
-        afferents.push((drive.port, Afferent::Drive(R::drive(drive.drive.as_ref(), stimulus))));
+        afferents.push((
+            drive.port,
+            Afferent::Drive(R::drive(drive.drive.as_ref(), stimulus)),
+        ));
     }
     afferents
 }
@@ -523,7 +603,9 @@ pub(crate) fn emits_real(node: &Node) -> bool {
 }
 
 fn records_spikes(plan: &Plan, id: NodeId) -> bool {
-    plan.monitors.iter().any(|m| *m == Monitor::Spikes { node: id })
+    plan.monitors
+        .iter()
+        .any(|m| *m == Monitor::Spikes { node: id })
 }
 
 fn recorders(
@@ -533,11 +615,23 @@ fn recorders(
 ) -> Vec<StateRecorder> {
     let mut recorders = Vec::new();
     for monitor in &context.plan.monitors {
-        let Monitor::State { node, states, neurons, every_steps } = monitor else { continue };
+        let Monitor::State {
+            node,
+            states,
+            neurons,
+            every_steps,
+        } = monitor
+        else {
+            continue;
+        };
         if *node != context.id {
             continue;
         }
-        let here: Vec<u32> = neurons.iter().copied().filter(|n| range.contains(n)).collect();
+        let here: Vec<u32> = neurons
+            .iter()
+            .copied()
+            .filter(|n| range.contains(n))
+            .collect();
         for &state in states {
             let quantity = &population.neuron.ports().states[state];
             recorders.push(StateRecorder {
@@ -564,7 +658,11 @@ fn layer_actor<R: Instantiate>(context: &NodeContext<'_>) -> Result<LayerActor<R
     let NodeKind::Layer(layer) = &context.node.kind else {
         return Err(BuildError::Panicked("not a layer".to_owned()));
     };
-    let incoming: Vec<&Edge> = plan.edges.iter().filter(|e| e.target == context.id).collect();
+    let incoming: Vec<&Edge> = plan
+        .edges
+        .iter()
+        .filter(|e| e.target == context.id)
+        .collect();
     let [edge] = incoming.as_slice() else {
         return Err(BuildError::LayerEdges {
             layer: context.node.name.clone(),
@@ -572,7 +670,10 @@ fn layer_actor<R: Instantiate>(context: &NodeContext<'_>) -> Result<LayerActor<R
         });
     };
     let EdgeKind::Identity { delay_steps } = edge.kind else {
-        return Err(BuildError::LayerEdges { layer: context.node.name.clone(), edges: 0 });
+        return Err(BuildError::LayerEdges {
+            layer: context.node.name.clone(),
+            edges: 0,
+        });
     };
     let source = &plan.nodes[edge.source];
     let mut random = construction_stream(plan.seed, Purpose::Layer, context.id as u64, 0);
@@ -587,7 +688,10 @@ fn layer_actor<R: Instantiate>(context: &NodeContext<'_>) -> Result<LayerActor<R
         .collect();
     let gradients = parameters
         .iter()
-        .map(|t| Tensor { values: vec![R::ZERO; t.values.len()], ..t.clone() })
+        .map(|t| Tensor {
+            values: vec![R::ZERO; t.values.len()],
+            ..t.clone()
+        })
         .collect();
     Ok(LayerActor {
         node: context.id,
@@ -625,7 +729,10 @@ fn make_workers<R: Instantiate>(
             let mut phases: Vec<Vec<Placed<R>>> =
                 schedule.phases.iter().map(|_| Vec::new()).collect();
             for p in placed {
-                let phase = schedule.phases.iter().position(|nodes| nodes.contains(&p.node));
+                let phase = schedule
+                    .phases
+                    .iter()
+                    .position(|nodes| nodes.contains(&p.node));
                 phases[phase.unwrap_or(0)].push(p);
             }
             Worker {
@@ -633,8 +740,12 @@ fn make_workers<R: Instantiate>(
                 phases,
                 history: History::new(plan.nodes.len(), threads, window, schedule.slice_len),
                 mailboxes: Mailboxes {
-                    to: (0..threads).map(|other| channels[index][other].0.clone()).collect(),
-                    from: (0..threads).map(|other| channels[other][index].1.clone()).collect(),
+                    to: (0..threads)
+                        .map(|other| channels[index][other].0.clone())
+                        .collect(),
+                    from: (0..threads)
+                        .map(|other| channels[other][index].1.clone())
+                        .collect(),
                 },
                 abort: Arc::clone(&abort),
                 dt_ms: plan.dt_ms,

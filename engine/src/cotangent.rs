@@ -20,7 +20,10 @@ impl<R: Real> Cotangents<R> {
     }
 
     /// The cotangent of what `node` emitted at `step` (≥ 1).
-    #[allow(clippy::cast_possible_truncation, reason = "steps of a tape are in memory")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "steps of a tape are in memory"
+    )]
     pub fn at(&mut self, node: NodeId, step: u64) -> &mut [R] {
         let n = self.lanes[node];
         let start = (step as usize - 1) * n;

@@ -72,14 +72,24 @@ impl<R: Real> LayerActor<R> {
     fn input(&self) -> LayerInput<'_, R> {
         let g = &self.gathered;
         if self.real {
-            LayerInput::Real { values: &g.values, width: self.width }
+            LayerInput::Real {
+                values: &g.values,
+                width: self.width,
+            }
         } else {
-            LayerInput::Spikes { offsets: &g.offsets, indices: &g.indices, width: self.width }
+            LayerInput::Spikes {
+                offsets: &g.offsets,
+                indices: &g.indices,
+                width: self.width,
+            }
         }
     }
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "a slice holds fewer than 2^32 spikes")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "a slice holds fewer than 2^32 spikes"
+)]
 fn length(indices: &[u32]) -> u32 {
     indices.len() as u32
 }
@@ -110,7 +120,10 @@ impl<R: Real> Actor<R> for LayerActor<R> {
     fn reset(&mut self) {}
 
     fn take_records(&mut self) -> Records {
-        Records { node: self.node, ..Records::default() }
+        Records {
+            node: self.node,
+            ..Records::default()
+        }
     }
 
     fn reverse(
@@ -138,9 +151,14 @@ impl<R: Real> Actor<R> for LayerActor<R> {
         self.layer = layer;
         self.gradients = gradients;
         for (k, step) in slice.steps().enumerate() {
-            let Some(emitted) = step.checked_sub(self.delay).filter(|&s| s > 0) else { continue };
+            let Some(emitted) = step.checked_sub(self.delay).filter(|&s| s > 0) else {
+                continue;
+            };
             let source = cotangents.at(self.source, emitted);
-            for (c, &x) in source.iter_mut().zip(&input_cotangent[k * lanes..(k + 1) * lanes]) {
+            for (c, &x) in source
+                .iter_mut()
+                .zip(&input_cotangent[k * lanes..(k + 1) * lanes])
+            {
                 *c += x;
             }
         }

@@ -12,6 +12,7 @@ pub mod build;
 pub mod cotangent;
 mod instantiate;
 mod layer;
+mod normal;
 pub mod packet;
 pub mod plan;
 mod population;

@@ -50,7 +50,10 @@ impl<R: Real> Packet<R> {
     }
 
     /// Ends the current step.
-    #[allow(clippy::cast_possible_truncation, reason = "a slice holds fewer than 2^32 spikes")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "a slice holds fewer than 2^32 spikes"
+    )]
     pub fn end_step(&mut self) {
         self.offsets.push(self.neurons.len() as u32);
     }
@@ -141,7 +144,9 @@ impl<R: Real> History<R> {
     #[must_use]
     pub fn recycle(&mut self, node: NodeId, shard: usize) -> Packet<R> {
         let old = self.slots[self.current].packets[node * self.n_shards + shard].take();
-        let mut packet = old.and_then(|p| Arc::try_unwrap(p).ok()).unwrap_or_default();
+        let mut packet = old
+            .and_then(|p| Arc::try_unwrap(p).ok())
+            .unwrap_or_default();
         packet.clear();
         packet
     }
@@ -169,7 +174,9 @@ impl<R: Real> History<R> {
     #[inline]
     pub fn spikes(&self, node: NodeId, step: u64) -> impl Iterator<Item = &[u32]> {
         let (packets, offset) = self.at(node, step);
-        packets.iter().filter_map(move |p| p.as_deref().map(|p| p.spikes(offset)))
+        packets
+            .iter()
+            .filter_map(move |p| p.as_deref().map(|p| p.spikes(offset)))
     }
 
     /// The real values of `node` at `step` (nodes that emit real values have one shard).
@@ -200,8 +207,11 @@ mod tests {
             history.put(0, 0, Arc::new(packet));
             first += len as u64;
             for back in 0..6_u64 {
-                let found: Vec<u32> =
-                    history.spikes(0, (first - 1).saturating_sub(back)).flatten().copied().collect();
+                let found: Vec<u32> = history
+                    .spikes(0, (first - 1).saturating_sub(back))
+                    .flatten()
+                    .copied()
+                    .collect();
                 let expected: Vec<u32> = u32::try_from(first - 1)
                     .unwrap()
                     .checked_sub(u32::try_from(back).unwrap())

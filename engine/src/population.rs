@@ -8,13 +8,14 @@ use rheobase_equations::real::Real;
 
 use crate::actor::{Actor, RunError};
 use crate::cotangent::Cotangents;
+use crate::normal::Normal;
 use crate::packet::{History, Packet};
 use crate::plan::NodeId;
 use crate::port::{Drive, Kernel, Tensor};
 use crate::random::Philox;
 use crate::record::{Records, Spikes, Trace};
 use crate::rows::Rows;
-use crate::tape::{PopulationAdjoint, Tape};
+use crate::tape::{PopulationAdjoint, ReverseStep, Tape};
 use crate::time::Slice;
 
 /// States are checked for NaN and infinity at the end of every slice, at least this many steps
@@ -83,6 +84,7 @@ pub(crate) struct PopulationActor<R> {
     random: Vec<R>,
     outputs: Vec<R>,
     words: Vec<u32>,
+    normal: Option<Normal<R>>,
     stream: Philox,
     /// In the order of the description: projections and edges, then drives.
     afferents: Vec<(usize, Afferent<R>)>,
@@ -115,7 +117,11 @@ pub(crate) struct PopulationParts<R> {
 #[must_use]
 pub(crate) fn stride_of<R: Real>(n: usize) -> usize {
     let stride = n.div_ceil(LANES).max(1) * LANES;
-    if (stride * R::BYTES).is_multiple_of(4096) { stride + LANES } else { stride }
+    if (stride * R::BYTES).is_multiple_of(4096) {
+        stride + LANES
+    } else {
+        stride
+    }
 }
 
 impl<R: Real> PopulationActor<R> {
@@ -140,6 +146,7 @@ impl<R: Real> PopulationActor<R> {
             inputs: vec![R::ZERO; shape.n_inputs * stride],
             derived: parts.derived,
             random: vec![R::ZERO; n_random * stride],
+            normal: (shape.n_normals > 0).then(|| Normal::new(stride)),
             words: vec![0; if n_random > 0 { stride } else { 0 }],
             outputs: vec![R::ZERO; shape.n_outputs * stride],
             stream: parts.stream,
@@ -175,11 +182,11 @@ impl<R: Real> PopulationActor<R> {
         let n_uniforms = self.shape.n_uniforms;
         for (k, array) in self.random.chunks_exact_mut(self.stride).enumerate() {
             let draw = u32::try_from(k).unwrap_or(u32::MAX);
-            self.stream.fill(self.shape.range.start, step, draw, &mut self.words);
-            if k < n_uniforms {
-                crate::random::uniforms(&self.words, array);
-            } else {
-                crate::random::normals(&self.words, array);
+            self.stream
+                .fill(self.shape.range.start, step, draw, &mut self.words);
+            match &mut self.normal {
+                Some(normal) if k >= n_uniforms => normal.fill(&self.words, array),
+                _ => crate::random::uniforms(&self.words, array),
             }
         }
     }
@@ -218,17 +225,21 @@ impl<R: Real> PopulationActor<R> {
         if self.record_spikes {
             #[allow(clippy::cast_possible_truncation, reason = "offset within a slice")]
             let fired = packet.spikes((step - slice.first) as usize);
-            self.spikes.steps.extend(std::iter::repeat_n(step, fired.len()));
+            self.spikes
+                .steps
+                .extend(std::iter::repeat_n(step, fired.len()));
             self.spikes.neurons.extend_from_slice(fired);
         }
         for recorder in &mut self.recorders {
             if step.is_multiple_of(recorder.every_steps) {
                 recorder.trace.steps.push(step);
                 let values = &self.states[recorder.state * self.stride..][..self.n];
-                recorder
-                    .trace
-                    .values
-                    .extend(recorder.lanes.iter().map(|&l| values[l as usize].to_f64() * recorder.scale));
+                recorder.trace.values.extend(
+                    recorder
+                        .lanes
+                        .iter()
+                        .map(|&l| values[l as usize].to_f64() * recorder.scale),
+                );
             }
         }
     }
@@ -286,7 +297,9 @@ impl Identity {
         range: &Range<u32>,
         input: &mut [R],
     ) {
-        let Some(emitted) = step.checked_sub(self.delay) else { return };
+        let Some(emitted) = step.checked_sub(self.delay) else {
+            return;
+        };
         if self.real {
             if let Some(values) = history.real(self.source, emitted, self.lanes) {
                 let values = &values[range.start as usize..range.end as usize];
@@ -324,7 +337,12 @@ impl<R: Real> Actor<R> for PopulationActor<R> {
     }
 
     fn state(&mut self, visit: &mut dyn FnMut(&str, &mut [R])) {
-        for (name, array) in self.shape.state_names.iter().zip(self.states.chunks_exact_mut(self.stride)) {
+        for (name, array) in self
+            .shape
+            .state_names
+            .iter()
+            .zip(self.states.chunks_exact_mut(self.stride))
+        {
             visit(name, &mut array[..self.n]);
         }
     }
@@ -344,7 +362,11 @@ impl<R: Real> Actor<R> for PopulationActor<R> {
             .recorders
             .iter_mut()
             .map(|r| {
-                let empty = Trace { steps: Vec::new(), values: Vec::new(), ..r.trace.clone() };
+                let empty = Trace {
+                    steps: Vec::new(),
+                    values: Vec::new(),
+                    ..r.trace.clone()
+                };
                 std::mem::replace(&mut r.trace, empty)
             })
             .collect();
@@ -369,9 +391,17 @@ impl<R: Real> Actor<R> for PopulationActor<R> {
                 reason: "it was not built for training, or has no equations".to_owned(),
             });
         };
+        if slice.end() - 1 == tape.len() {
+            adjoint.clear();
+        }
         for step in slice.steps().collect::<Vec<_>>().into_iter().rev() {
-            let emitted = cotangents.at(self.shape.node, step).to_vec();
-            adjoint.step(step, tape, &self.derived, &emitted, self.shape.emits, self.n, self.stride);
+            adjoint.step(&ReverseStep {
+                step,
+                tape,
+                derived: &self.derived,
+                emitted: cotangents.at(self.shape.node, step),
+                emits: self.shape.emits,
+            });
             for (port, afferent) in &self.afferents {
                 let input_cotangent = adjoint.input(*port, self.n);
                 match afferent {
@@ -397,7 +427,5 @@ impl<R: Real> Actor<R> for PopulationActor<R> {
         Ok(())
     }
 
-    fn parameters(&mut self, visit: &mut dyn FnMut(&mut Tensor<R>, &mut Tensor<R>)) {
-        let _ = visit;
-    }
+    fn parameters(&mut self, _visit: &mut dyn FnMut(&mut Tensor<R>, &mut Tensor<R>)) {}
 }

@@ -52,7 +52,9 @@ pub struct RowCounts {
 #[non_exhaustive]
 pub enum RowsError {
     /// A drawn weight is not finite in the population's precision.
-    #[error("{projection}: weight {weight} of source {source_neuron} onto target {target} is not finite in this precision")]
+    #[error(
+        "{projection}: weight {weight} of source {source_neuron} onto target {target} is not finite in this precision"
+    )]
     Weight {
         /// The projection.
         projection: String,
@@ -64,7 +66,9 @@ pub enum RowsError {
         target: u32,
     },
     /// A delay is negative, not finite, or longer than the limit.
-    #[error("{projection}: delay {delay_ms} ms of source {source_neuron} onto target {target} is outside 0 ..= {limit} steps")]
+    #[error(
+        "{projection}: delay {delay_ms} ms of source {source_neuron} onto target {target} is outside 0 ..= {limit} steps"
+    )]
     Delay {
         /// The projection.
         projection: String,
@@ -78,7 +82,9 @@ pub enum RowsError {
         limit: u64,
     },
     /// A row of the connectivity rule names a source that does not exist.
-    #[error("{projection}: the rule gave source {source_neuron}, but the source has {n_source} neurons")]
+    #[error(
+        "{projection}: the rule gave source {source_neuron}, but the source has {n_source} neurons"
+    )]
     Source {
         /// The projection.
         projection: String,
@@ -163,7 +169,11 @@ impl<R: Real> Rows<R> {
         }
         let n = to_usize(counts.synapses);
         let mut targets = vec![0_u32; n];
-        let constant = request.synapses.weight.constant().filter(|_| !has_fixed_weights(request));
+        let constant = request
+            .synapses
+            .weight
+            .constant()
+            .filter(|_| !has_fixed_weights(request));
         let mut each = vec![R::ZERO; if constant.is_some() { 0 } else { n }];
         let mut cursor = starts.clone();
         for_each_synapse(request, |s| {
@@ -215,7 +225,9 @@ impl<R: Real> Rows<R> {
         let mut events = 0;
         let n_delays = self.delays.len();
         for (d, &delay) in self.delays.iter().enumerate().rev() {
-            let Some(emitted) = step.checked_sub(delay) else { continue };
+            let Some(emitted) = step.checked_sub(delay) else {
+                continue;
+            };
             for spikes in history.spikes(self.source, emitted) {
                 for &lane in spikes {
                     let (copy, source) = (lane / self.n_source, lane % self.n_source);
@@ -258,7 +270,9 @@ impl<R: Real> Rows<R> {
     ) {
         let n_delays = self.delays.len();
         for (d, &delay) in self.delays.iter().enumerate() {
-            let Some(emitted) = step.checked_sub(delay).filter(|&e| e > 0) else { continue };
+            let Some(emitted) = step.checked_sub(delay).filter(|&e| e > 0) else {
+                continue;
+            };
             emitted_at(emitted, &mut |cotangent: &mut [R]| {
                 for copy in 0..batch {
                     let inputs = &input_cotangent[copy * self.n_target as usize..];
@@ -316,7 +330,10 @@ fn for_each_synapse(
             u64::from(target),
         );
         row.clear();
-        request.synapses.rule.row(request.sides, target, &mut random, &mut row);
+        request
+            .synapses
+            .rule
+            .row(request.sides, target, &mut random, &mut row);
         for (k, candidate) in row.iter().enumerate() {
             if candidate.source >= request.sides.n_source {
                 return Err(RowsError::Source {
@@ -370,7 +387,10 @@ fn to_grid(
     })
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "counts of things that are in memory")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "counts of things that are in memory"
+)]
 #[inline]
 fn to_usize(x: u64) -> usize {
     x as usize

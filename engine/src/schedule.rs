@@ -36,7 +36,9 @@ pub const MAX_SLICE: u64 = 64;
 
 /// A cycle without delay.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the edge from node {source_node} to node {target} lies on a cycle and has delay 0; every edge on a cycle needs at least one step")]
+#[error(
+    "the edge from node {source_node} to node {target} lies on a cycle and has delay 0; every edge on a cycle needs at least one step"
+)]
 pub struct ZeroDelayCycle {
     /// Source of the offending edge.
     pub source_node: NodeId,
@@ -52,7 +54,10 @@ pub fn schedule(n_nodes: usize, edges: &[DelayedEdge]) -> Result<Schedule, ZeroD
     let component = components(n_nodes, edges);
     let inside = |e: &&DelayedEdge| component[e.source] == component[e.target];
     if let Some(e) = edges.iter().filter(inside).find(|e| e.min_delay == 0) {
-        return Err(ZeroDelayCycle { source_node: e.source, target: e.target });
+        return Err(ZeroDelayCycle {
+            source_node: e.source,
+            target: e.target,
+        });
     }
     let shortest = edges.iter().filter(inside).map(|e| e.min_delay).min();
     let slice = shortest.unwrap_or(MAX_SLICE).min(MAX_SLICE);
@@ -70,12 +75,7 @@ pub fn schedule(n_nodes: usize, edges: &[DelayedEdge]) -> Result<Schedule, ZeroD
 }
 
 /// Phase of each node: one more than the latest node it needs within the same slice.
-fn levels(
-    n_nodes: usize,
-    edges: &[DelayedEdge],
-    component: &[usize],
-    slice: u64,
-) -> Vec<usize> {
+fn levels(n_nodes: usize, edges: &[DelayedEdge], component: &[usize], slice: u64) -> Vec<usize> {
     let needed: Vec<&DelayedEdge> = edges
         .iter()
         .filter(|e| e.min_delay < slice && component[e.source] != component[e.target])
@@ -88,7 +88,11 @@ fn levels(
     let mut start = 0;
     while start < n_nodes {
         let c = component[order[start]];
-        let end = start + order[start..].iter().take_while(|&&n| component[n] == c).count();
+        let end = start
+            + order[start..]
+                .iter()
+                .take_while(|&&n| component[n] == c)
+                .count();
         let members = &order[start..end];
         let highest = needed
             .iter()
@@ -159,13 +163,21 @@ mod tests {
     use super::*;
 
     fn edge(source: NodeId, target: NodeId, min_delay: u64) -> DelayedEdge {
-        DelayedEdge { source, target, min_delay, max_delay: min_delay }
+        DelayedEdge {
+            source,
+            target,
+            min_delay,
+            max_delay: min_delay,
+        }
     }
 
     #[test]
     fn a_recurrent_network_runs_in_slices_of_its_smallest_delay() {
         let s = schedule(2, &[edge(0, 1, 15), edge(1, 0, 20), edge(0, 0, 17)]).unwrap();
-        assert_eq!((s.slice_len, s.phases, s.max_delay), (15, vec![vec![0, 1]], 20));
+        assert_eq!(
+            (s.slice_len, s.phases, s.max_delay),
+            (15, vec![vec![0, 1]], 20)
+        );
     }
 
     #[test]

@@ -50,7 +50,12 @@ impl<R: Instantiate> Simulation<R> {
     /// # Errors
     /// If drawn values cannot be used or the graph has a cycle without delay.
     pub fn build(plan: Arc<Plan>, options: BuildOptions) -> Result<Self, BuildError> {
-        let Built { workers, schedule, inputs, report } = build::<R>(&plan, options)?;
+        let Built {
+            workers,
+            schedule,
+            inputs,
+            report,
+        } = build::<R>(&plan, options)?;
         Ok(Self {
             plan,
             workers,
@@ -121,7 +126,10 @@ impl<R: Instantiate> Simulation<R> {
         let mut step = first;
         while step <= last {
             let left = usize::try_from(last - step + 1).unwrap_or(usize::MAX);
-            let slice = Slice { first: step, len: self.schedule.slice_len.min(left) };
+            let slice = Slice {
+                first: step,
+                len: self.schedule.slice_len.min(left),
+            };
             self.taped.push(slice);
             step = slice.end();
         }
@@ -143,12 +151,20 @@ impl<R: Instantiate> Simulation<R> {
         let n_nodes = self.plan.nodes.len();
         let mut shards: Vec<Vec<Spikes>> = vec![Vec::new(); n_nodes];
         let mut recorded = vec![false; n_nodes];
-        let mut recording = Recording { n_spikes: vec![0; n_nodes], ..Recording::default() };
+        let mut recording = Recording {
+            n_spikes: vec![0; n_nodes],
+            ..Recording::default()
+        };
         let mut traces: Vec<Trace> = Vec::new();
         for worker in &mut self.workers {
             for placed in worker.actors() {
-                let Records { node, spikes, traces: parts, n_spikes, synaptic_events } =
-                    placed.actor.take_records();
+                let Records {
+                    node,
+                    spikes,
+                    traces: parts,
+                    n_spikes,
+                    synaptic_events,
+                } = placed.actor.take_records();
                 recording.n_spikes[node] += n_spikes;
                 recording.synaptic_events += synaptic_events;
                 if let Some(spikes) = spikes {
@@ -175,7 +191,10 @@ impl<R: Instantiate> Simulation<R> {
     /// If there is no such input, the length is not a whole number of steps, or a value is not
     /// finite.
     pub fn set_input(&mut self, name: &str, first: u64, values: Vec<R>) -> Result<(), RunError> {
-        let fail = |message: String| RunError::Input { node: name.to_owned(), message };
+        let fail = |message: String| RunError::Input {
+            node: name.to_owned(),
+            message,
+        };
         let found = self
             .inputs
             .iter()
@@ -200,7 +219,9 @@ impl<R: Instantiate> Simulation<R> {
         for worker in &mut self.workers {
             for placed in worker.actors() {
                 let name = placed.name.clone();
-                placed.actor.state(&mut |variable, values| visit(&name, variable, values));
+                placed
+                    .actor
+                    .state(&mut |variable, values| visit(&name, variable, values));
             }
         }
     }
@@ -224,7 +245,9 @@ impl<R: Instantiate> Simulation<R> {
         let lanes = self.plan.nodes[node].size() * self.plan.batch;
         let history = &self.workers[0].history;
         if crate::build::emits_real(&self.plan.nodes[node]) {
-            return history.real(node, step, lanes).map_or_else(|| vec![R::ZERO; lanes], <[R]>::to_vec);
+            return history
+                .real(node, step, lanes)
+                .map_or_else(|| vec![R::ZERO; lanes], <[R]>::to_vec);
         }
         let mut values = vec![R::ZERO; lanes];
         for &lane in history.spikes(node, step).flatten() {
@@ -236,7 +259,12 @@ impl<R: Instantiate> Simulation<R> {
     /// Zero cotangents for a run of `steps` steps: to be seeded with ∂loss/∂emission.
     #[must_use]
     pub fn cotangents(&self, steps: usize) -> Cotangents<R> {
-        let lanes = self.plan.nodes.iter().map(|n| n.size() * self.plan.batch).collect();
+        let lanes = self
+            .plan
+            .nodes
+            .iter()
+            .map(|n| n.size() * self.plan.batch)
+            .collect();
         Cotangents::new(lanes, steps)
     }
 
@@ -253,7 +281,11 @@ impl<R: Instantiate> Simulation<R> {
                 reason: "training runs on one worker; build with threads = 1".to_owned(),
             });
         };
-        if self.options.tape_steps.is_none_or(|n| (n as u64) < self.now) {
+        if self
+            .options
+            .tape_steps
+            .is_none_or(|n| (n as u64) < self.now)
+        {
             return Err(RunError::NotDifferentiable {
                 actor: self.plan.name.clone(),
                 reason: format!("the tape is shorter than the {} steps run", self.now),
@@ -328,7 +360,9 @@ impl<R: Instantiate> Simulation<R> {
 
 /// Columns of the same variable are joined, shard after shard.
 fn join_trace(traces: &mut Vec<Trace>, part: Trace) {
-    let same = |t: &&mut Trace| t.node == part.node && t.variable == part.variable && t.neurons != part.neurons;
+    let same = |t: &&mut Trace| {
+        t.node == part.node && t.variable == part.variable && t.neurons != part.neurons
+    };
     let Some(whole) = traces.iter_mut().find(same) else {
         traces.push(part);
         return;

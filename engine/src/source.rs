@@ -33,12 +33,15 @@ impl<R: Real> Actor<R> for SourceActor {
     ) -> Result<(), RunError> {
         for step in slice.steps() {
             let start = packet.n_spikes();
-            self.source.emit(step, self.range.clone(), packet.spikes_mut());
+            self.source
+                .emit(step, self.range.clone(), packet.spikes_mut());
             packet.end_step();
             let fired = packet.spikes_from_mut(start);
             self.n_spikes += fired.len() as u64;
             if self.record_spikes {
-                self.spikes.steps.extend(std::iter::repeat_n(step, fired.len()));
+                self.spikes
+                    .steps
+                    .extend(std::iter::repeat_n(step, fired.len()));
                 self.spikes.neurons.extend_from_slice(fired);
             }
         }
@@ -131,7 +134,10 @@ impl<R: Real> Actor<R> for InputActor<R> {
     fn reset(&mut self) {}
 
     fn take_records(&mut self) -> Records {
-        Records { node: self.node, ..Records::default() }
+        Records {
+            node: self.node,
+            ..Records::default()
+        }
     }
 
     fn reverse(

@@ -12,7 +12,10 @@ pub fn unknown(what: &str, name: &str, known: &[&str]) -> String {
         Some((_, k)) => format!("unknown {what} `{name}`; did you mean `{k}`?"),
         None if known.is_empty() => format!("unknown {what} `{name}`; there are none here"),
         None if known.len() <= 24 => {
-            format!("unknown {what} `{name}`; expected one of {}", known.join(", "))
+            format!(
+                "unknown {what} `{name}`; expected one of {}",
+                known.join(", ")
+            )
         }
         None => format!("unknown {what} `{name}`"),
     }

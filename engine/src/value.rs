@@ -94,9 +94,7 @@ impl Shape {
         match self {
             Self::Uniform { low, high } => low + (high - low) * random.uniform(),
             Self::Normal { mean, sd } => mean + sd * random.normal(),
-            Self::Lognormal { mu, sigma, scale } => {
-                scale * libm::exp(mu + sigma * random.normal())
-            }
+            Self::Lognormal { mu, sigma, scale } => scale * libm::exp(mu + sigma * random.normal()),
             Self::Exponential { mean } => mean * random.exponential(),
         }
     }

@@ -57,7 +57,10 @@ impl<R: Real> Worker<R> {
         let mut step = first;
         while step <= last {
             let left = usize::try_from(last - step + 1).unwrap_or(usize::MAX);
-            let slice = Slice { first: step, len: slice_len.min(left) };
+            let slice = Slice {
+                first: step,
+                len: slice_len.min(left),
+            };
             if let Err(error) = self.run_slice(slice) {
                 self.abort.store(true, Ordering::Release);
                 return Err(error);
@@ -82,13 +85,15 @@ impl<R: Real> Worker<R> {
         for placed in &mut self.phases[phase] {
             let mut packet = self.history.recycle(placed.node, self.index);
             let (actor, history) = (&mut placed.actor, &self.history);
-            catch_unwind(AssertUnwindSafe(|| actor.advance(slice, history, &mut packet)))
-                .unwrap_or_else(|panic| {
-                    Err(RunError::Panicked {
-                        actor: placed.name.clone(),
-                        message: panic_message(panic.as_ref()),
-                    })
-                })?;
+            catch_unwind(AssertUnwindSafe(|| {
+                actor.advance(slice, history, &mut packet)
+            }))
+            .unwrap_or_else(|panic| {
+                Err(RunError::Panicked {
+                    actor: placed.name.clone(),
+                    message: panic_message(panic.as_ref()),
+                })
+            })?;
             let packet = Arc::new(packet);
             if several {
                 emitted.push((placed.node, Arc::clone(&packet)));

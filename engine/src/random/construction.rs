@@ -33,7 +33,10 @@ impl Construction {
     ///
     /// # Panics
     /// Debug builds assert `n > 0`.
-    #[allow(clippy::cast_possible_truncation, reason = "high word of a product below n·2^32")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "high word of a product below n·2^32"
+    )]
     pub fn below(&mut self, n: u32) -> u32 {
         debug_assert!(n > 0);
         loop {

@@ -55,7 +55,9 @@ impl Philox {
     #[must_use]
     pub fn new(seed: u64, purpose: Purpose, index: u64) -> Self {
         let key = stream_key(seed, purpose, index);
-        Self { key: [low(key), high(key)] }
+        Self {
+            key: [low(key), high(key)],
+        }
     }
 
     /// The key words, for backends that draw on a device.
@@ -133,8 +135,16 @@ mod tests {
     fn equals_random123() {
         let all = u32::MAX;
         let cases = [
-            ([0; 4], [0; 2], [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]),
-            ([all; 4], [all; 2], [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]),
+            (
+                [0; 4],
+                [0; 2],
+                [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8],
+            ),
+            (
+                [all; 4],
+                [all; 2],
+                [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd],
+            ),
             (
                 [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344],
                 [0xa409_3822, 0x299f_31d0],
