@@ -24,7 +24,7 @@ pub mod schedule;
 pub mod simd;
 pub mod simulation;
 mod source;
-mod suggest;
+pub mod suggest;
 mod tape;
 pub mod time;
 pub mod value;
