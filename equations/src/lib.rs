@@ -8,13 +8,19 @@
 //!
 //! What may not: networks, time, threads, files.
 
+mod check;
 pub mod closed_form;
+pub mod diagnostic;
 mod fold;
 pub mod integrate;
 pub mod interpret;
 pub mod ir;
+pub mod limits;
 pub mod model;
 pub mod native;
 pub mod real;
 pub mod surrogate;
+mod syntax;
 pub mod unit;
+
+pub use check::{parse, parse_one};

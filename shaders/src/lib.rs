@@ -1,1 +1,28 @@
-//! WGSL emitted from the equations of Rheobase.
+//! WGSL for the programs of Rheobase.
+//!
+//! What lives here: the emitter that turns IR into compute shaders ([`emit_step`] for a component,
+//! [`emit_program`] for any other program, such as an adjoint), the description of what a shader
+//! binds ([`ShaderModule`]), and hand-written WGSL for what is not a component ([`philox`]).
+//! Bindings, uniform layout and entry points are generated: the shader text and the host read the
+//! same description, nothing is typed twice.
+//!
+//! What may not: any GPU interface. This crate makes text and tables; `engine/src/backend/gpu` runs
+//! them, and naga validates every module in the tests.
+
+mod body;
+mod error;
+mod guard;
+mod literal;
+mod module;
+pub mod philox;
+mod program;
+mod step;
+
+pub use error::EmitError;
+pub use guard::Contraction;
+pub use module::{
+    Access, Binding, Element, GROUP, MAX_PLACES, Place, Role, ShaderModule, Uniform, UniformError,
+    UniformLayout, WORKGROUP_SIZE, workgroups,
+};
+pub use program::{ProgramModule, emit_program};
+pub use step::{StepShape, emit_step_program};

@@ -1,0 +1,4 @@
+//! What runs a population's steps.
+
+#[cfg(feature = "gpu")]
+pub mod gpu;

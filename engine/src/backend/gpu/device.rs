@@ -1,0 +1,211 @@
+//! An open device, whose trouble is always a value.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::adapter::{AdapterChoice, AdapterInfo, adapters, pick};
+use super::error::GpuError;
+
+/// How long one submission may take before it counts as hung \[s\].
+const WAIT_LIMIT_S: u64 = 120;
+
+/// An open device. Cloning shares it.
+///
+/// ```
+/// use rheobase_engine::backend::gpu::{AdapterChoice, GpuDevice, GpuError};
+///
+/// match GpuDevice::request(&AdapterChoice::Any) {
+///     Ok(device) => println!("{} ({})", device.info().name, device.info().driver),
+///     Err(e @ GpuError::NoAdapter { .. }) => println!("{e}"),
+///     Err(e) => return Err(e),
+/// }
+/// # Ok::<(), GpuError>(())
+/// ```
+#[derive(Clone)]
+pub struct GpuDevice {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    info: AdapterInfo,
+    limits: wgpu::Limits,
+    trouble: Arc<Mutex<Trouble>>,
+}
+
+/// What the callbacks heard.
+#[derive(Default)]
+struct Trouble {
+    lost: Option<String>,
+    uncaptured: Option<GpuError>,
+}
+
+impl fmt::Debug for GpuDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GpuDevice")
+            .field("info", &self.inner.info)
+            .finish_non_exhaustive()
+    }
+}
+
+impl GpuDevice {
+    /// Opens the adapter of that choice, with all the limits it has.
+    ///
+    /// # Errors
+    /// If no adapter fits, or it refuses.
+    pub fn request(choice: &AdapterChoice) -> Result<Self, GpuError> {
+        let (info, adapter) = pick(choice)?;
+        let limits = adapter.limits();
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("rheobase"),
+            required_limits: limits.clone(),
+            ..wgpu::DeviceDescriptor::default()
+        };
+        let (device, queue) =
+            pollster::block_on(adapter.request_device(&descriptor)).map_err(|e| {
+                GpuError::Request {
+                    adapter: info.name.clone(),
+                    reason: e.to_string(),
+                }
+            })?;
+        let trouble = Arc::new(Mutex::new(Trouble::default()));
+        listen(&device, &trouble);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                device,
+                queue,
+                info,
+                limits,
+                trouble,
+            }),
+        })
+    }
+
+    /// Every adapter that could be opened, in the order they are tried.
+    #[must_use]
+    pub fn adapters() -> Vec<AdapterInfo> {
+        adapters()
+    }
+
+    /// The adapter this device belongs to.
+    #[must_use]
+    pub fn info(&self) -> &AdapterInfo {
+        &self.inner.info
+    }
+
+    /// Gives the device up at once: every later call on it is a [`GpuError::Lost`].
+    pub fn destroy(&self) {
+        self.inner.device.destroy();
+        locked(&self.inner.trouble)
+            .lost
+            .get_or_insert_with(|| "it was destroyed".to_owned());
+    }
+
+    pub(super) fn queue(&self) -> &wgpu::Queue {
+        &self.inner.queue
+    }
+
+    pub(super) fn limits(&self) -> &wgpu::Limits {
+        &self.inner.limits
+    }
+
+    /// The loss of the device, or an error that no scope caught.
+    pub(super) fn check(&self) -> Result<(), GpuError> {
+        let mut trouble = locked(&self.inner.trouble);
+        if let Some(reason) = &trouble.lost {
+            return Err(GpuError::Lost {
+                reason: reason.clone(),
+            });
+        }
+        trouble.uncaptured.take().map_or(Ok(()), Err)
+    }
+
+    /// Runs `call` inside one error scope of each kind.
+    pub(super) fn scoped<T>(
+        &self,
+        during: &'static str,
+        call: impl FnOnce(&wgpu::Device) -> T,
+    ) -> Result<T, GpuError> {
+        self.check()?;
+        let device = &self.inner.device;
+        let scopes = [
+            wgpu::ErrorFilter::Internal,
+            wgpu::ErrorFilter::OutOfMemory,
+            wgpu::ErrorFilter::Validation,
+        ]
+        .map(|filter| device.push_error_scope(filter));
+        let result = call(device);
+        // Innermost first. The first kind that reports decides; the loss of the device explains all.
+        let mut error = None;
+        for scope in scopes.into_iter().rev() {
+            let caught = pollster::block_on(scope.pop());
+            error = error.or(caught);
+        }
+        self.check()?;
+        error.map_or(Ok(result), |e| Err(convert(e, during)))
+    }
+
+    /// Waits until the submission is done and its callbacks have run.
+    pub(super) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), GpuError> {
+        let poll = wgpu::PollType::Wait {
+            submission_index: Some(submission),
+            timeout: Some(Duration::from_secs(WAIT_LIMIT_S)),
+        };
+        // `poll` has no error for a device lost while it waits: it panics. That is the one panic
+        // of the interface that cannot be ruled out beforehand.
+        let polled = catch_unwind(AssertUnwindSafe(|| self.inner.device.poll(poll)));
+        self.check()?;
+        match polled {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(wgpu::PollError::Timeout)) => Err(GpuError::Timeout {
+                seconds: WAIT_LIMIT_S,
+            }),
+            Ok(Err(e)) => Err(GpuError::Internal {
+                during: "waiting",
+                reason: e.to_string(),
+            }),
+            Err(_) => Err(GpuError::Lost {
+                reason: "it failed while being waited for".to_owned(),
+            }),
+        }
+    }
+}
+
+fn listen(device: &wgpu::Device, trouble: &Arc<Mutex<Trouble>>) {
+    let heard = Arc::clone(trouble);
+    device.on_uncaptured_error(Arc::new(move |e| {
+        locked(&heard)
+            .uncaptured
+            .get_or_insert(convert(e, "outside any call"));
+    }));
+    let heard = Arc::clone(trouble);
+    device.set_device_lost_callback(move |reason, message| {
+        let text = if message.is_empty() {
+            format!("{reason:?}")
+        } else {
+            message
+        };
+        locked(&heard).lost.get_or_insert(text);
+    });
+}
+
+fn locked(trouble: &Mutex<Trouble>) -> MutexGuard<'_, Trouble> {
+    trouble.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn convert(error: wgpu::Error, during: &'static str) -> GpuError {
+    match error {
+        wgpu::Error::OutOfMemory { .. } => GpuError::OutOfMemory { during },
+        wgpu::Error::Validation { description, .. } => GpuError::Validation {
+            during,
+            reason: description,
+        },
+        wgpu::Error::Internal { description, .. } => GpuError::Internal {
+            during,
+            reason: description,
+        },
+    }
+}

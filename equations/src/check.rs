@@ -1,0 +1,312 @@
+//! From syntax tree to [`Model`]: names, dimensions, limits.
+
+mod constant;
+mod expression;
+mod infix;
+mod names;
+mod spike;
+mod statement;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use constant::evaluate as evaluate_constant;
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{Diagnostics, Problem, Sink, Span};
+use crate::ir::{Builder, Value};
+use crate::limits::MAX_TEXT_BYTES;
+use crate::model::{Integrator, Kind, Model};
+use crate::syntax::ast::{Block, Node, Statement, Tree};
+use crate::syntax::parse_text;
+use crate::unit::Dimension;
+use names::Names;
+
+/// Reads every component of a text. `file` is the name that errors show.
+///
+/// ```
+/// let text = "
+/// neuron leaky
+///   parameter tau = 10 ms, v_th = 1 mV
+///   dv/dt = -v/tau : mV
+///   input syn(w : mV): v += w
+///   spike when v >= v_th, reset v = 0";
+/// let models = rheobase_equations::parse(text, "leaky.rheo")?;
+/// assert_eq!(models[0].name, "leaky");
+/// assert_eq!(models[0].parameters[0].default, 10.0);
+/// # Ok::<(), rheobase_equations::diagnostic::Diagnostics>(())
+/// ```
+///
+/// # Errors
+/// Everything wrong with the text, up to
+/// [`MAX_DIAGNOSTICS`](crate::limits::MAX_DIAGNOSTICS) errors.
+pub fn parse(text: &str, file: &str) -> Result<Vec<Model>, Diagnostics> {
+    let mut sink = Sink::new(text, file);
+    if text.len() > MAX_TEXT_BYTES {
+        let problem = Problem::new(Span::new(0, 0), "the text is too long").label(format!(
+            "{} bytes; at most {MAX_TEXT_BYTES} are allowed",
+            text.len()
+        ));
+        sink.report(problem);
+        return sink.finish().map(|()| Vec::new());
+    }
+    let tree = parse_text(text, &mut sink);
+    let models = check(&tree, text, &mut sink);
+    sink.finish().map(|()| models)
+}
+
+/// Reads a text that holds exactly one component.
+///
+/// # Errors
+/// As [`parse`]; also where the text holds more than one component.
+pub fn parse_one(text: &str, file: &str) -> Result<Model, Diagnostics> {
+    let mut models = parse(text, file)?;
+    if models.len() == 1
+        && let Some(model) = models.pop()
+    {
+        return Ok(model);
+    }
+    let mut sink = Sink::new(text, file);
+    let second = models.get(1).map_or("", |m| m.text.as_str());
+    // The pieces are slices of the text in order, so the second one is found behind the first.
+    let first_end = models.first().map_or(0, |m| m.text.len());
+    let start = text[first_end..].find(second).map_or(0, |i| i + first_end);
+    sink.report(
+        Problem::new(
+            Span::new(start, start + "neuron".len()),
+            "more than one component",
+        )
+        .label("expected a text with a single component"),
+    );
+    match sink.finish() {
+        Err(diagnostics) => Err(diagnostics),
+        Ok(()) => unreachable!("a problem was reported"),
+    }
+}
+
+fn check<'a>(tree: &'a Tree<'a>, text: &'a str, sink: &mut Sink<'a>) -> Vec<Model> {
+    let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+    let mut models = Vec::new();
+    for block in &tree.blocks {
+        if sink.is_full() {
+            break;
+        }
+        if !block.name.text.is_empty()
+            && let Some(first) = seen.insert(block.name.text, block.name.span)
+        {
+            let message = format!("two components are named `{}`", block.name.text);
+            let label = format!(
+                "already the name of the one on line {}",
+                line_of(text, first)
+            );
+            sink.report(Problem::new(block.name.span, message).label(label));
+        }
+        models.push(Checker::new(tree, block, text, sink).run());
+    }
+    models
+}
+
+fn line_of(text: &str, span: Span) -> usize {
+    1 + text[..span.start].bytes().filter(|&b| b == b'\n').count()
+}
+
+/// What an expression is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Type {
+    /// A condition.
+    Bool,
+    /// The bare number 0, which fits every dimension.
+    Zero,
+    /// A quantity.
+    Float(Dimension),
+    /// Already reported.
+    Wrong,
+}
+
+/// A checked expression.
+#[derive(Clone, Copy, Debug)]
+struct Typed {
+    value: Value,
+    ty: Type,
+    /// Depends on parameters and constants only.
+    is_fixed: bool,
+}
+
+/// Where an expression stands.
+#[derive(Clone, Copy, Debug)]
+struct Scope<'a> {
+    /// What may depend on parameters only, if this may.
+    fixed: Option<&'static str>,
+    /// Name and port of what arrives, in the effect of an input.
+    arriving: Option<(&'a str, u32, Dimension)>,
+}
+
+impl Scope<'_> {
+    /// Equations, updates, conditions, resets, outputs.
+    const STEP: Self = Self {
+        fixed: None,
+        arriving: None,
+    };
+}
+
+/// Checks one component.
+struct Checker<'a, 's> {
+    text: &'a str,
+    nodes: &'a [Node<'a>],
+    block: &'a Block<'a>,
+    sink: &'s mut Sink<'a>,
+    builder: Builder,
+    names: Names<'a>,
+    model: Model,
+    /// The arena is full; nothing more is built.
+    is_full: bool,
+    has_integrator: bool,
+    /// The first `(unless refractory)`.
+    unless_refractory: Option<Span>,
+}
+
+impl<'a, 's> Checker<'a, 's> {
+    fn new(
+        tree: &'a Tree<'a>,
+        block: &'a Block<'a>,
+        text: &'a str,
+        sink: &'s mut Sink<'a>,
+    ) -> Self {
+        let model = Model {
+            kind: Kind::Neuron,
+            name: block.name.text.to_owned(),
+            doc: block.doc.clone(),
+            text: block.span.of(text).to_owned(),
+            ops: Vec::new(),
+            parameters: Vec::new(),
+            states: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            equations: Vec::new(),
+            updates: Vec::new(),
+            spike: None,
+            integrator: Integrator::Auto,
+            n_uniforms: 0,
+            n_normals: 0,
+        };
+        Self {
+            text,
+            nodes: &tree.nodes,
+            block,
+            sink,
+            builder: Builder::new(),
+            names: Names::default(),
+            model,
+            is_full: false,
+            has_integrator: false,
+            unless_refractory: None,
+        }
+    }
+
+    fn run(mut self) -> Model {
+        let block = self.block;
+        if block.statements.is_empty() && !block.is_incomplete {
+            let message = format!("`{}` describes nothing", block.name.text);
+            let label = "expected statements on the lines below";
+            self.sink
+                .report(Problem::new(block.name.span, message).label(label));
+        }
+        for statement in &block.statements {
+            self.declare(statement);
+        }
+        for statement in &block.statements {
+            if self.sink.is_full() {
+                break;
+            }
+            self.define(statement);
+        }
+        self.check_refractory_use();
+        self.model.ops = self.builder.ops().to_vec();
+        self.model
+    }
+
+    /// Enters the names that a statement declares, so that all may use them.
+    fn declare(&mut self, statement: &'a Statement<'a>) {
+        match statement {
+            Statement::Parameter(parameter) => self.declare_parameter(parameter),
+            Statement::Equation(e) => self.declare_state(e.name, &e.unit, &e.doc),
+            Statement::State(s) => self.declare_state(s.name, &s.unit, &s.doc),
+            Statement::Update(update) => {
+                if let Some((unit, _)) = &update.declares {
+                    self.declare_state(update.assignment.target, unit, &update.doc);
+                }
+            }
+            Statement::Subexpression(s) => self.declare_subexpression(s.name),
+            Statement::Input(input) => self.declare_input(input),
+            Statement::Output(_) | Statement::Spike(_) | Statement::Integrator(_) => {}
+        }
+    }
+
+    /// Checks and builds the expressions of a statement.
+    fn define(&mut self, statement: &'a Statement<'a>) {
+        match statement {
+            Statement::Parameter(_) => {}
+            Statement::Equation(equation) => self.define_equation(equation),
+            Statement::State(state) => self.define_initial(state.name, state.initial),
+            Statement::Update(update) => self.define_update(update),
+            Statement::Subexpression(subexpression) => self.define_subexpression(subexpression),
+            Statement::Input(input) => self.define_input(input),
+            Statement::Output(output) => self.define_output(output),
+            Statement::Spike(spike) => self.define_spike(spike),
+            Statement::Integrator(name) => self.define_integrator(*name),
+        }
+    }
+
+    fn report(&mut self, problem: Problem) {
+        self.sink.report(problem);
+    }
+
+    /// `(unless refractory)` needs a refractory time.
+    fn check_refractory_use(&mut self) {
+        let has_refractory = self
+            .model
+            .spike
+            .as_ref()
+            .is_some_and(|s| s.refractory.is_some());
+        if has_refractory || self.block.is_incomplete || self.sink.count() > 0 {
+            return;
+        }
+        if let Some(span) = self.unless_refractory {
+            self.report(
+                Problem::new(span, "there is no refractory time")
+                    .label("never refractory")
+                    .help("add `refractory t_ref` to `spike`, or leave this out"),
+            );
+        }
+    }
+}
+
+/// How a dimension reads in a message.
+fn shown(dimension: Dimension) -> String {
+    if dimension.is_none() {
+        "a pure number".to_owned()
+    } else {
+        format!("`{dimension}`")
+    }
+}
+
+/// How a dimension reads after "is".
+fn is_shown(dimension: Dimension) -> String {
+    if dimension.is_none() {
+        "a pure number".to_owned()
+    } else {
+        format!("in `{dimension}`")
+    }
+}
+
+impl Type {
+    /// How it reads in a message.
+    fn shown(self) -> String {
+        match self {
+            Self::Bool => "a condition".to_owned(),
+            Self::Zero => "0".to_owned(),
+            Self::Float(dimension) => shown(dimension),
+            Self::Wrong => "an error".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! What a shader is to the host: text, entry point, bindings, uniform layout.
+
+use std::fmt::Write as _;
+
+/// Invocations per workgroup: one neuron each.
+pub const WORKGROUP_SIZE: u32 = 64;
+
+/// Bind group of every binding.
+pub const GROUP: u32 = 0;
+
+/// Most places a uniform buffer of the smallest guaranteed size (16 KiB on downlevel devices) holds.
+pub const MAX_PLACES: usize = (16 * 1024 - UniformLayout::HEAD_BYTES) / UniformLayout::PLACE_BYTES;
+
+/// A compute shader with all a host needs to run it.
+///
+/// The entry point runs its body once for every index below `n` of the uniform; the host starts
+/// [`workgroups`] of [`ShaderModule::workgroup_size`] invocations.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ShaderModule {
+    /// What it computes, for labels and messages.
+    pub name: String,
+    /// The WGSL text.
+    pub source: String,
+    /// Name of the entry point.
+    pub entry_point: String,
+    /// Every binding of group [`GROUP`], ascending by index, without gaps.
+    pub bindings: Vec<Binding>,
+    /// Layout of the uniform buffer.
+    pub uniform: UniformLayout,
+    /// Invocations per workgroup.
+    pub workgroup_size: u32,
+}
+
+impl ShaderModule {
+    /// The binding with that role, if the shader has one.
+    #[must_use]
+    pub fn binding(&self, role: Role) -> Option<&Binding> {
+        self.bindings.iter().find(|b| b.role == role)
+    }
+}
+
+/// One buffer a shader binds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Binding {
+    /// Index within the group.
+    pub index: u32,
+    /// What it holds.
+    pub role: Role,
+    /// How it is used.
+    pub access: Access,
+    /// Type of its elements.
+    pub element: Element,
+    /// Arrays of `stride` elements in it, one after the other. 0 where the uniform's places say
+    /// where each array lies.
+    pub rows: u32,
+}
+
+/// What a buffer holds.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Role {
+    /// The uniform buffer ([`UniformLayout`]).
+    Uniform,
+    /// State variables; updated in place.
+    States,
+    /// Sums of what arrived at each input port; zero on return.
+    Inputs,
+    /// Derived quantities, each at its [`Place`].
+    Derived,
+    /// Random draws: uniforms, then normals.
+    Random,
+    /// Real-valued outputs.
+    Outputs,
+    /// One word per neuron: 1 where it fired, else 0.
+    Fired,
+    /// What a program reads, each slot at its [`Place`].
+    Sources,
+    /// What a program writes, each slot at its [`Place`].
+    Results,
+}
+
+impl Role {
+    /// Name of the variable in the shader.
+    #[must_use]
+    pub fn variable(self) -> &'static str {
+        match self {
+            Self::Uniform => "params",
+            Self::States => "states",
+            Self::Inputs => "inputs",
+            Self::Derived => "derived",
+            Self::Random => "random",
+            Self::Outputs => "outputs",
+            Self::Fired => "fired",
+            Self::Sources => "sources",
+            Self::Results => "results",
+        }
+    }
+}
+
+/// How a shader uses a buffer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Access {
+    /// A uniform buffer.
+    Uniform,
+    /// A storage buffer that is only read.
+    Read,
+    /// A storage buffer that is read and written.
+    ReadWrite,
+}
+
+/// Type of the elements of a buffer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Element {
+    /// The `Params` struct.
+    Params,
+    /// 32-bit float.
+    F32,
+    /// 32-bit unsigned integer.
+    U32,
+}
+
+/// Where a quantity lies in its buffer: neuron `i` finds it at `offset + i · multiplier`.
+/// A multiplier of 0 makes it the same for all, 1 gives each neuron its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Place {
+    /// Index of the first element.
+    pub offset: u32,
+    /// 0 or 1.
+    pub multiplier: u32,
+}
+
+/// Layout of the uniform buffer: four scalars, then the places, two to a vector (arrays in uniform
+/// buffers are strided by 16 bytes).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UniformLayout {
+    /// Number of places.
+    pub n_places: usize,
+}
+
+/// Contents of the uniform buffer.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Uniform<'a> {
+    /// Number of neurons (invocations that do something).
+    pub n: u32,
+    /// Elements from one array of a buffer to the next.
+    pub stride: u32,
+    /// Time at the end of the step \[ms\].
+    pub time_ms: f32,
+    /// Where each placed quantity lies.
+    pub places: &'a [Place],
+}
+
+/// The number of places given is not the number the shader has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the shader places {expected} quantities, {got} places were given")]
+pub struct UniformError {
+    /// What the shader has.
+    pub expected: usize,
+    /// What was given.
+    pub got: usize,
+}
+
+impl UniformLayout {
+    const HEAD_BYTES: usize = 16;
+    const PLACE_BYTES: usize = 8;
+
+    /// Bytes of the buffer; a multiple of 16.
+    #[must_use]
+    pub fn size_bytes(self) -> usize {
+        Self::HEAD_BYTES + self.n_vectors() * 16
+    }
+
+    /// The buffer's bytes.
+    ///
+    /// # Errors
+    /// If `uniform` does not have one place per placed quantity.
+    pub fn encode(self, uniform: &Uniform<'_>) -> Result<Vec<u8>, UniformError> {
+        if uniform.places.len() != self.n_places {
+            return Err(UniformError {
+                expected: self.n_places,
+                got: uniform.places.len(),
+            });
+        }
+        let zero = 0;
+        let head = [uniform.n, uniform.stride, zero, uniform.time_ms.to_bits()];
+        let places = uniform.places.iter().flat_map(|p| [p.offset, p.multiplier]);
+        let mut bytes: Vec<u8> = head
+            .into_iter()
+            .chain(places)
+            .flat_map(u32::to_le_bytes)
+            .collect();
+        bytes.resize(self.size_bytes(), 0);
+        Ok(bytes)
+    }
+
+    fn n_vectors(self) -> usize {
+        self.n_places.div_ceil(2)
+    }
+
+    fn declaration(self) -> String {
+        let mut text = String::from(
+            "struct Params {\n    n: u32,\n    stride: u32,\n    zero: u32,\n    time: f32,\n",
+        );
+        if self.n_places > 0 {
+            let _ = writeln!(text, "    places: array<vec4<u32>, {}>,", self.n_vectors());
+        }
+        text.push_str("}\n");
+        text
+    }
+
+    /// The index expression of element `i` of placed quantity `k`.
+    pub(crate) fn index_expression(self, k: usize) -> String {
+        let (offset, multiplier) = if k.is_multiple_of(2) {
+            ("x", "y")
+        } else {
+            ("z", "w")
+        };
+        let vector = format!("params.places[{}]", k / 2);
+        format!("{vector}.{offset} + i * {vector}.{multiplier}")
+    }
+}
+
+/// Workgroups to start, per dimension, so that every index below `n` gets an invocation, when a
+/// dimension holds at most `limit` of them. `None` if two dimensions are not enough.
+///
+/// ```
+/// use rheobase_shaders::workgroups;
+/// assert_eq!(workgroups(1000, 65_535), Some([16, 1, 1]));
+/// assert_eq!(workgroups(64 * 65_536, 65_535), Some([65_535, 2, 1]));
+/// ```
+#[must_use]
+pub fn workgroups(n: u32, limit: u32) -> Option<[u32; 3]> {
+    let groups = n.div_ceil(WORKGROUP_SIZE);
+    if groups == 0 || limit == 0 {
+        return (groups == 0).then_some([0, 1, 1]);
+    }
+    let rows = groups.div_ceil(limit);
+    (rows <= limit).then_some([groups.min(limit), rows, 1])
+}
+
+/// Assembles a module around `functions`, one of which is `fn <body>(i: u32)`.
+pub(crate) struct Assembly<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) entry_point: &'a str,
+    pub(crate) heading: &'a str,
+    pub(crate) body: &'a str,
+    pub(crate) functions: &'a str,
+    pub(crate) uniform: UniformLayout,
+    /// Role, access, element, rows; the uniform is added.
+    pub(crate) storage: &'a [(Role, Access, Element, u32)],
+    /// Declare the guard function.
+    pub(crate) has_guard: bool,
+}
+
+impl Assembly<'_> {
+    pub(crate) fn finish(self) -> ShaderModule {
+        let bindings = self.bindings();
+        let entry_point = self.entry_point;
+        let mut source = String::new();
+        for line in self.heading.lines() {
+            let _ = writeln!(source, "// {line}");
+        }
+        source.push_str(&self.uniform.declaration());
+        source.push('\n');
+        for binding in &bindings {
+            source.push_str(&declare(binding));
+        }
+        source.push('\n');
+        if self.has_guard {
+            source.push_str(GUARD);
+        }
+        source.push_str(self.functions);
+        let _ = write!(
+            source,
+            "
+@compute @workgroup_size({WORKGROUP_SIZE})
+fn {entry_point}(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {{
+    let i = (group.y * groups.x + group.x) * {WORKGROUP_SIZE}u + lane;
+    if (i < params.n) {{
+        {}(i);
+    }}
+}}
+",
+            self.body
+        );
+        ShaderModule {
+            name: self.name.to_owned(),
+            source,
+            entry_point: entry_point.to_owned(),
+            bindings,
+            uniform: self.uniform,
+            workgroup_size: WORKGROUP_SIZE,
+        }
+    }
+
+    fn bindings(&self) -> Vec<Binding> {
+        let uniform = (Role::Uniform, Access::Uniform, Element::Params, 0);
+        std::iter::once(&uniform)
+            .chain(self.storage)
+            .zip(0..)
+            .map(|(&(role, access, element, rows), index)| Binding {
+                index,
+                role,
+                access,
+                element,
+                rows,
+            })
+            .collect()
+    }
+}
+
+/// See [`crate::guard`] for why this stops contraction.
+const GUARD: &str = "\
+// Rounds here and now: no compiler knows that `zero` is 0.
+fn rounded(x: f32) -> f32 {
+    return bitcast<f32>(bitcast<u32>(x) ^ params.zero);
+}
+
+";
+
+fn declare(binding: &Binding) -> String {
+    let space = match binding.access {
+        Access::Uniform => "uniform",
+        Access::Read => "storage, read",
+        Access::ReadWrite => "storage, read_write",
+    };
+    let ty = match binding.element {
+        Element::Params => "Params",
+        Element::F32 => "array<f32>",
+        Element::U32 => "array<u32>",
+    };
+    let (index, variable) = (binding.index, binding.role.variable());
+    format!("@group({GROUP}) @binding({index}) var<{space}> {variable}: {ty};\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Place, Uniform, UniformLayout, workgroups};
+
+    #[test]
+    fn the_uniform_is_padded_to_whole_vectors() {
+        let layout = UniformLayout { n_places: 3 };
+        let place = |offset| Place {
+            offset,
+            multiplier: 1,
+        };
+        let uniform = Uniform {
+            n: 7,
+            stride: 64,
+            time_ms: 0.5,
+            places: &[place(10), place(20), place(30)],
+        };
+        let bytes = layout.encode(&uniform).expect("three places");
+        assert_eq!(bytes.len(), layout.size_bytes());
+        assert_eq!(bytes.len() % 16, 0);
+        let words: Vec<u32> = bytes
+            .chunks_exact(4)
+            .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect();
+        assert_eq!(
+            words,
+            [7, 64, 0, 0.5_f32.to_bits(), 10, 1, 20, 1, 30, 1, 0, 0]
+        );
+        assert!(
+            layout
+                .encode(&Uniform {
+                    places: &[],
+                    ..uniform
+                })
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn workgroups_cover_every_index_and_keep_the_limit() {
+        for limit in [1, 3, 65_535] {
+            for n in [0, 1, 63, 64, 65, 577, 100_000] {
+                match workgroups(n, limit) {
+                    Some([x, y, z]) => {
+                        assert!(x <= limit && y <= limit && z == 1);
+                        assert!(u64::from(x) * u64::from(y) * 64 >= u64::from(n));
+                    }
+                    None => assert!(u64::from(n) > u64::from(limit) * u64::from(limit) * 64),
+                }
+            }
+        }
+    }
+}
