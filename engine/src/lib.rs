@@ -13,6 +13,8 @@ pub mod build;
 pub mod cotangent;
 mod instantiate;
 mod layer;
+pub mod network;
+pub mod neuron;
 mod normal;
 pub mod packet;
 pub mod plan;

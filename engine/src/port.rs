@@ -11,7 +11,7 @@ use rheobase_equations::real::Real;
 use rheobase_equations::unit::Unit;
 
 use crate::arguments::{ArgumentError, ArgumentSpec, Arguments};
-use crate::random::{Construction, Philox};
+use crate::random::{Construction, Philox, Purpose, construction_stream};
 
 /// A named quantity of a neuron type.
 #[derive(Clone, Debug)]
@@ -180,6 +180,12 @@ pub trait LayerType: Send + Sync {
 
     /// Initial parameters for an input of this shape.
     fn parameters(&self, input: &[usize], random: &mut Construction) -> Vec<Tensor<f64>>;
+
+    /// Number of parameters for an input of this shape, for the memory estimate.
+    fn parameter_count(&self, input: &[usize]) -> usize {
+        let mut random = construction_stream(0, Purpose::Layer, 0, 0);
+        self.parameters(input, &mut random).iter().map(|t| t.values.len()).sum()
+    }
 
     /// The computation in f32.
     fn layer_f32(&self, input: &[usize]) -> Box<dyn Layer<f32>>;

@@ -11,13 +11,11 @@ use crate::network::error::{ErrorKind, Path};
 use crate::network::values::{mass_below, read_value};
 use crate::plan::{self, EdgeKind, NodeId, NodeKind, Synapses};
 use crate::port::{ConnectivityRule, Sides};
+use crate::rows::MAX_DELAY_STEPS;
 use crate::suggest;
 use crate::time::{steps_on_grid, steps_rounded};
 use crate::value::Value;
 use std::sync::Arc;
-
-/// Longest delay, in steps.
-pub(super) const MAX_DELAY_STEPS: u64 = 1 << 20;
 
 /// Share of delays drawn below zero that is worth a warning.
 const WORTH_A_WARNING: f64 = 1e-3;
@@ -279,22 +277,10 @@ impl Resolver<'_> {
         Some(())
     }
 
-    /// Element i meets element i: as many on both sides. A layer takes the shape of its first
-    /// source; the others must be as large.
+    /// Element i meets element i: as many on both sides. A layer takes the shape of its source.
     fn same_size(&mut self, (source, target): (NodeId, NodeId), path: &Path) -> Option<()> {
-        let expected = match &self.nodes[target].kind {
-            NodeKind::Layer(_) => {
-                let name = &self.nodes[target].name;
-                let first = self.network.edges.iter().find(|e| e.target == *name);
-                match first.and_then(|e| self.found.get(e.source.as_str())) {
-                    Some(super::Found::Node(first)) => &self.nodes[*first],
-                    _ => return Some(()),
-                }
-            }
-            _ => &self.nodes[target],
-        };
-        let given = &self.nodes[source];
-        if given.size() == expected.size() {
+        let (given, expected) = (&self.nodes[source], &self.nodes[target]);
+        if matches!(expected.kind, NodeKind::Layer(_)) || given.size() == expected.size() {
             return Some(());
         }
         let message = format!(

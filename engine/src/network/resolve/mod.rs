@@ -8,6 +8,7 @@
 mod clock;
 mod cycles;
 mod edges;
+mod layers;
 mod models;
 mod monitors;
 mod nodes;
@@ -56,7 +57,7 @@ impl Network {
     ) -> Result<Plan, NetworkErrors> {
         let mut errors = Errors::default();
         let clock = Clock::read(self, overrides, &mut errors);
-        let models = models::read(self, registry, &mut errors);
+        let models = models::read(self, &mut errors);
         let mut r = Resolver {
             network: self,
             registry,
@@ -71,6 +72,7 @@ impl Network {
             monitors: Vec::new(),
             warnings: Vec::new(),
         };
+        r.hidden_models();
         r.nodes();
         r.drives();
         r.layer_shapes();
@@ -124,6 +126,16 @@ impl Resolver<'_> {
     fn error<T>(&mut self, kind: ErrorKind, path: &Path, message: impl Into<String>) -> Option<T> {
         self.errors.push(kind, path, message);
         None
+    }
+
+    /// Components of the file go before built-in ones of the same name; that is worth a word.
+    fn hidden_models(&mut self) {
+        for name in self.network.models.keys() {
+            if self.registry.neurons.contains_key(name) {
+                let warning = format!("models.{name}: hides the built-in of the same name");
+                self.warnings.push(warning);
+            }
+        }
     }
 
     /// The node of that name; `None` after reporting that there is none.

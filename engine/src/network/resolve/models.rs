@@ -11,7 +11,7 @@ use crate::network::describe::{ModelText, Network};
 use crate::network::error::{ErrorKind, Errors, Path};
 use crate::network::read::read_text;
 use crate::neuron::EquationNeuron;
-use crate::port::{NeuronType, Registry};
+use crate::port::NeuronType;
 
 /// Files of component texts longer than this are not read.
 const MAX_MODEL_BYTES: u64 = 1 << 20;
@@ -19,7 +19,6 @@ const MAX_MODEL_BYTES: u64 = 1 << 20;
 /// Every component of the description; `None` for those with errors, which are reported.
 pub(super) fn read(
     network: &Network,
-    _registry: &Registry,
     errors: &mut Errors,
 ) -> IndexMap<String, Option<Arc<dyn NeuronType>>> {
     let section = Path::root().key("models");

@@ -7,10 +7,10 @@ use rheobase_equations::unit::Unit;
 use serde_json::Value as Json;
 
 use super::{Found, Resolver, models};
-use crate::arguments::Arguments;
+use crate::arguments::ArgumentError;
 use crate::network::describe::Population;
 use crate::network::error::{ErrorKind, Path};
-use crate::network::schema::{MAX_SIZE, short};
+use crate::network::schema::MAX_SIZE;
 use crate::network::values::{read_value, support};
 use crate::plan::{self, Node, NodeKind};
 use crate::port::{NeuronType, Quantity};
@@ -33,7 +33,7 @@ impl<'a> Resolver<'a> {
         self.sources();
         for (name, layer) in &network.layers {
             let path = Path::root().key("layers").key(name);
-            let node = self.layer(&layer.model, layer, &path).map(|kind| Node {
+            let node = self.layer(layer, &path).map(|kind| Node {
                 name: name.clone(),
                 shape: Vec::new(),
                 kind,
@@ -276,29 +276,10 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn layer(
-        &mut self,
-        model: &str,
-        layer: &crate::network::describe::Layer,
-        path: &Path,
-    ) -> Option<NodeKind> {
-        let Some(entry) = self.registry.layers.get(model) else {
-            let known: Vec<&str> = self.registry.layers.keys().map(String::as_str).collect();
-            let message = suggest::unknown("layer", model, &known);
-            return self.error(ErrorKind::Name, &path.key("model"), message);
-        };
-        let made = Arguments::check(&layer.arguments, entry.arguments, None)
-            .and_then(|arguments| (entry.make)(&arguments));
-        match made {
-            Ok(layer) => Some(NodeKind::Layer(layer)),
-            Err(e) => self.argument_error(&e, path),
-        }
-    }
-
     /// Reports a wrong argument of the component at `path`.
     pub(super) fn argument_error<T>(
         &mut self,
-        error: &crate::arguments::ArgumentError,
+        error: &ArgumentError,
         path: &Path,
     ) -> Option<T> {
         // `name` may carry the place in a list: `times[2]`.
@@ -316,79 +297,5 @@ impl<'a> Resolver<'a> {
             .filter_map(|i| i.parse().ok())
             .fold(path.key(name), |at, i| at.index(i));
         self.error(ErrorKind::Value, &at, error.message.clone())
-    }
-
-    /// Shapes of layers, each after everything that leads to it.
-    pub(super) fn layer_shapes(&mut self) {
-        let network = self.network;
-        let mut waiting: Vec<usize> = (0..self.nodes.len())
-            .filter(|&n| matches!(self.nodes[n].kind, NodeKind::Layer(_)))
-            .collect();
-        loop {
-            let before = waiting.len();
-            waiting.retain(|&node| {
-                let name = self.nodes[node].name.clone();
-                let sources: Vec<&str> = network
-                    .edges
-                    .iter()
-                    .filter(|e| e.target == name)
-                    .map(|e| e.source.as_str())
-                    .collect();
-                !self.try_layer_shape(node, &name, &sources)
-            });
-            if waiting.len() == before {
-                break;
-            }
-        }
-        for node in waiting {
-            let name = self.nodes[node].name.clone();
-            let path = Path::root().key("layers").key(&name);
-            let message = "its shape depends on itself: a cycle must pass through a population";
-            self.errors.push(ErrorKind::Wiring, &path, message);
-            self.found.insert(self.network.layers.get_key_value(&name).map_or("", |(k, _)| k), Found::Broken);
-        }
-    }
-
-    /// Whether nothing more is to be found out about the shape of a layer.
-    fn try_layer_shape(&mut self, node: usize, name: &str, sources: &[&str]) -> bool {
-        let path = Path::root().key("layers").key(name);
-        let Some(key) = self.network.layers.get_key_value(name).map(|(k, _)| k.as_str()) else {
-            return true;
-        };
-        if sources.is_empty() {
-            self.errors.push(ErrorKind::Wiring, &path, "no edge leads to it");
-            self.found.insert(key, Found::Broken);
-            return true;
-        }
-        let mut shape: Option<Vec<usize>> = None;
-        for source in sources {
-            match self.found.get(source) {
-                Some(Found::Node(s)) if self.nodes[*s].shape.is_empty() => return false,
-                Some(Found::Node(s)) => shape = shape.or_else(|| Some(self.nodes[*s].shape.clone())),
-                // The edge is reported when it is resolved.
-                None | Some(Found::Broken | Found::Drive) => {}
-            }
-        }
-        let (NodeKind::Layer(layer), Some(input)) = (&self.nodes[node].kind, shape) else {
-            self.found.insert(key, Found::Broken);
-            return true;
-        };
-        match layer.output_shape(&input) {
-            Ok(output) => {
-                let output: Vec<u64> = output.into_iter().map(|n| n as u64).collect();
-                match self.shape(&output, &path) {
-                    Some(output) => self.nodes[node].shape = output,
-                    None => {
-                        self.found.insert(key, Found::Broken);
-                    }
-                }
-            }
-            Err(message) => {
-                let message = format!("{message}, but `{}` has shape {}", sources[0], short(&input.into()));
-                self.errors.push(ErrorKind::Wiring, &path, message);
-                self.found.insert(key, Found::Broken);
-            }
-        }
-        true
     }
 }
