@@ -3,6 +3,22 @@
 //! Arrays are structure-of-arrays: array k of a group occupies `k*stride .. (k+1)*stride`.
 //! `stride` is a multiple of [`LANES`], so kernels work on whole blocks; lanes beyond `n` are
 //! padding that never spikes.
+//!
+//! Arrays that start on a cache line ([`Aligned`]) are read fastest; any alignment is right.
+
+mod aligned;
+mod dispatch;
+mod lane;
+pub(crate) mod prepare;
+mod windows;
+
+pub use aligned::{Aligned, padded};
+pub use dispatch::{Avx2, Avx512, Baseline, Isa, Job, Level, run};
+pub use lane::{Lane, select};
+pub(crate) use windows::append_lanes;
+pub use windows::{
+    Block, PerLane, append_fired, derived_block, shared, windows, windows_mut,
+};
 
 use crate::real::Real;
 
@@ -62,6 +78,9 @@ pub struct StepArgs<'a, R> {
 /// A compiled step.
 pub type StepFn<R> = fn(&mut StepArgs<'_, R>);
 
+/// A compiled step at a given instruction-set level, or the highest below it that the machine has.
+pub type StepAtFn<R> = fn(Level, &mut StepArgs<'_, R>);
+
 /// A component compiled to native code by `neuron!`.
 #[derive(Clone, Copy, Debug)]
 pub struct NativeComponent {
@@ -74,4 +93,50 @@ pub struct NativeComponent {
     pub step_f32: StepFn<f32>,
     /// The step in f64.
     pub step_f64: StepFn<f64>,
+    /// The step in f32 at a chosen level; all levels give the same bits.
+    pub step_f32_at: StepAtFn<f32>,
+    /// The step in f64 at a chosen level.
+    pub step_f64_at: StepAtFn<f64>,
+}
+
+/// The body `neuron!` generates, for one precision.
+pub trait Kernel<R: Real> {
+    /// One step of a population. Implementations are `#[inline(always)]`.
+    fn step<I: Isa>(args: &mut StepArgs<'_, R>);
+}
+
+impl NativeComponent {
+    /// Wraps a generated kernel.
+    #[must_use]
+    pub const fn new<K: Kernel<f32> + Kernel<f64>>(text: &'static str, fingerprint: u64) -> Self {
+        Self {
+            text,
+            fingerprint,
+            step_f32: step::<f32, K>,
+            step_f64: step::<f64, K>,
+            step_f32_at: step_at::<f32, K>,
+            step_f64_at: step_at::<f64, K>,
+        }
+    }
+}
+
+struct Step<'s, 'a, R, K> {
+    args: &'s mut StepArgs<'a, R>,
+    kernel: std::marker::PhantomData<K>,
+}
+
+impl<R: Real, K: Kernel<R>> Job for Step<'_, '_, R, K> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        K::step::<I>(self.args);
+    }
+}
+
+fn step<R: Real, K: Kernel<R>>(args: &mut StepArgs<'_, R>) {
+    step_at::<R, K>(Level::detected(), args);
+}
+
+fn step_at<R: Real, K: Kernel<R>>(level: Level, args: &mut StepArgs<'_, R>) {
+    run(level, Step::<R, K> { args, kernel: std::marker::PhantomData });
 }

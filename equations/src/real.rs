@@ -34,6 +34,7 @@ pub trait Real:
     + SubAssign
     + MulAssign
     + bytemuck::Pod
+    + crate::native::Lane
 {
     /// Which of the two.
     const PRECISION: Precision;

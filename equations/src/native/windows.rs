@@ -1,0 +1,159 @@
+//! How kernels see a population's arrays: as blocks of [`LANES`] values, lengths known.
+
+use super::{Derived, LANES};
+use crate::real::Real;
+
+/// One block of values.
+pub type Block<T> = [T; LANES];
+
+/// The first `blocks` blocks of each of the first `N` arrays in `group`, which lie `stride` apart.
+///
+/// # Panics
+/// If the group is too short or `blocks` exceeds the stride: a fault of the caller, not of its
+/// data.
+#[inline(always)]
+pub fn windows_mut<T, const N: usize>(
+    group: &mut [T],
+    stride: usize,
+    blocks: usize,
+) -> [&mut [Block<T>]; N] {
+    let mut rest = group;
+    std::array::from_fn(|_| {
+        let (array, others) = std::mem::take(&mut rest).split_at_mut(stride);
+        rest = others;
+        &mut array.as_chunks_mut::<LANES>().0[..blocks]
+    })
+}
+
+/// As [`windows_mut`], to read.
+///
+/// # Panics
+/// As [`windows_mut`].
+#[inline(always)]
+pub fn windows<T, const N: usize>(
+    group: &[T],
+    stride: usize,
+    blocks: usize,
+) -> [&[Block<T>]; N] {
+    let mut rest = group;
+    std::array::from_fn(|_| {
+        let (array, others) = rest.split_at(stride);
+        rest = others;
+        &array.as_chunks::<LANES>().0[..blocks]
+    })
+}
+
+/// The values of `N` derived quantities if each is the same for every neuron.
+///
+/// # Panics
+/// If there are fewer than `N`.
+#[inline(always)]
+pub fn shared<R: Real, const N: usize>(derived: &[Derived<R>]) -> Option<[R; N]> {
+    let derived = &derived[..N];
+    let all = derived.iter().all(|d| matches!(d, Derived::Shared(_)));
+    all.then(|| {
+        std::array::from_fn(|k| match &derived[k] {
+            Derived::Shared(b) => b[0],
+            Derived::PerNeuron(_) => R::ZERO,
+        })
+    })
+}
+
+/// Block `b` of one derived quantity.
+///
+/// # Panics
+/// If a per-neuron quantity is shorter than that.
+#[inline(always)]
+pub fn derived_block<R: Real>(derived: &Derived<R>, b: usize) -> &Block<R> {
+    match derived {
+        Derived::Shared(block) => block,
+        Derived::PerNeuron(values) => &values.as_chunks::<LANES>().0[b],
+    }
+}
+
+/// A derived quantity in a block: one value, or one per lane.
+pub trait PerLane<R>: Copy {
+    /// The value of lane `l`.
+    fn lane(self, l: usize) -> R;
+}
+
+impl PerLane<f32> for f32 {
+    #[inline(always)]
+    fn lane(self, _: usize) -> f32 {
+        self
+    }
+}
+
+impl PerLane<f64> for f64 {
+    #[inline(always)]
+    fn lane(self, _: usize) -> f64 {
+        self
+    }
+}
+
+impl<R: Copy> PerLane<R> for &Block<R> {
+    #[inline(always)]
+    fn lane(self, l: usize) -> R {
+        self[l]
+    }
+}
+
+/// Appends the indices of lanes of block `b` whose flag is set, ascending, if they are below `n`.
+#[inline(never)]
+pub fn append_fired<T: Copy + Default + PartialEq>(
+    fired: &Block<T>,
+    b: usize,
+    n: usize,
+    spikes: &mut Vec<u32>,
+) {
+    let mut mask = 0_u64;
+    for (l, flag) in fired.iter().enumerate() {
+        mask |= u64::from(*flag != T::default()) << l;
+    }
+    append_lanes(mask, b * LANES, n, spikes);
+}
+
+/// Appends `start` + the position of each bit set in `mask`, ascending, where that is below `n`.
+#[inline]
+pub(crate) fn append_lanes(mut mask: u64, start: usize, n: usize, spikes: &mut Vec<u32>) {
+    let left = n.saturating_sub(start);
+    if left < LANES {
+        mask &= (1 << left) - 1;
+    }
+    #[allow(clippy::cast_possible_truncation, reason = "a population has below 2³² neurons")]
+    let start = start as u32;
+    while mask != 0 {
+        spikes.push(start + mask.trailing_zeros());
+        mask &= mask - 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_neurons_are_reported() {
+        let mut fired = [0_i32; LANES];
+        fired[0] = 1;
+        fired[5] = 1;
+        fired[6] = 1;
+        fired[63] = 1;
+        let mut spikes = vec![7];
+        append_fired(&fired, 1, 70, &mut spikes);
+        assert_eq!(spikes, [7, 64, 69]);
+        append_fired(&fired, 1, 64, &mut spikes);
+        assert_eq!(spikes, [7, 64, 69]);
+        append_fired(&fired, 0, 64, &mut spikes);
+        assert_eq!(spikes, [7, 64, 69, 0, 5, 6, 63]);
+    }
+
+    #[test]
+    fn windows_cut_arrays_into_blocks() {
+        let mut group: Vec<u32> = (0..384).collect();
+        let [a, b] = windows_mut::<_, 2>(&mut group, 192, 2);
+        assert_eq!((a.len(), a[1][0], b[0][0], b[1][63]), (2, 64, 192, 319));
+        let [c] = windows::<_, 1>(&group, 128, 1);
+        assert_eq!((c.len(), c[0][63]), (1, 63));
+    }
+}
