@@ -9,7 +9,6 @@
 pub mod actor;
 pub mod arguments;
 pub mod backend;
-pub mod backend;
 pub mod build;
 pub mod cotangent;
 mod instantiate;
