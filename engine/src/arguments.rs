@@ -227,13 +227,7 @@ impl Arguments {
 }
 
 fn unit_of(name: &str, unit: &str) -> Result<Unit, ArgumentError> {
-    if unit == "1" {
-        return Ok(Unit::one());
-    }
-    match unit::parse_quantity(&format!("1 {unit}")) {
-        Ok(q) => Ok(q.unit),
-        Err(e) => Err(ArgumentError::new(name, e.to_string())),
-    }
+    unit::parse_unit(unit).map_err(|e| ArgumentError::new(name, e.to_string()))
 }
 
 fn list_of<T>(
@@ -262,7 +256,7 @@ fn integer_of(name: &str, json: &Json) -> Result<u64, ArgumentError> {
 pub fn quantity_of(name: &str, json: &Json, unit: &Unit) -> Result<f64, ArgumentError> {
     let fail = |message: String| Err(ArgumentError::new(name, message));
     let value = match json {
-        Json::Number(x) if unit.dimension.is_none() => x.as_f64().unwrap_or(f64::NAN),
+        Json::Number(x) if unit.is_one() => x.as_f64().unwrap_or(f64::NAN),
         Json::Number(x) => {
             return fail(format!(
                 "the number {x} has no unit; write \"{x} {}\"",

@@ -162,7 +162,7 @@ impl<R: Real> Kernel<R> for NativeKernel<R> {
     }
 }
 
-struct BlockKernel<R>(BlockProgram<R>);
+struct BlockKernel<R: Real>(BlockProgram<R>);
 
 impl<R: Real> Kernel<R> for BlockKernel<R> {
     fn step(&mut self, args: &mut StepArgs<'_, R>) {

@@ -6,7 +6,7 @@ use rheobase_equations::ir::{Builder, Slot};
 use rheobase_equations::real::Real;
 
 /// Turns words into normal numbers; the same bits on every machine and backend.
-pub(crate) struct Normal<R> {
+pub(crate) struct Normal<R: Real> {
     function: BlockFunction<R>,
     uniforms: Vec<R>,
 }
@@ -16,7 +16,7 @@ impl<R: Real> Normal<R> {
     pub(crate) fn new(stride: usize) -> Self {
         let mut b = Builder::new();
         let u = b.load(Slot::Argument(0));
-        let x = normal_from_uniform(&mut b, u);
+        let x = normal_from_uniform(&mut b, u, R::PRECISION);
         b.store(Slot::Output(0), x);
         Self {
             function: BlockFunction::new(&b.finish()),

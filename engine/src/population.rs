@@ -72,7 +72,7 @@ pub(crate) struct Shape {
 }
 
 /// A shard of a population.
-pub(crate) struct PopulationActor<R> {
+pub(crate) struct PopulationActor<R: Real> {
     shape: Shape,
     n: usize,
     stride: usize,
@@ -99,7 +99,7 @@ pub(crate) struct PopulationActor<R> {
 }
 
 /// Everything a shard is made of.
-pub(crate) struct PopulationParts<R> {
+pub(crate) struct PopulationParts<R: Real> {
     pub(crate) shape: Shape,
     pub(crate) kernel: Box<dyn Kernel<R>>,
     /// `[states][lanes]`.

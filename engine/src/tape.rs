@@ -46,7 +46,7 @@ impl<R: Real> Tape<R> {
 }
 
 /// The reverse of a population's step, derived from its equations.
-pub(crate) struct PopulationAdjoint<R> {
+pub(crate) struct PopulationAdjoint<R: Real> {
     function: BlockFunction<R>,
     stride: usize,
     n_uniforms: usize,
