@@ -8,14 +8,19 @@
 //!
 //! What may not: networks, time, threads, files.
 
+pub mod adjoint;
+pub mod block;
 mod check;
 pub mod closed_form;
 pub mod diagnostic;
+pub mod emit_rust;
+pub mod expand;
 mod fold;
 pub mod integrate;
 pub mod interpret;
 pub mod ir;
 pub mod limits;
+pub mod lower;
 pub mod model;
 pub mod native;
 pub mod real;
