@@ -161,10 +161,8 @@ impl<M: Memory> Body<'_, M> {
             }
             Op::Heaviside { x, strict, .. } => {
                 let sign = if *strict { ">" } else { ">=" };
-                format!(
-                    "select(0.0f, 1.0f, {} {sign} 0.0f)",
-                    self.operand(*x, true)?
-                )
+                let (left, right) = self.compared_with_zero(*x)?;
+                format!("select(0.0f, 1.0f, {left} {sign} {right})")
             }
             Op::ExpDifference(_) => {
                 return Err(EmitError::Unexpanded {
@@ -174,6 +172,18 @@ impl<M: Memory> Body<'_, M> {
             }
             Op::Const(_) | Op::Bool(_) | Op::Int(_) | Op::Load(_) => self.constant(index)?,
         })
+    }
+
+    /// Two operands that compare as `x` and 0 do. With gradual underflow p − q is 0 only where p and
+    /// q are equal, so a difference is compared as p with q; that holds on devices without it, too.
+    fn compared_with_zero(&self, x: Value) -> Result<(String, String), EmitError> {
+        match self.program.ops[x.index()] {
+            Op::Binary(Binary::Sub, p, q) => {
+                let by_name = is_constant(self.program, p) && is_constant(self.program, q);
+                Ok((self.operand(p, by_name)?, self.operand(q, by_name)?))
+            }
+            _ => Ok((self.operand(x, true)?, "0.0f".to_owned())),
+        }
     }
 
     fn unary(&self, index: usize, unary: Unary, a: &str) -> Result<String, EmitError> {

@@ -1,6 +1,8 @@
 //! One step of a population as a kernel.
 
 use rheobase_equations::ir::{Program, Slot};
+use rheobase_equations::lower::Component;
+use rheobase_equations::real::Precision;
 
 use crate::body::{self, Memory};
 use crate::error::EmitError;
@@ -22,6 +24,36 @@ pub struct StepShape {
     pub n_normals: usize,
     /// Names of the real-valued outputs.
     pub outputs: Vec<String>,
+}
+
+impl StepShape {
+    /// The arrays of a component.
+    #[must_use]
+    pub fn of(component: &Component) -> Self {
+        let (n_uniforms, n_normals) = component.n_draws();
+        let model = &component.model;
+        Self {
+            states: component.states.iter().map(|s| s.name.clone()).collect(),
+            inputs: model.inputs.iter().map(|i| i.name.clone()).collect(),
+            n_derived: component.n_derived,
+            n_uniforms,
+            n_normals,
+            outputs: model.outputs.iter().map(|o| o.name.clone()).collect(),
+        }
+    }
+}
+
+/// The kernel that advances a population of `component` by one step, under the contract of
+/// `rheobase_equations::native::StepArgs`.
+///
+/// # Errors
+/// If the step holds something a shader cannot do, such as a constant beyond f32.
+pub fn emit_step(
+    component: &Component,
+    contraction: Contraction,
+) -> Result<ShaderModule, EmitError> {
+    let program = component.expanded_step(Precision::F32);
+    emit_step_program(&component.model.name, &program, &StepShape::of(component), contraction)
 }
 
 /// The kernel that advances a population with this step program (expanded for f32) by one step,

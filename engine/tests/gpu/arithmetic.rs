@@ -278,3 +278,28 @@ fn division_and_square_root_keep_their_bound() {
         assert!(found.worst <= 4.0, "{name}: {} ε", found.worst);
     }
 }
+
+/// Devices may flush subnormal numbers to zero; nothing else may become of them.
+#[test]
+fn subnormal_products_are_kept_or_zero() {
+    let Some(device) = device() else { return };
+    let mut b = Builder::new();
+    let x = b.load(Slot::Argument(0));
+    let tiny = b.constant(f64::from(f32::MIN_POSITIVE));
+    let product = b.mul(x, tiny);
+    b.store(Slot::Output(0), product);
+    let kernel = ProgramKernel::new(&device, &b.finish(), "tiny", Contraction::Prevent)
+        .expect("compiles");
+    let mut random = Random::new(17);
+    let x: Vec<f32> = (0..N).map(|_| random.float() / 256.0).collect();
+    let results = kernel.run(N, |_| &x).expect("runs");
+    let (mut kept, mut flushed) = (0, 0);
+    for (got, x) in results[0].1.iter().zip(&x) {
+        let expected = x * f32::MIN_POSITIVE;
+        assert!(expected.is_subnormal() || x.abs() >= 1.0);
+        kept += usize::from(got.to_bits() == expected.to_bits());
+        flushed += usize::from(expected.is_subnormal() && *got == 0.0);
+    }
+    println!("{kept} of {N} subnormal products kept, {flushed} flushed to zero");
+    assert_eq!(kept + flushed, N);
+}
