@@ -1,1 +1,50 @@
-//! Rheobase.
+//! Rheobase: spiking neural networks from one description.
+//!
+//! A neuron, synapse or learning rule is written once, as equations; everything that runs or trains
+//! it is derived from that text. This crate is the facade: it re-exports the rooms, assembles the
+//! registry of components, and runs networks.
+//!
+//! ```
+//! use rheobase::prelude::*;
+//!
+//! let network = Network::builder("one neuron")
+//!     .dt("0.1 ms")
+//!     .duration("100 ms")
+//!     .population("n", Population::new("iaf_psc_exp", 1).parameter("i_e", "500 pA"))
+//!     .build()?;
+//! let run = rheobase::run::simulate(&network, &RunOptions::default())?;
+//! assert!(run.record.populations[0].spikes > 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+// The macro `neuron!` names this crate in its expansion, also when used here.
+extern crate self as rheobase;
+
+pub use rheobase_components as components;
+pub use rheobase_engine as engine;
+pub use rheobase_equations as equations;
+pub use rheobase_equations_macros::neuron;
+pub use rheobase_learning as learning;
+pub use rheobase_report as report;
+
+pub mod run;
+
+/// Every component a network can name: the zoo.
+#[must_use]
+pub fn registry() -> engine::port::Registry {
+    components::registry()
+}
+
+/// What most programs need.
+pub mod prelude {
+    pub use crate::engine::build::BuildOptions;
+    pub use crate::engine::network::{
+        Edge, Input, Layer, Monitor, Network, Population, Projection, Stimulus,
+    };
+    pub use crate::engine::plan::Plan;
+    pub use crate::engine::port::Registry;
+    pub use crate::engine::simulation::Simulation;
+    pub use crate::neuron;
+    pub use crate::registry;
+    pub use crate::run::RunOptions;
+}

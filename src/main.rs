@@ -1,2 +1,46 @@
 //! The `rheobase` command.
-fn main() {}
+
+mod command;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use command::{check, doctor, models, run};
+
+/// Spiking neural networks from one description.
+#[derive(Parser)]
+#[command(
+    version,
+    about,
+    after_help = "Examples:\n  rheobase run examples/coba.toml\n  rheobase check my_network.toml\n  rheobase models iaf_psc_exp\n\nExit codes: 0 done, 1 the run failed, 2 wrong input."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs a network and writes spikes, traces, statistics and plots.
+    Run(run::Arguments),
+    /// Reads a network, checks names, units and sizes, and estimates its memory.
+    Check(check::Arguments),
+    /// Lists the components, or shows one with its equations.
+    Models(models::Arguments),
+    /// Looks at this machine and tests the kernels on it.
+    Doctor(doctor::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Models(arguments) => models::models(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

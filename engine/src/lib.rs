@@ -1,3 +1,36 @@
-//! Time, spikes, network description and schedule of Rheobase.
+//! The engine of Rheobase.
+//!
+//! What lives here: grid time, random streams, spikes, the network description and its plan, the
+//! ports that components implement, shards, mailboxes and the schedule, recording.
+//!
+//! What may not: any concrete component (the [`port::Registry`] is handed in); only `backend/gpu`
+//! names wgpu.
 
+pub mod actor;
+pub mod arguments;
 pub mod backend;
+pub mod build;
+pub mod cotangent;
+mod instantiate;
+mod layer;
+pub mod network;
+pub mod neuron;
+mod normal;
+pub mod packet;
+pub mod plan;
+mod population;
+pub mod port;
+pub mod random;
+pub mod record;
+pub mod rows;
+pub mod schedule;
+pub mod simd;
+pub mod simulation;
+mod source;
+pub mod suggest;
+mod tape;
+pub mod time;
+pub mod value;
+mod worker;
+
+pub use instantiate::Instantiate;

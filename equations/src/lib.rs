@@ -8,6 +8,7 @@
 //!
 //! What may not: networks, time, threads, files.
 
+pub mod adjoint;
 pub mod block;
 mod check;
 pub mod closed_form;

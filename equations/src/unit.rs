@@ -16,7 +16,7 @@ mod table;
 
 use std::fmt;
 
-pub use quantity::{Quantity, QuantityError, parse_quantity};
+pub use quantity::{Quantity, QuantityError, parse_quantity, parse_unit};
 pub(crate) use table::{Scaled, lookup, normalised, spellings};
 
 /// A unit: a dimension, a scale to base units, and its spelling.
@@ -35,6 +35,13 @@ impl Unit {
     #[must_use]
     pub fn one() -> Self {
         Self::base(Dimension::NONE)
+    }
+
+    /// Whether it is a pure number counted in ones.
+    #[must_use]
+    #[allow(clippy::float_cmp, reason = "the scale of a pure number is exactly 1")]
+    pub fn is_one(&self) -> bool {
+        self.dimension.is_none() && self.scale == 1.0
     }
 
     /// The base unit of a dimension: scale 1, canonical spelling.

@@ -6,14 +6,14 @@ use thiserror::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
 #[error("time step {dt_ms} ms is outside {MIN_MS} ms to {MAX_MS} ms")]
 pub struct TimeStepError {
-    /// The refused value [ms].
+    /// The refused value \[ms\].
     pub dt_ms: f64,
 }
 
 const MIN_MS: f64 = 1e-6;
 const MAX_MS: f64 = 1e6;
 
-/// A time step [ms], kept as the exact fraction its shortest decimal form denotes.
+/// A time step \[ms\], kept as the exact fraction its shortest decimal form denotes.
 ///
 /// `0.1` as a binary float is not a tenth; the number its author wrote is. All bin borders and
 /// time stamps are therefore computed from the fraction `p/q` of the shortest decimal that reads
@@ -40,7 +40,7 @@ pub struct TimeStep {
 }
 
 impl TimeStep {
-    /// Reads a time step [ms].
+    /// Reads a time step \[ms\].
     ///
     /// # Errors
     /// When `dt_ms` is not a number between 1e-6 ms and 1e6 ms.
@@ -57,13 +57,13 @@ impl TimeStep {
         })
     }
 
-    /// The time step [ms].
+    /// The time step \[ms\].
     #[must_use]
     pub fn ms(self) -> f64 {
         self.ms
     }
 
-    /// The time of `step` [ms], correctly rounded while `step·p < 2^53` (`dt = p/q`).
+    /// The time of `step` \[ms\], correctly rounded while `step·p < 2^53` (`dt = p/q`).
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,
@@ -73,7 +73,7 @@ impl TimeStep {
         (u128::from(step) * self.numerator) as f64 / self.denominator as f64
     }
 
-    /// The step nearest to a time [ms]; `None` where that is no step.
+    /// The step nearest to a time \[ms\]; `None` where that is no step.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
@@ -86,7 +86,7 @@ impl TimeStep {
         (0.0..FIRST_INEXACT).contains(&step).then_some(step as u64)
     }
 
-    /// The length of `steps` steps [s].
+    /// The length of `steps` steps \[s\].
     #[must_use]
     pub fn seconds(self, steps: u64) -> f64 {
         self.time_ms(steps) / 1000.0

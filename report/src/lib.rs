@@ -24,5 +24,5 @@ pub use record::{
     Arithmetic, Kernel, Machine, Mode, PopulationRecord, Precision, RunRecord, Timings,
     peak_rss_bytes, real_time_factor,
 };
-pub use spikes::{Spikes, SpikesError};
+pub use spikes::{PopulationSpikes, Spikes, SpikesError};
 pub use statistics::Statistics;

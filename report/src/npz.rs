@@ -8,10 +8,10 @@
 //!
 //! | array | type | meaning |
 //! |---|---|---|
-//! | `E.step` or `E.time_ms` | i64 or f64 `[spikes]` | step, or its time [ms] |
+//! | `E.step` or `E.time_ms` | i64 or f64 `[spikes]` | step, or its time \[ms\] |
 //! | `E.neuron` | u32 `[spikes]` | index within the population |
 //! | `E.size` | u32 scalar | neurons in the population |
-//! | `dt_ms` | f64 scalar | time step [ms] |
+//! | `dt_ms` | f64 scalar | time step \[ms\] |
 //!
 //! **Traces** ([`write_traces`]), per population `E` and variable `v`:
 //!
@@ -19,8 +19,8 @@
 //! |---|---|---|
 //! | `E.v` | f32 or f64 `[samples, neurons]` | the variable, in its own unit |
 //! | `E.neurons` | u32 `[neurons]` | which neurons the columns are |
-//! | `time_ms` | f64 `[samples]` | when the samples were taken [ms] |
-//! | `dt_ms` | f64 scalar | time step [ms] |
+//! | `time_ms` | f64 `[samples]` | when the samples were taken \[ms\] |
+//! | `dt_ms` | f64 scalar | time step \[ms\] |
 //!
 //! ```python
 //! f = numpy.load("spikes.npz")
@@ -32,9 +32,7 @@ mod spikes;
 mod traces;
 
 pub use read::{Array, NpzReader};
-pub use spikes::{
-    PopulationSpikes, RecordedPopulation, RecordedSpikes, Stamp, read_spikes, write_spikes,
-};
+pub use spikes::{RecordedPopulation, RecordedSpikes, Stamp, read_spikes, write_spikes};
 pub use traces::{Trace, TraceValues, write_traces};
 
 use crate::{AtomicFile, FileError};

@@ -57,7 +57,7 @@ pub struct PopulationRecord {
     pub size: u32,
     /// Spikes in the window of the statistics (the run without what was discarded).
     pub spikes: u64,
-    /// Mean rate per neuron in that window [Hz].
+    /// Mean rate per neuron in that window \[Hz\].
     pub rate_hz: f64,
     /// Mean CV of the inter-spike intervals; `null` where no neuron fired three times.
     pub cv_isi: Option<f64>,
@@ -142,7 +142,7 @@ fn cpu_model(cpuinfo: &str) -> Option<String> {
     field("model name").or_else(|| field("Model"))
 }
 
-/// Largest resident memory of this process so far [bytes], from the kernel's count (`VmHWM`).
+/// Largest resident memory of this process so far \[bytes\], from the kernel's count (`VmHWM`).
 /// 0 where the system does not tell (anything but Linux).
 #[must_use]
 pub fn peak_rss_bytes() -> u64 {
@@ -174,11 +174,11 @@ pub fn real_time_factor(simulation_s: f64, biological_s: f64) -> f64 {
 /// The durations of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Timings {
-    /// Simulated time [s].
+    /// Simulated time \[s\].
     pub biological_s: f64,
-    /// Wall time of building the network [s].
+    /// Wall time of building the network \[s\].
     pub build_s: f64,
-    /// Wall time of advancing it [s].
+    /// Wall time of advancing it \[s\].
     pub simulation_s: f64,
 }
 
@@ -186,15 +186,15 @@ pub struct Timings {
 /// `populations` are a promise; those behind it describe the run further.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
-    /// Simulated time, all of it [s].
+    /// Simulated time, all of it \[s\].
     pub biological_s: f64,
-    /// Wall time of building the network [s].
+    /// Wall time of building the network \[s\].
     pub build_s: f64,
-    /// Wall time of advancing it by `biological_s` [s].
+    /// Wall time of advancing it by `biological_s` \[s\].
     pub simulation_s: f64,
     /// `simulation_s / biological_s`: below 1 is faster than real time.
     pub real_time_factor: f64,
-    /// Largest resident memory of the process [bytes]; 0 where the system does not tell.
+    /// Largest resident memory of the process \[bytes\]; 0 where the system does not tell.
     pub peak_rss_bytes: u64,
     /// Neurons in the network.
     pub neurons: u64,
@@ -216,9 +216,9 @@ pub struct RunRecord {
     pub populations: Vec<PopulationRecord>,
     /// Version of Rheobase.
     pub version: String,
-    /// Time step [ms].
+    /// Time step \[ms\].
     pub dt_ms: f64,
-    /// Time from the start left out of the statistics [s].
+    /// Time from the start left out of the statistics \[s\].
     pub discard_s: f64,
     /// Whether the run was stopped before its end.
     pub interrupted: bool,

@@ -1,4 +1,4 @@
-//! A borrowed view of the spikes of one population.
+//! Borrowed views of the spikes of a population.
 
 use thiserror::Error;
 
@@ -101,6 +101,17 @@ impl<'a> Spikes<'a> {
     pub fn iter(&self) -> impl Iterator<Item = (u64, u32)> + use<'a> {
         self.steps.iter().copied().zip(self.neurons.iter().copied())
     }
+}
+
+/// The spikes of a population with its name and size: what plots and result files take.
+#[derive(Debug, Clone, Copy)]
+pub struct PopulationSpikes<'a> {
+    /// Name of the population.
+    pub name: &'a str,
+    /// Number of its neurons.
+    pub size: u32,
+    /// Its spikes.
+    pub spikes: Spikes<'a>,
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! For a population of `n` neurons and the window of the steps `start < s ≤ end` of `dt` ms:
 //!
-//! * **rate** [Hz] = spikes / (n · (end − start)·dt);
+//! * **rate** \[Hz\] = spikes / (n · (end − start)·dt);
 //! * **irregularity** `cv_isi` = mean over the neurons with at least three spikes in the window
 //!   of sd(ISI) / mean(ISI), the standard deviation over all intervals (`ddof` 0);
 //! * **synchrony** = variance / mean of the population's spike counts in bins of 3 ms
@@ -16,7 +16,7 @@
 use crate::{Spikes, TimeStep, TimeStepError};
 use thiserror::Error;
 
-/// Width of the bins of the synchrony measure [ms].
+/// Width of the bins of the synchrony measure \[ms\].
 pub const SYNCHRONY_BIN_MS: u32 = 3;
 
 /// Why statistics cannot be computed.
@@ -69,9 +69,9 @@ pub struct Statistics {
     pub n: u32,
     /// Spikes in the window.
     pub spikes: u64,
-    /// Length of the window [s].
+    /// Length of the window \[s\].
     pub window_s: f64,
-    /// Mean rate per neuron [Hz].
+    /// Mean rate per neuron \[Hz\].
     pub rate_hz: f64,
     /// Mean coefficient of variation of the inter-spike intervals; `None` where no neuron fired
     /// three times.
@@ -304,7 +304,7 @@ pub fn summarise(
     statistics.finish(end_step)
 }
 
-/// Mean rate per neuron [Hz]; arguments and errors as for [`summarise`].
+/// Mean rate per neuron \[Hz\]; arguments and errors as for [`summarise`].
 ///
 /// # Errors
 /// See [`StatisticsError`].

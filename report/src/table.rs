@@ -11,7 +11,7 @@ const HEADER: [&str; 6] = [
     "synchrony (3 ms)",
 ];
 
-/// A table with one line per population: name, size, spikes, rate [Hz], irregularity and
+/// A table with one line per population: name, size, spikes, rate \[Hz\], irregularity and
 /// synchrony; numbers right-aligned, `-` where a figure is undefined. No trailing spaces; every
 /// line ends with a newline.
 ///

@@ -74,6 +74,17 @@ impl Quantity {
     }
 }
 
+/// Reads a unit by itself: `mV`, `pA/ms`, `1`.
+///
+/// # Errors
+/// As [`parse_quantity`].
+pub fn parse_unit(text: &str) -> Result<Unit, QuantityError> {
+    if text.trim() == "1" {
+        return Ok(Unit::one());
+    }
+    parse_quantity(&format!("1 {text}")).map(|q| q.unit)
+}
+
 /// Reads a constant expression of numbers and units: `10 ms`, `-5 pA`, `20 kHz`, `1e3/s`,
 /// `0.5*(10 ms + 1 s)`.
 ///

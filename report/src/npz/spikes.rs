@@ -1,7 +1,7 @@
 //! Spikes of several populations in one archive.
 
 use super::{NpzError, NpzReader, NpzWriter};
-use crate::{Spikes, TimeStep};
+use crate::{PopulationSpikes, Spikes, TimeStep};
 use std::path::Path;
 
 /// How the moment of a spike is written.
@@ -10,19 +10,8 @@ pub enum Stamp {
     /// As the number of the step (i64), exact.
     #[default]
     Step,
-    /// As the time [ms] (f64).
+    /// As the time \[ms\] (f64).
     TimeMs,
-}
-
-/// The spikes of a population, to be written.
-#[derive(Debug, Clone, Copy)]
-pub struct PopulationSpikes<'a> {
-    /// Name of the population.
-    pub name: &'a str,
-    /// Number of its neurons.
-    pub size: u32,
-    /// Its spikes.
-    pub spikes: Spikes<'a>,
 }
 
 /// Writes the spikes of all populations to `path`, atomically. The layout is that of the
@@ -33,11 +22,11 @@ pub struct PopulationSpikes<'a> {
 ///
 /// # Example
 /// ```
-/// use rheobase_report::{Spikes, npz};
+/// use rheobase_report::{PopulationSpikes, Spikes, npz};
 ///
 /// let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("spikes.npz");
-/// let e = npz::PopulationSpikes { name: "E", size: 10, spikes: Spikes::new(&[7, 9], &[3, 0])? };
+/// let e = PopulationSpikes { name: "E", size: 10, spikes: Spikes::new(&[7, 9], &[3, 0])? };
 /// npz::write_spikes(&path, 0.1, &[e], npz::Stamp::Step)?;
 ///
 /// let read = npz::read_spikes(&path)?;
@@ -113,7 +102,7 @@ pub struct RecordedPopulation {
 /// A file of spikes, read back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecordedSpikes {
-    /// Time step [ms].
+    /// Time step \[ms\].
     pub dt_ms: f64,
     /// The populations, in the order they were written.
     pub populations: Vec<RecordedPopulation>,

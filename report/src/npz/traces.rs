@@ -27,7 +27,7 @@ pub struct Trace<'a> {
     pub values: TraceValues<'a>,
 }
 
-/// Writes traces sampled at the times `time_ms` [ms] to `path`, atomically. The layout is that of
+/// Writes traces sampled at the times `time_ms` \[ms\] to `path`, atomically. The layout is that of
 /// the [module](super). Variables of one population share one list of neurons; monitors with
 /// other times or neurons go to another file.
 ///

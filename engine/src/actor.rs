@@ -1,0 +1,116 @@
+//! The one trait through which everything in a network runs.
+//!
+//! An actor is a coarse thing: a shard of a population with the target sides of its projections, a
+//! layer, a stimulus, an input; a user's own. Never a single neuron. It advances by a slice of time
+//! at a stretch, reads what others emitted from the [`History`], and writes one [`Packet`].
+
+use rheobase_equations::real::Real;
+
+use crate::cotangent::Cotangents;
+use crate::packet::{History, Packet};
+use crate::port::Tensor;
+use crate::record::Records;
+use crate::time::Slice;
+
+/// A part of a running network.
+pub trait Actor<R: Real>: Send {
+    /// Runs the steps of `slice`: integrate → deliver → emit for each, then record.
+    ///
+    /// # Errors
+    /// A state that is no longer finite, or whatever stops the run.
+    fn advance(
+        &mut self,
+        slice: Slice,
+        history: &History<R>,
+        packet: &mut Packet<R>,
+    ) -> Result<(), RunError>;
+
+    /// Every array that makes up its state, by name: what reset, monitors and checkpoints see.
+    fn state(&mut self, visit: &mut dyn FnMut(&str, &mut [R]));
+
+    /// Back to the initial state; recordings are dropped.
+    fn reset(&mut self);
+
+    /// Takes what was recorded and counted since the last call.
+    fn take_records(&mut self) -> Records;
+
+    /// The reverse of [`Self::advance`] for one slice that was run with a tape: reads the cotangents
+    /// of what it emitted, adds to those of what it read and to its own gradients.
+    ///
+    /// # Errors
+    /// If the actor cannot be differentiated, or kept no tape.
+    fn reverse(
+        &mut self,
+        slice: Slice,
+        history: &History<R>,
+        cotangents: &mut Cotangents<R>,
+    ) -> Result<(), RunError>;
+
+    /// Trainable arrays and their gradients; empty for most.
+    fn parameters(&mut self, visit: &mut dyn FnMut(&mut Tensor<R>, &mut Tensor<R>));
+}
+
+/// Why a run stopped.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// A state variable is NaN or infinite.
+    #[error(
+        "population `{population}`, neuron {neuron}: `{variable}` is {value} at t = {time_ms} ms (found by a check every {checked_every_steps} steps); a smaller dt, another integrator or other parameters may help"
+    )]
+    NotFinite {
+        /// The population.
+        population: String,
+        /// The neuron.
+        neuron: usize,
+        /// The state variable.
+        variable: String,
+        /// Its value.
+        value: f64,
+        /// When it was found.
+        time_ms: f64,
+        /// How often states are checked.
+        checked_every_steps: u64,
+    },
+    /// An actor panicked.
+    #[error("actor `{actor}` panicked: {message}")]
+    Panicked {
+        /// The actor.
+        actor: String,
+        /// What it said.
+        message: String,
+    },
+    /// A worker waited in vain for a message of another.
+    #[error(
+        "deadlock at t = {time_ms} ms: worker {worker} waited {waited_s} s for worker {missing}"
+    )]
+    Deadlock {
+        /// Who waited.
+        worker: usize,
+        /// For whom.
+        missing: usize,
+        /// Seconds.
+        waited_s: u64,
+        /// When.
+        time_ms: f64,
+    },
+    /// Another worker failed first.
+    #[error("stopped because another worker failed")]
+    Aborted,
+    /// Data for an input node is missing or of the wrong size.
+    #[error("input `{node}`: {message}")]
+    Input {
+        /// The node.
+        node: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// No gradient flows through this actor.
+    #[error("`{actor}` cannot be differentiated: {reason}")]
+    NotDifferentiable {
+        /// The actor.
+        actor: String,
+        /// Why.
+        reason: String,
+    },
+}

@@ -1,0 +1,39 @@
+//! From the precision-free ports to instances for one precision.
+
+use rheobase_equations::real::Real;
+
+use crate::port::{Drive, DriveType, Kernel, Layer, LayerType, NeuronType, StimulusContext};
+
+/// Picks the f32 or f64 instance of a port.
+pub trait Instantiate: Real {
+    /// Kernel of a neuron type.
+    fn kernel(neuron: &dyn NeuronType) -> Box<dyn Kernel<Self>>;
+    /// Instance of a drive.
+    fn drive(drive: &dyn DriveType, context: StimulusContext) -> Box<dyn Drive<Self>>;
+    /// Computation of a layer for an input of this shape.
+    fn layer(layer: &dyn LayerType, input: &[usize]) -> Box<dyn Layer<Self>>;
+}
+
+impl Instantiate for f32 {
+    fn kernel(neuron: &dyn NeuronType) -> Box<dyn Kernel<Self>> {
+        neuron.kernel_f32()
+    }
+    fn drive(drive: &dyn DriveType, context: StimulusContext) -> Box<dyn Drive<Self>> {
+        drive.instantiate_f32(context)
+    }
+    fn layer(layer: &dyn LayerType, input: &[usize]) -> Box<dyn Layer<Self>> {
+        layer.layer_f32(input)
+    }
+}
+
+impl Instantiate for f64 {
+    fn kernel(neuron: &dyn NeuronType) -> Box<dyn Kernel<Self>> {
+        neuron.kernel_f64()
+    }
+    fn drive(drive: &dyn DriveType, context: StimulusContext) -> Box<dyn Drive<Self>> {
+        drive.instantiate_f64(context)
+    }
+    fn layer(layer: &dyn LayerType, input: &[usize]) -> Box<dyn Layer<Self>> {
+        layer.layer_f64(input)
+    }
+}

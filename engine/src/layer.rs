@@ -1,0 +1,189 @@
+//! A stateless layer as an actor: all steps of a slice and all samples of the batch at once.
+
+use rheobase_equations::real::Real;
+
+use crate::actor::{Actor, RunError};
+use crate::cotangent::Cotangents;
+use crate::packet::{History, Packet};
+use crate::plan::NodeId;
+use crate::port::{Layer, LayerInput, Tensor};
+use crate::record::Records;
+use crate::time::Slice;
+
+/// A layer with its one incoming edge.
+pub(crate) struct LayerActor<R> {
+    pub(crate) node: NodeId,
+    pub(crate) layer: Box<dyn Layer<R>>,
+    pub(crate) parameters: Vec<Tensor<R>>,
+    pub(crate) gradients: Vec<Tensor<R>>,
+    pub(crate) source: NodeId,
+    pub(crate) delay: u64,
+    /// The source emits real values.
+    pub(crate) real: bool,
+    pub(crate) batch: usize,
+    /// Elements of the source and of the output, without the batch axis.
+    pub(crate) width: usize,
+    pub(crate) out: usize,
+    pub(crate) gathered: Gathered<R>,
+    pub(crate) output: Vec<R>,
+}
+
+/// What arrives over a slice, as rows of steps × batch.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gathered<R> {
+    values: Vec<R>,
+    offsets: Vec<u32>,
+    indices: Vec<u32>,
+}
+
+impl<R: Real> LayerActor<R> {
+    fn gather(&mut self, slice: Slice, history: &History<R>) {
+        let g = &mut self.gathered;
+        g.values.clear();
+        g.indices.clear();
+        g.offsets.clear();
+        g.offsets.push(0);
+        let lanes = self.width * self.batch;
+        for step in slice.steps() {
+            let emitted = step.saturating_sub(self.delay);
+            if self.real {
+                match history.real(self.source, emitted, lanes) {
+                    Some(values) => g.values.extend_from_slice(values),
+                    None => g.values.extend(std::iter::repeat_n(R::ZERO, lanes)),
+                }
+                continue;
+            }
+            let mut copy = 0;
+            for &lane in history.spikes(self.source, emitted).flatten() {
+                let (b, index) = (lane as usize / self.width, lane as usize % self.width);
+                while copy < b {
+                    g.offsets.push(length(&g.indices));
+                    copy += 1;
+                }
+                g.indices.push(u32::try_from(index).unwrap_or(u32::MAX));
+            }
+            while copy < self.batch {
+                g.offsets.push(length(&g.indices));
+                copy += 1;
+            }
+        }
+    }
+
+    fn input(&self) -> LayerInput<'_, R> {
+        let g = &self.gathered;
+        if self.real {
+            LayerInput::Real {
+                values: &g.values,
+                width: self.width,
+            }
+        } else {
+            LayerInput::Spikes {
+                offsets: &g.offsets,
+                indices: &g.indices,
+                width: self.width,
+            }
+        }
+    }
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "a slice holds fewer than 2^32 spikes"
+)]
+fn length(indices: &[u32]) -> u32 {
+    indices.len() as u32
+}
+
+impl<R: Real> Actor<R> for LayerActor<R> {
+    fn advance(
+        &mut self,
+        slice: Slice,
+        history: &History<R>,
+        packet: &mut Packet<R>,
+    ) -> Result<(), RunError> {
+        self.gather(slice, history);
+        let mut output = std::mem::take(&mut self.output);
+        output.resize(slice.len * self.batch * self.out, R::ZERO);
+        let mut layer = std::mem::replace(&mut self.layer, Box::new(Absent));
+        layer.forward(&self.parameters, self.input(), &mut output);
+        self.layer = layer;
+        packet.real_mut().extend_from_slice(&output);
+        for _ in 0..slice.len {
+            packet.end_step();
+        }
+        self.output = output;
+        Ok(())
+    }
+
+    fn state(&mut self, _visit: &mut dyn FnMut(&str, &mut [R])) {}
+
+    fn reset(&mut self) {}
+
+    fn take_records(&mut self) -> Records {
+        Records {
+            node: self.node,
+            ..Records::default()
+        }
+    }
+
+    fn reverse(
+        &mut self,
+        slice: Slice,
+        history: &History<R>,
+        cotangents: &mut Cotangents<R>,
+    ) -> Result<(), RunError> {
+        self.gather(slice, history);
+        let lanes = self.batch * self.width;
+        let mut output_cotangent = Vec::with_capacity(slice.len * self.batch * self.out);
+        for step in slice.steps() {
+            output_cotangent.extend_from_slice(cotangents.at(self.node, step));
+        }
+        let mut input_cotangent = vec![R::ZERO; slice.len * lanes];
+        let mut layer = std::mem::replace(&mut self.layer, Box::new(Absent));
+        let mut gradients = std::mem::take(&mut self.gradients);
+        layer.backward(
+            &self.parameters,
+            self.input(),
+            &output_cotangent,
+            Some(&mut input_cotangent),
+            &mut gradients,
+        );
+        self.layer = layer;
+        self.gradients = gradients;
+        for (k, step) in slice.steps().enumerate() {
+            let Some(emitted) = step.checked_sub(self.delay).filter(|&s| s > 0) else {
+                continue;
+            };
+            let source = cotangents.at(self.source, emitted);
+            for (c, &x) in source
+                .iter_mut()
+                .zip(&input_cotangent[k * lanes..(k + 1) * lanes])
+            {
+                *c += x;
+            }
+        }
+        Ok(())
+    }
+
+    fn parameters(&mut self, visit: &mut dyn FnMut(&mut Tensor<R>, &mut Tensor<R>)) {
+        for (p, g) in self.parameters.iter_mut().zip(&mut self.gradients) {
+            visit(p, g);
+        }
+    }
+}
+
+/// Stands in for the layer while it runs on buffers of its own actor.
+struct Absent;
+
+impl<R: Real> Layer<R> for Absent {
+    fn forward(&mut self, _: &[Tensor<R>], _: LayerInput<'_, R>, _: &mut [R]) {}
+    fn backward(
+        &mut self,
+        _: &[Tensor<R>],
+        _: LayerInput<'_, R>,
+        _: &[R],
+        _: Option<&mut [R]>,
+        _: &mut [Tensor<R>],
+    ) {
+    }
+}

@@ -1,0 +1,306 @@
+//! The description as data: one schema for TOML, JSON and the builder.
+//!
+//! Quantities stay as written (`"10 ms"`) until [`Network::resolve`] knows which unit is expected.
+
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use rheobase_equations::model::Integrator;
+use rheobase_equations::real::Precision;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+use crate::plan::InputKind;
+
+/// A network, as people write it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Network {
+    /// Name; appears in results.
+    pub name: String,
+    /// Seed of every random stream.
+    pub seed: u64,
+    /// Length of a step.
+    pub dt: String,
+    /// Biological time to simulate.
+    pub duration: String,
+    /// Time at the start that statistics leave out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discard: Option<String>,
+    /// Precision of populations and layers.
+    pub precision: Precision,
+    /// Copies of the network that run side by side.
+    pub batch: usize,
+    /// Components described in this file.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub models: IndexMap<String, ModelText>,
+    /// Populations of neurons.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub populations: IndexMap<String, Population>,
+    /// Stimuli.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub stimuli: IndexMap<String, Stimulus>,
+    /// Layers.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub layers: IndexMap<String, Layer>,
+    /// Values given from outside for every step.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub inputs: IndexMap<String, Input>,
+    /// Synapses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub projections: Vec<Projection>,
+    /// Connections of element i to element i.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub edges: Vec<Edge>,
+    /// What is recorded; the spikes of every population where none is given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub monitors: Vec<Monitor>,
+    /// Where it was read from.
+    #[serde(skip)]
+    pub(super) origin: Origin,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            name: "network".to_owned(),
+            seed: 1,
+            dt: "0.1 ms".to_owned(),
+            duration: "1 s".to_owned(),
+            discard: None,
+            precision: Precision::F32,
+            batch: 1,
+            models: IndexMap::new(),
+            populations: IndexMap::new(),
+            stimuli: IndexMap::new(),
+            layers: IndexMap::new(),
+            inputs: IndexMap::new(),
+            projections: Vec::new(),
+            edges: Vec::new(),
+            monitors: Vec::new(),
+            origin: Origin::default(),
+        }
+    }
+}
+
+/// Where a description was read from: for messages and for files named relative to it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Origin {
+    /// Name of the file; empty if it was built in a program.
+    pub(super) name: String,
+    /// Folder that relative paths start from.
+    pub(super) folder: PathBuf,
+}
+
+impl PartialEq for Origin {
+    /// Where a description was read from is no part of what it says.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// Text of a component, or where to find it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ModelText {
+    /// The text itself.
+    Text(String),
+    /// A file that holds it.
+    File {
+        /// Path, relative to the network file.
+        file: PathBuf,
+    },
+}
+
+/// Neurons of one type.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Population {
+    /// A component of [`Network::models`] or of the registry.
+    pub model: String,
+    /// Number of neurons; this or `shape`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Shape without the batch axis; this or `size`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<Vec<u64>>,
+    /// How differential equations are advanced, where not as the model says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integrator: Option<Integrator>,
+    /// Real-valued output the population emits instead of spikes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emits: Option<String>,
+    /// Parameters that differ from the model's defaults.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub parameters: IndexMap<String, Json>,
+    /// Initial values that differ from the model's.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub initial: IndexMap<String, Json>,
+}
+
+/// A stimulus: a node that emits spikes, or, with a target, something that acts on a port.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Stimulus {
+    /// A stimulus of the registry.
+    pub model: String,
+    /// Populations it acts on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Names>,
+    /// Port it acts on; may be left out where there is only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<String>,
+    /// Number of neurons of a node, where the stimulus does not fix it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Arguments of the component.
+    #[serde(flatten)]
+    pub arguments: Map<String, Json>,
+}
+
+/// A stateless layer.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Layer {
+    /// A layer of the registry.
+    pub model: String,
+    /// Arguments of the component.
+    #[serde(flatten)]
+    pub arguments: Map<String, Json>,
+}
+
+/// Values given from outside.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Shape without the batch axis.
+    pub shape: Vec<u64>,
+    /// Real values or spikes.
+    #[serde(default)]
+    pub kind: InputKind,
+}
+
+/// One name, or several.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Names {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl Names {
+    /// The names, in order.
+    #[must_use]
+    pub fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Many(names) => names,
+        }
+    }
+}
+
+/// A connectivity rule: its name alone, or a table of one entry with its arguments.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Rule {
+    /// Without arguments.
+    Name(String),
+    /// With arguments.
+    Call(IndexMap<String, Map<String, Json>>),
+}
+
+impl Rule {
+    /// Name and arguments; `None` unless there is exactly one name.
+    #[must_use]
+    pub fn parts(&self) -> Option<(&str, Map<String, Json>)> {
+        match self {
+            Self::Name(name) => Some((name, Map::new())),
+            Self::Call(call) => match call.iter().next() {
+                Some((name, arguments)) if call.len() == 1 => Some((name, arguments.clone())),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// Synapses from the neurons of one node to those of another.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Projection {
+    /// Where from; a list makes one projection for each pair, in order.
+    pub source: Names,
+    /// Where to.
+    pub target: Names,
+    /// Input port of the target; may be left out where there is only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<String>,
+    /// Who is connected with whom.
+    pub rule: Rule,
+    /// Weights, in the unit of the port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<Json>,
+    /// Delays; 0 where not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Json>,
+    /// Round a delay that is no whole number of steps.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub round_delay: bool,
+}
+
+/// Joins element i of one node to element i of another.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edge {
+    /// Where from.
+    pub source: String,
+    /// Where to.
+    pub target: String,
+    /// Input port of the target; may be left out where there is only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<String>,
+    /// Delay; 0 where not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<String>,
+    /// Round a delay that is no whole number of steps.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub round_delay: bool,
+}
+
+/// What is recorded: spikes of some nodes, or state variables of one population.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Monitor {
+    /// Nodes whose spikes are recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spikes: Option<Names>,
+    /// Population whose state is recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// State variables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variables: Option<Names>,
+    /// Neurons; all of them where not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neurons: Option<Neurons>,
+    /// Time between records; every step where not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<String>,
+}
+
+/// Some neurons of a population.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Neurons {
+    /// By index.
+    List(Vec<u64>),
+    /// The first few.
+    First {
+        /// How many.
+        first: u64,
+    },
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn is_false(x: &bool) -> bool {
+    !x
+}

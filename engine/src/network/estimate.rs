@@ -1,0 +1,247 @@
+//! How much memory a plan will take, before any of it is allocated.
+
+use std::fmt;
+
+use rheobase_equations::native::LANES;
+use rheobase_equations::real::Precision;
+
+use super::values::support;
+use crate::plan::{Edge, EdgeKind, Monitor, Node, NodeKind, Plan, Population, Synapses};
+use crate::port::Sides;
+use crate::value::{Shape, Value};
+
+/// Expected size of a network in memory.
+#[derive(Clone, PartialEq, Debug)]
+pub struct MemoryEstimate {
+    /// Neurons of populations, times the batch.
+    pub neurons: u64,
+    /// Expected number of synapses.
+    pub synapses: f64,
+    /// Expected number of bytes.
+    pub bytes: f64,
+    /// What they are made of, in the order of the description.
+    pub parts: Vec<MemoryPart>,
+}
+
+/// Part of an estimate.
+#[derive(Clone, PartialEq, Debug)]
+pub struct MemoryPart {
+    /// A population, an edge, a layer, a recording.
+    pub name: String,
+    /// Expected number of bytes.
+    pub bytes: f64,
+}
+
+/// A network is expected to need more memory than allowed.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+#[error(
+    "the network needs about {} ({neurons} neurons, {synapses:.3e} synapses) but only {} may be \
+     used; the largest part is {largest}", gigabytes(*.bytes), gigabytes(*.limit_bytes)
+)]
+pub struct MemoryBudgetExceeded {
+    /// Expected number of bytes.
+    pub bytes: f64,
+    /// Allowed number of bytes.
+    pub limit_bytes: f64,
+    /// Neurons.
+    pub neurons: u64,
+    /// Expected number of synapses.
+    pub synapses: f64,
+    /// The largest part, with its size.
+    pub largest: String,
+}
+
+impl MemoryEstimate {
+    /// Refuses an estimate above `limit_bytes`.
+    ///
+    /// # Errors
+    /// With the figures, if it is above.
+    pub fn check(&self, limit_bytes: u64) -> Result<(), MemoryBudgetExceeded> {
+        #[allow(clippy::cast_precision_loss, reason = "a budget needs no 53 bits")]
+        let limit_bytes = limit_bytes as f64;
+        if self.bytes <= limit_bytes {
+            return Ok(());
+        }
+        let largest = self.parts.iter().max_by(|a, b| a.bytes.total_cmp(&b.bytes));
+        Err(MemoryBudgetExceeded {
+            bytes: self.bytes,
+            limit_bytes,
+            neurons: self.neurons,
+            synapses: self.synapses,
+            largest: largest.map_or_else(String::new, ToString::to_string),
+        })
+    }
+}
+
+impl fmt::Display for MemoryPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, gigabytes(self.bytes))
+    }
+}
+
+/// Bytes with a unit that people read.
+fn gigabytes(bytes: f64) -> String {
+    const UNITS: [(f64, &str); 3] = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
+    match UNITS.iter().find(|(size, _)| bytes >= *size) {
+        Some((size, unit)) => format!("{:.1} {unit}", bytes / size),
+        None => format!("{bytes:.0} B"),
+    }
+}
+
+/// Spikes per neuron and second assumed for recordings. An estimate, not a limit.
+const ASSUMED_RATE_HZ: f64 = 20.0;
+
+/// Bytes of one recorded spike: its step and its neuron.
+const SPIKE_BYTES: f64 = 12.0;
+
+impl Plan {
+    /// Expected memory of the network on one thread.
+    ///
+    /// Counted: states, inputs, outputs, random draws and derived quantities of populations;
+    /// targets, weights and row tables of synapses; parameters and activations of layers;
+    /// recordings at 20 Hz. Not counted: the program itself, spikes on their way.
+    #[must_use]
+    pub fn estimate(&self) -> MemoryEstimate {
+        self.estimate_for(1)
+    }
+
+    /// Expected memory on `threads` threads: every thread has row tables of its own.
+    #[must_use]
+    pub fn estimate_for(&self, threads: usize) -> MemoryEstimate {
+        let mut estimate =
+            MemoryEstimate { neurons: 0, synapses: 0.0, bytes: 0.0, parts: Vec::new() };
+        let mut add = |name: &str, bytes: f64| {
+            estimate.parts.push(MemoryPart { name: name.to_owned(), bytes });
+        };
+        for node in &self.nodes {
+            match &node.kind {
+                NodeKind::Population(p) => add(&node.name, self.population_bytes(node, p)),
+                NodeKind::Layer(_) | NodeKind::Input(_) => {
+                    add(&node.name, self.activation_bytes(node));
+                }
+                NodeKind::Source(_) => {}
+            }
+        }
+        let mut synapses = 0.0;
+        for edge in &self.edges {
+            match &edge.kind {
+                EdgeKind::Synapses(s) => {
+                    let sides = self.sides(edge);
+                    let n = s.rule.expected_synapses(sides);
+                    synapses += n;
+                    add(&edge.name, self.synapse_bytes(s, sides, n, threads.max(1)));
+                }
+                EdgeKind::Identity { .. } => self.layer_parameters(edge, &mut add),
+            }
+        }
+        for monitor in &self.monitors {
+            let (name, bytes) = self.recording_bytes(monitor);
+            add(&name, bytes);
+        }
+        let populations =
+            self.nodes.iter().filter(|n| matches!(n.kind, NodeKind::Population(_)));
+        estimate.neurons = populations.map(|n| (n.size() * self.batch) as u64).sum();
+        estimate.synapses = synapses;
+        estimate.bytes = estimate.parts.iter().map(|p| p.bytes).sum();
+        estimate
+    }
+
+    fn real_bytes(&self) -> f64 {
+        match self.precision {
+            Precision::F32 => 4.0,
+            Precision::F64 => 8.0,
+        }
+    }
+
+    fn lanes(&self, node: &Node) -> f64 {
+        float((node.size() * self.batch).next_multiple_of(LANES))
+    }
+
+    fn population_bytes(&self, node: &Node, population: &Population) -> f64 {
+        let ports = population.neuron.ports();
+        let shared = population.parameters.iter().all(|p| p.constant().is_some());
+        let derived = match population.neuron.component() {
+            _ if shared => 0,
+            Some(component) => component.n_derived,
+            None => ports.parameters.len(),
+        };
+        let arrays = ports.states.len()
+            + ports.inputs.len()
+            + ports.outputs.len()
+            + ports.n_uniforms
+            + ports.n_normals
+            + derived;
+        float(arrays) * self.lanes(node) * self.real_bytes()
+    }
+
+    fn activation_bytes(&self, node: &Node) -> f64 {
+        let slice = float(usize::try_from(crate::schedule::MAX_SLICE).unwrap_or(1));
+        self.lanes(node) * self.real_bytes() * slice
+    }
+
+    fn sides(&self, edge: &Edge) -> Sides {
+        let count = |n: usize| u32::try_from(self.nodes[n].size()).unwrap_or(u32::MAX);
+        Sides {
+            n_source: count(edge.source),
+            n_target: count(edge.target),
+            same: edge.source == edge.target,
+        }
+    }
+
+    fn synapse_bytes(&self, s: &Synapses, sides: Sides, n: f64, threads: usize) -> f64 {
+        let fixed = s.rule.fixes_weights();
+        let weights =
+            if s.weight.constant().is_some() && !fixed { 0.0 } else { self.real_bytes() };
+        let delays = if fixed { 1.0 } else { delay_levels(&s.delay, self.dt_ms) };
+        let tables = f64::from(sides.n_source) * delays.min(n.max(1.0)) * 8.0;
+        n * (4.0 + weights) + tables * float(threads)
+    }
+
+    /// Parameters of the layer an edge leads to, if it leads to one.
+    fn layer_parameters(&self, edge: &Edge, add: &mut impl FnMut(&str, f64)) {
+        let target = &self.nodes[edge.target];
+        let NodeKind::Layer(layer) = &target.kind else { return };
+        let n = layer.parameter_count(&self.nodes[edge.source].shape);
+        add(&format!("{} (parameters)", target.name), float(n) * self.real_bytes());
+    }
+
+    fn recording_bytes(&self, monitor: &Monitor) -> (String, f64) {
+        #[allow(clippy::cast_precision_loss, reason = "an estimate")]
+        let steps = self.steps as f64;
+        match monitor {
+            Monitor::Spikes { node } => {
+                let node = &self.nodes[*node];
+                let seconds = steps * self.dt_ms / 1000.0;
+                let spikes = float(node.size() * self.batch) * seconds * ASSUMED_RATE_HZ;
+                (format!("{} (spikes)", node.name), spikes * SPIKE_BYTES)
+            }
+            Monitor::State { node, states, neurons, every_steps } => {
+                #[allow(clippy::cast_precision_loss, reason = "an estimate")]
+                let rows = steps / (*every_steps).max(1) as f64;
+                let columns = float(states.len() * neurons.len() * self.batch);
+                (format!("{} (state)", self.nodes[*node].name), rows * columns * 8.0)
+            }
+        }
+    }
+}
+
+/// About how many different delays, in steps, a projection has.
+fn delay_levels(delay: &Value, dt_ms: f64) -> f64 {
+    let Value::Drawn(distribution) = delay else { return 1.0 };
+    let (low, high) = support(delay);
+    let (low, high) = match distribution.shape {
+        Shape::Normal { mean, sd } => (low.max(mean - 4.0 * sd), high.min(mean + 4.0 * sd)),
+        // e⁻⁹ of the draws lie beyond.
+        Shape::Exponential { mean } => (low, high.min(9.0 * mean)),
+        Shape::Lognormal { mu, sigma, scale } => {
+            (low, high.min(scale * libm::exp(mu + 4.0 * sigma)))
+        }
+        Shape::Uniform { .. } => (low, high),
+    };
+    1.0 + ((high - low.max(0.0)) / dt_ms).max(0.0)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "an estimate")]
+fn float(n: usize) -> f64 {
+    n as f64
+}

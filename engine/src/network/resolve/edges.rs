@@ -1,0 +1,295 @@
+//! Projections and identity edges.
+
+use rheobase_equations::unit::{Unit, parse_unit};
+use serde_json::Value as Json;
+
+use super::clock::read_time_at;
+use super::{Emission, Resolver};
+use crate::arguments::Arguments;
+use crate::network::describe::{Edge, Projection, Rule};
+use crate::network::error::{ErrorKind, Path};
+use crate::network::values::{mass_below, read_value};
+use crate::plan::{self, EdgeKind, NodeId, NodeKind, Synapses};
+use crate::port::{ConnectivityRule, Sides};
+use crate::rows::MAX_DELAY_STEPS;
+use crate::suggest;
+use crate::time::{steps_on_grid, steps_rounded};
+use crate::value::Value;
+use std::sync::Arc;
+
+/// Share of delays drawn below zero that is worth a warning.
+const WORTH_A_WARNING: f64 = 1e-3;
+
+/// The delay of an edge, for the check of cycles.
+#[derive(Clone, Debug)]
+pub(super) struct EdgeDelay {
+    /// Where it stands in the description.
+    pub(super) path: Path,
+    /// Steps, where all its synapses have the same; drawn and listed ones are raised where needed.
+    pub(super) steps: Option<u64>,
+}
+
+impl Resolver<'_> {
+    /// Projections, then identity edges, in the order of the description.
+    pub(super) fn edges(&mut self) {
+        let network = self.network;
+        for (i, projection) in network.projections.iter().enumerate() {
+            let path = Path::root().key("projections").index(i);
+            for source in projection.source.as_slice() {
+                for target in projection.target.as_slice() {
+                    let ends = self.ends(source, target, &path);
+                    if let Some(ends) = ends {
+                        self.projection(projection, ends, &path);
+                    }
+                }
+            }
+        }
+        for (i, edge) in network.edges.iter().enumerate() {
+            let path = Path::root().key("edges").index(i);
+            if let Some(ends) = self.ends(&edge.source, &edge.target, &path) {
+                self.identity(edge, ends, &path);
+            }
+        }
+    }
+
+    fn ends(&mut self, source: &str, target: &str, path: &Path) -> Option<(NodeId, NodeId)> {
+        let source = self.node(source, &path.key("source"));
+        let target = self.node(target, &path.key("target"));
+        Some((source?, target?))
+    }
+
+    fn edge_name(&self, (source, target): (NodeId, NodeId), path: &Path) -> String {
+        format!("{} -> {} ({path})", self.nodes[source].name, self.nodes[target].name)
+    }
+
+    fn projection(&mut self, p: &Projection, ends: (NodeId, NodeId), path: &Path) -> Option<()> {
+        let (source, target) = ends;
+        if self.emission(source) != Emission::Spikes {
+            let message = format!(
+                "`{}` emits real values; a projection carries spikes (use [[edges]], or a layer)",
+                self.nodes[source].name
+            );
+            return self.error(ErrorKind::Wiring, &path.key("source"), message);
+        }
+        if !matches!(self.nodes[target].kind, NodeKind::Population(_)) {
+            let message = format!(
+                "`{}` is no population; only populations have synapses",
+                self.nodes[target].name
+            );
+            return self.error(ErrorKind::Wiring, &path.key("target"), message);
+        }
+        let (port, unit) = self.port(target, p.port.as_deref(), path)?;
+        let rule = self.rule(&p.rule, ends, &unit, &path.key("rule"));
+        let fixes = rule.as_ref().is_some_and(|r| r.fixes_weights());
+        let weight = if rule.is_some() { self.weight(p, &unit, fixes, path) } else { None };
+        let delay = self.delay(p, fixes, path);
+        let (rule, weight, (delay, steps)) = (rule?, weight?, delay?);
+        let name = self.edge_name(ends, path);
+        let kind = EdgeKind::Synapses(Synapses {
+            rule,
+            weight,
+            delay,
+            // Raised to 1 when cycles are known.
+            min_delay_steps: 0,
+            round_delay: p.round_delay,
+        });
+        self.edges.push(plan::Edge { name, source, target, port, kind });
+        self.delays.push(EdgeDelay { path: path.clone(), steps });
+        Some(())
+    }
+
+    fn rule(
+        &mut self,
+        rule: &Rule,
+        (source, target): (NodeId, NodeId),
+        unit: &Unit,
+        path: &Path,
+    ) -> Option<Arc<dyn ConnectivityRule>> {
+        let Some((name, arguments)) = rule.parts() else {
+            let message = "expected the name of a rule, or { name = { arguments } }";
+            return self.error(ErrorKind::Entry, path, message);
+        };
+        let Some(entry) = self.registry.rules.get(name) else {
+            let known: Vec<&str> = self.registry.rules.keys().map(String::as_str).collect();
+            let message = suggest::unknown("connectivity rule", name, &known);
+            return self.error(ErrorKind::Name, path, message);
+        };
+        let path = path.key(name);
+        let made = Arguments::check(&arguments, entry.arguments, Some(unit.clone()))
+            .and_then(|arguments| (entry.make)(&arguments));
+        let rule = match made {
+            Ok(rule) => rule,
+            Err(e) => return self.argument_error(&e, &path),
+        };
+        let count = |node: NodeId| u32::try_from(self.nodes[node].size()).unwrap_or(u32::MAX);
+        let sides =
+            Sides { n_source: count(source), n_target: count(target), same: source == target };
+        match rule.check(sides) {
+            Ok(()) => Some(rule),
+            Err(message) => {
+                let ends = format!("{} -> {}", self.nodes[source].name, self.nodes[target].name);
+                self.error(ErrorKind::Wiring, &path, format!("{message} ({ends})"))
+            }
+        }
+    }
+
+    fn weight(&mut self, p: &Projection, unit: &Unit, fixes: bool, path: &Path) -> Option<Value> {
+        let Some(json) = &p.weight else {
+            if fixes || unit.is_one() {
+                return Some(Value::Constant(1.0));
+            }
+            let message = format!("`weight` is missing: a quantity in {}", unit.name);
+            return self.error(ErrorKind::Entry, path, message);
+        };
+        let path = path.key("weight");
+        if fixes {
+            let message = "the rule carries weights and delays of its own; leave this out";
+            return self.error(ErrorKind::Entry, &path, message);
+        }
+        if json.is_array() {
+            let message = "a list of weights belongs to a list of synapses: \
+                           rule = { explicit = { sources = […], targets = […], weights = […], \
+                           delays = […] } }";
+            return self.error(ErrorKind::Value, &path, message);
+        }
+        read_value(json, unit, &path, &mut self.errors)
+    }
+
+    /// Delay in ms, and in steps where it is constant.
+    fn delay(&mut self, p: &Projection, fixes: bool, path: &Path) -> Option<(Value, Option<u64>)> {
+        let zero = Value::Constant(0.0);
+        let Some(json) = &p.delay else {
+            return Some((zero, if fixes { None } else { Some(0) }));
+        };
+        let path = path.key("delay");
+        if fixes {
+            let message = "the rule carries weights and delays of its own; leave this out";
+            return self.error(ErrorKind::Entry, &path, message);
+        }
+        if json.is_array() {
+            let message = "a list of delays belongs to a list of synapses: \
+                           rule = { explicit = { sources = […], targets = […], weights = […], \
+                           delays = […] } }";
+            return self.error(ErrorKind::Value, &path, message);
+        }
+        let ms = match parse_unit("ms") {
+            Ok(ms) => ms,
+            Err(e) => return self.error(ErrorKind::Value, &path, e.to_string()),
+        };
+        match read_value(json, &ms, &path, &mut self.errors)? {
+            Value::Constant(x) => {
+                let steps = self.constant_delay(x, json, p.round_delay, &path)?;
+                Some((Value::Constant(x), Some(steps)))
+            }
+            drawn => {
+                self.drawn_delay(&drawn, &path)?;
+                Some((drawn, None))
+            }
+        }
+    }
+
+    fn constant_delay(
+        &mut self,
+        ms: f64,
+        written: &Json,
+        round: bool,
+        path: &Path,
+    ) -> Option<u64> {
+        let written = written.as_str().map_or_else(|| written.to_string(), str::to_owned);
+        let dt_ms = self.clock.dt_ms;
+        if ms < 0.0 {
+            return self.error(ErrorKind::Value, path, format!("{written} is negative"));
+        }
+        let steps = match steps_on_grid(ms, dt_ms) {
+            Some(steps) => steps,
+            None if round => {
+                let steps = steps_rounded(ms, dt_ms);
+                self.warnings.push(format!("{path}: {written} is rounded to {steps} steps"));
+                steps
+            }
+            None => {
+                let message = format!(
+                    "{written} is no whole number of steps of {dt_ms} ms; round_delay = true \
+                     rounds it"
+                );
+                return self.error(ErrorKind::Value, path, message);
+            }
+        };
+        if steps > MAX_DELAY_STEPS {
+            let message =
+                format!("{written} is {steps} steps; the longest delay is {MAX_DELAY_STEPS}");
+            return self.error(ErrorKind::Value, path, message);
+        }
+        Some(steps)
+    }
+
+    /// Delays drawn below zero become the smallest allowed; many of them are an error in disguise.
+    fn drawn_delay(&mut self, value: &Value, path: &Path) -> Option<()> {
+        let Value::Drawn(distribution) = value else { return Some(()) };
+        if distribution.bounds.is_some_and(|b| b.low < 0.0) {
+            let message = "the lower bound is negative";
+            return self.error(ErrorKind::Value, path, message);
+        }
+        let mass = match distribution.bounds {
+            Some(_) => 0.0,
+            None => mass_below(&distribution.shape, 0.0),
+        };
+        if mass >= 0.5 {
+            let message =
+                format!("{:.0} % of the delays drawn would be negative", 100.0 * mass);
+            return self.error(ErrorKind::Value, path, message);
+        }
+        if mass > WORTH_A_WARNING {
+            let percent = 100.0 * mass;
+            self.warnings.push(format!(
+                "{path}: {percent:.1} % of the delays drawn are negative and become the smallest \
+                 delay allowed"
+            ));
+        }
+        Some(())
+    }
+
+    fn identity(&mut self, e: &Edge, ends: (NodeId, NodeId), path: &Path) -> Option<()> {
+        let (source, target) = ends;
+        let (port, unit) = self.port(target, e.port.as_deref(), path)?;
+        if let Emission::Real(Some(emitted)) = self.emission(source)
+            && emitted.dimension != unit.dimension
+        {
+            let message = format!(
+                "`{}` emits values in {}, the port takes {}",
+                self.nodes[source].name, emitted.name, unit.name
+            );
+            return self.error(ErrorKind::Wiring, path, message);
+        }
+        let delay_steps = match &e.delay {
+            None => 0,
+            Some(text) => {
+                let path = path.key("delay");
+                let ms = read_time_at(text, &path, &mut self.errors)?;
+                self.constant_delay(ms, &Json::from(text.as_str()), e.round_delay, &path)?
+            }
+        };
+        self.same_size(ends, path)?;
+        let name = self.edge_name(ends, path);
+        let kind = EdgeKind::Identity { delay_steps };
+        self.edges.push(plan::Edge { name, source, target, port, kind });
+        self.delays.push(EdgeDelay { path: path.clone(), steps: Some(delay_steps) });
+        Some(())
+    }
+
+    /// Element i meets element i: as many on both sides. A layer takes the shape of its source.
+    fn same_size(&mut self, (source, target): (NodeId, NodeId), path: &Path) -> Option<()> {
+        let (given, expected) = (&self.nodes[source], &self.nodes[target]);
+        if matches!(expected.kind, NodeKind::Layer(_)) || given.size() == expected.size() {
+            return Some(());
+        }
+        let message = format!(
+            "`{}` has {} elements, `{}` {}; an edge joins element i to element i",
+            given.name,
+            given.size(),
+            expected.name,
+            expected.size()
+        );
+        self.error(ErrorKind::Wiring, path, message)
+    }
+}

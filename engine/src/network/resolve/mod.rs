@@ -1,0 +1,230 @@
+//! From a description to a [`Plan`]: every name looked up, every quantity in base units, every
+//! contradiction reported.
+//!
+//! Reading goes on after an error where that makes sense, so that one run reports several. A thing
+//! that could not be resolved is remembered by name ([`Found::Broken`]), and what refers to it adds
+//! no second error.
+
+mod clock;
+mod cycles;
+mod edges;
+mod layers;
+mod models;
+mod monitors;
+mod nodes;
+mod stimuli;
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use rheobase_equations::real::Precision;
+use rheobase_equations::unit::Unit;
+
+use super::describe::Network;
+use super::error::{ErrorKind, Errors, NetworkErrors, Path};
+use crate::plan::{DriveEdge, Edge, InputKind, Node, NodeId, NodeKind, Plan};
+use crate::port::{NeuronType, Registry};
+use crate::suggest;
+use clock::Clock;
+use edges::EdgeDelay;
+
+/// What a run changes of a description; see [`Network::resolve`].
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Overrides {
+    /// Replaces [`Network::seed`].
+    pub seed: Option<u64>,
+    /// Replaces [`Network::dt`].
+    pub dt: Option<String>,
+    /// Replaces [`Network::duration`].
+    pub duration: Option<String>,
+    /// Replaces [`Network::discard`].
+    pub discard: Option<String>,
+    /// Replaces [`Network::precision`].
+    pub precision: Option<Precision>,
+    /// Replaces [`Network::batch`].
+    pub batch: Option<usize>,
+}
+
+impl Network {
+    /// Looks up every name, reads every quantity and checks that everything fits.
+    ///
+    /// # Errors
+    /// Everything found wrong, in the order of the description.
+    pub fn resolve(
+        &self,
+        registry: &Registry,
+        overrides: &Overrides,
+    ) -> Result<Plan, NetworkErrors> {
+        let mut errors = Errors::default();
+        let clock = Clock::read(self, overrides, &mut errors);
+        let models = models::read(self, &mut errors);
+        let mut r = Resolver {
+            network: self,
+            registry,
+            models,
+            clock,
+            errors,
+            nodes: Vec::new(),
+            found: IndexMap::new(),
+            edges: Vec::new(),
+            delays: Vec::new(),
+            drives: Vec::new(),
+            monitors: Vec::new(),
+            warnings: Vec::new(),
+        };
+        r.hidden_models();
+        r.nodes();
+        r.drives();
+        r.layer_shapes();
+        r.edges();
+        r.cycles();
+        r.monitors();
+        r.finish()
+    }
+}
+
+/// What a name of the description refers to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Found {
+    /// A node.
+    Node(NodeId),
+    /// A stimulus that acts on a port.
+    Drive,
+    /// Something with errors of its own, already reported.
+    Broken,
+}
+
+/// What a node emits.
+#[derive(Clone, PartialEq, Debug)]
+enum Emission {
+    Spikes,
+    /// Real values; of that unit, where they are no pure numbers.
+    Real(Option<Unit>),
+}
+
+/// Everything resolved so far.
+struct Resolver<'a> {
+    network: &'a Network,
+    registry: &'a Registry,
+    models: IndexMap<String, Option<Arc<dyn NeuronType>>>,
+    clock: Clock,
+    errors: Errors,
+    nodes: Vec<Node>,
+    found: IndexMap<&'a str, Found>,
+    edges: Vec<Edge>,
+    /// Delay of each edge and where it stands in the description.
+    delays: Vec<EdgeDelay>,
+    drives: Vec<DriveEdge>,
+    monitors: Vec<crate::plan::Monitor>,
+    warnings: Vec<String>,
+}
+
+/// The input port of layers.
+const LAYER_PORT: &str = "x";
+
+impl Resolver<'_> {
+    fn error<T>(&mut self, kind: ErrorKind, path: &Path, message: impl Into<String>) -> Option<T> {
+        self.errors.push(kind, path, message);
+        None
+    }
+
+    /// Components of the file go before built-in ones of the same name; that is worth a word.
+    fn hidden_models(&mut self) {
+        for name in self.network.models.keys() {
+            if self.registry.neurons.contains_key(name) {
+                let warning = format!("models.{name}: hides the built-in of the same name");
+                self.warnings.push(warning);
+            }
+        }
+    }
+
+    /// The node of that name; `None` after reporting that there is none.
+    fn node(&mut self, name: &str, path: &Path) -> Option<NodeId> {
+        match self.found.get(name) {
+            Some(Found::Node(node)) => Some(*node),
+            Some(Found::Broken) => None,
+            Some(Found::Drive) => {
+                let message = format!(
+                    "`{name}` acts on a port of its target and is no node: nothing leads from or \
+                     to it"
+                );
+                self.error(ErrorKind::Wiring, path, message)
+            }
+            None => {
+                let known: Vec<&str> = self.found.keys().copied().collect();
+                let message = suggest::unknown("node", name, &known);
+                self.error(ErrorKind::Name, path, message)
+            }
+        }
+    }
+
+    /// Names and units of the input ports of a node; the unit is `None` for pure numbers.
+    fn input_ports(&self, node: NodeId) -> Vec<(String, Unit)> {
+        match &self.nodes[node].kind {
+            NodeKind::Population(p) => {
+                let inputs = &p.neuron.ports().inputs;
+                inputs.iter().map(|q| (q.name.clone(), q.unit.clone())).collect()
+            }
+            NodeKind::Layer(_) => vec![(LAYER_PORT.to_owned(), Unit::one())],
+            NodeKind::Source(_) | NodeKind::Input(_) => Vec::new(),
+        }
+    }
+
+    /// The port of that name, or the only one; `None` after reporting what is wrong.
+    fn port(&mut self, node: NodeId, port: Option<&str>, path: &Path) -> Option<(usize, Unit)> {
+        let ports = self.input_ports(node);
+        let names: Vec<&str> = ports.iter().map(|(name, _)| name.as_str()).collect();
+        let target = &self.nodes[node].name;
+        let index = match (port, ports.len()) {
+            (_, 0) => Err(format!("`{target}` has no input port")),
+            (None, 1) => Ok(0),
+            (None, _) => Err(format!(
+                "`port` is missing: `{target}` has the ports {}",
+                names.join(", ")
+            )),
+            (Some(name), _) => names
+                .iter()
+                .position(|n| *n == name)
+                .ok_or_else(|| suggest::unknown("port", name, &names)),
+        };
+        match index {
+            Ok(i) => Some((i, ports[i].1.clone())),
+            Err(message) => {
+                let path = if port.is_some() { path.key("port") } else { path.clone() };
+                self.error(ErrorKind::Wiring, &path, message)
+            }
+        }
+    }
+
+    fn emission(&self, node: NodeId) -> Emission {
+        match &self.nodes[node].kind {
+            NodeKind::Population(p) => match p.emits {
+                None => Emission::Spikes,
+                Some(k) => {
+                    let unit = p.neuron.ports().outputs[k].unit.clone();
+                    Emission::Real((!unit.is_one()).then_some(unit))
+                }
+            },
+            NodeKind::Source(_) | NodeKind::Input(InputKind::Spikes) => Emission::Spikes,
+            NodeKind::Layer(_) | NodeKind::Input(InputKind::Real) => Emission::Real(None),
+        }
+    }
+
+    fn finish(self) -> Result<Plan, NetworkErrors> {
+        let plan = Plan {
+            name: self.network.name.clone(),
+            dt_ms: self.clock.dt_ms,
+            seed: self.clock.seed,
+            precision: self.clock.precision,
+            batch: self.clock.batch,
+            steps: self.clock.steps,
+            discard_steps: self.clock.discard_steps,
+            nodes: self.nodes,
+            edges: self.edges,
+            drives: self.drives,
+            monitors: self.monitors,
+            warnings: self.warnings,
+        };
+        self.errors.finish(plan)
+    }
+}

@@ -1,0 +1,301 @@
+//! Populations, sources, layers and inputs.
+
+use std::sync::Arc;
+
+use rheobase_equations::model::{Integrator, Parameter};
+use rheobase_equations::unit::Unit;
+use serde_json::Value as Json;
+
+use super::{Found, Resolver, models};
+use crate::arguments::ArgumentError;
+use crate::network::describe::Population;
+use crate::network::error::{ErrorKind, Path};
+use crate::network::schema::MAX_SIZE;
+use crate::network::values::{read_value, support};
+use crate::plan::{self, Node, NodeKind};
+use crate::port::{NeuronType, Quantity};
+use crate::suggest;
+use crate::value::Value;
+
+impl<'a> Resolver<'a> {
+    /// Populations, stimuli that are nodes, layers (their shapes are found later), inputs.
+    pub(super) fn nodes(&mut self) {
+        let network = self.network;
+        for (name, population) in &network.populations {
+            let path = Path::root().key("populations").key(name);
+            let node = self.population(population, &path).map(|(shape, p)| Node {
+                name: name.clone(),
+                shape,
+                kind: NodeKind::Population(p),
+            });
+            self.add(name, node, &path);
+        }
+        self.sources();
+        for (name, layer) in &network.layers {
+            let path = Path::root().key("layers").key(name);
+            let node = self.layer(layer, &path).map(|kind| Node {
+                name: name.clone(),
+                shape: Vec::new(),
+                kind,
+            });
+            self.add(name, node, &path);
+        }
+        for (name, input) in &network.inputs {
+            let path = Path::root().key("inputs").key(name);
+            let node = self.shape(&input.shape, &path.key("shape")).map(|shape| Node {
+                name: name.clone(),
+                shape,
+                kind: NodeKind::Input(input.kind),
+            });
+            self.add(name, node, &path);
+        }
+    }
+
+    pub(super) fn add(&mut self, name: &'a str, node: Option<Node>, path: &Path) {
+        let found = match node {
+            Some(node) => {
+                self.nodes.push(node);
+                Found::Node(self.nodes.len() - 1)
+            }
+            None => Found::Broken,
+        };
+        self.name(name, found, path);
+    }
+
+    /// Names are shared by populations, stimuli, layers and inputs.
+    pub(super) fn name(&mut self, name: &'a str, found: Found, path: &Path) {
+        if self.found.contains_key(name) {
+            let message =
+                format!("the name `{name}` is taken by another population, stimulus, layer or input");
+            self.errors.push(ErrorKind::Name, path, message);
+        } else {
+            self.found.insert(name, found);
+        }
+    }
+
+    /// A shape whose product is within the limit.
+    pub(super) fn shape(&mut self, shape: &[u64], path: &Path) -> Option<Vec<usize>> {
+        let size = shape.iter().try_fold(1_u64, |product, &n| product.checked_mul(n));
+        let lanes = size.and_then(|n| n.checked_mul(self.clock.batch as u64));
+        match (size, lanes) {
+            (Some(0), _) | (None, _) => {}
+            (Some(n), _) if n > MAX_SIZE => {}
+            (Some(n), Some(lanes)) if lanes <= u64::from(u32::MAX) => {
+                debug_assert!(n > 0);
+                return shape.iter().map(|&n| usize::try_from(n).ok()).collect();
+            }
+            (Some(n), _) => {
+                let message = format!(
+                    "{n} elements times a batch of {} are more than {}",
+                    self.clock.batch,
+                    u32::MAX
+                );
+                return self.error(ErrorKind::Value, path, message);
+            }
+        }
+        let message = format!("a node has from 1 to {MAX_SIZE} elements");
+        self.error(ErrorKind::Value, path, message)
+    }
+
+    fn population(
+        &mut self,
+        description: &Population,
+        path: &Path,
+    ) -> Option<(Vec<usize>, plan::Population)> {
+        let shape = match (description.size, &description.shape) {
+            (Some(size), None) => self.shape(&[size], &path.key("size")),
+            (None, Some(shape)) => self.shape(shape, &path.key("shape")),
+            (Some(_), Some(_)) => {
+                self.error(ErrorKind::Entry, path, "give `size` or `shape`, not both")
+            }
+            (None, None) => self.error(ErrorKind::Entry, path, "`size` is missing"),
+        };
+        let neuron = self.neuron(description, path)?;
+        let size = shape.as_ref().map(|s| s.iter().product());
+        let parameters = self.parameters(description, neuron.as_ref(), size, path);
+        let initial = self.initial(description, neuron.as_ref(), size, path);
+        let emits = match &description.emits {
+            Some(output) => Some(self.output(neuron.as_ref(), output, &path.key("emits"))?),
+            None => None,
+        };
+        let integrator = neuron.component().map_or(Integrator::Auto, |c| c.integrator);
+        let population = plan::Population {
+            model: description.model.clone(),
+            integrator,
+            parameters: parameters?,
+            initial: initial?,
+            emits,
+            neuron,
+        };
+        Some((shape?, population))
+    }
+
+    /// The neuron type, with the integrator the description asks for.
+    fn neuron(&mut self, p: &Population, path: &Path) -> Option<Arc<dyn NeuronType>> {
+        let inline = self.models.get(&p.model).cloned();
+        let neuron = match (inline, self.registry.neurons.get(&p.model)) {
+            (Some(inline), _) => inline?,
+            (None, Some(neuron)) => Arc::clone(neuron),
+            (None, None) => {
+                let known: Vec<&str> =
+                    self.models.keys().chain(self.registry.neurons.keys()).map(String::as_str).collect();
+                let message = suggest::unknown("neuron", &p.model, &known);
+                return self.error(ErrorKind::Name, &path.key("model"), message);
+            }
+        };
+        let Some(integrator) = p.integrator else { return Some(neuron) };
+        let path = path.key("integrator");
+        let Some(component) = neuron.component() else {
+            let message = format!(
+                "`{}` is written in Rust and has no equations; leave `integrator` out",
+                p.model
+            );
+            return self.error(ErrorKind::Model, &path, message);
+        };
+        match models::neuron(&component.model, Some(integrator)) {
+            // The code that was compiled for the integrator of the text stays in use.
+            Ok(new) if new.component().map(|c| c.integrator) == Some(component.integrator) => {
+                Some(neuron)
+            }
+            Ok(new) => Some(new),
+            Err(message) => self.error(ErrorKind::Model, &path, message),
+        }
+    }
+
+    fn parameters(
+        &mut self,
+        description: &Population,
+        neuron: &dyn NeuronType,
+        size: Option<usize>,
+        path: &Path,
+    ) -> Option<Vec<Value>> {
+        let path = path.key("parameters");
+        let quantities = &neuron.ports().parameters;
+        let before = self.errors.len();
+        self.known_names("parameter", &description.parameters, quantities, &path);
+        let declared = |i: usize| neuron.component().map(|c| &c.model.parameters[i]);
+        let mut values = Vec::with_capacity(quantities.len());
+        for (i, quantity) in quantities.iter().enumerate() {
+            let value = match description.parameters.get(&quantity.name) {
+                None => Some(Value::Constant(quantity.default)),
+                Some(json) => {
+                    let path = path.key(&quantity.name);
+                    let value = self.value(json, &quantity.unit, size, &path);
+                    if let (Some(value), Some(parameter)) = (&value, declared(i)) {
+                        self.within_bounds(value, parameter, &path);
+                    }
+                    value
+                }
+            };
+            values.extend(value);
+        }
+        (self.errors.len() == before).then_some(values)
+    }
+
+    fn initial(
+        &mut self,
+        description: &Population,
+        neuron: &dyn NeuronType,
+        size: Option<usize>,
+        path: &Path,
+    ) -> Option<Vec<(usize, Value)>> {
+        let path = path.key("initial");
+        let states = &neuron.ports().states;
+        let before = self.errors.len();
+        self.known_names("state variable", &description.initial, states, &path);
+        let mut initial = Vec::new();
+        for (i, state) in states.iter().enumerate() {
+            if let Some(json) = description.initial.get(&state.name) {
+                let value = self.value(json, &state.unit, size, &path.key(&state.name));
+                initial.extend(value.map(|v| (i, v)));
+            }
+        }
+        (self.errors.len() == before).then_some(initial)
+    }
+
+    fn known_names(
+        &mut self,
+        what: &str,
+        given: &indexmap::IndexMap<String, Json>,
+        quantities: &[Quantity],
+        path: &Path,
+    ) {
+        let known: Vec<&str> = quantities.iter().map(|q| q.name.as_str()).collect();
+        for name in given.keys().filter(|n| !known.contains(&n.as_str())) {
+            let message = suggest::unknown(what, name, &known);
+            self.errors.push(ErrorKind::Name, path, message);
+        }
+    }
+
+    /// A value for each of `size` members.
+    fn value(
+        &mut self,
+        json: &Json,
+        unit: &Unit,
+        size: Option<usize>,
+        path: &Path,
+    ) -> Option<Value> {
+        let value = read_value(json, unit, path, &mut self.errors)?;
+        if let (Value::List(list), Some(size)) = (&value, size)
+            && list.len() != size
+        {
+            let message = format!("{} values for {size} neurons", list.len());
+            return self.error(ErrorKind::Value, path, message);
+        }
+        Some(value)
+    }
+
+    /// Bounds that the component's text declares for a parameter.
+    fn within_bounds(&mut self, value: &Value, parameter: &Parameter, path: &Path) {
+        let Some((low, high)) = parameter.bounds else { return };
+        let (least, most) = support(value);
+        if low <= least && most <= high {
+            return;
+        }
+        let unit = &parameter.unit;
+        let shown = |x: f64| match unit.is_one() {
+            true => format!("{x}"),
+            false => format!("{} {}", x / unit.scale, unit.name),
+        };
+        let range = format!("[{}, {}]", shown(low), shown(high));
+        let message = match value {
+            Value::Drawn(_) => format!("may leave {range}; add `clip` or `redraw`"),
+            _ => format!("outside {range}"),
+        };
+        self.errors.push(ErrorKind::Value, path, message);
+    }
+
+    fn output(&mut self, neuron: &dyn NeuronType, name: &str, path: &Path) -> Option<usize> {
+        let known: Vec<&str> = neuron.ports().outputs.iter().map(|q| q.name.as_str()).collect();
+        match known.iter().position(|k| *k == name) {
+            Some(k) => Some(k),
+            None => {
+                let message = suggest::unknown("real-valued output", name, &known);
+                self.error(ErrorKind::Name, path, message)
+            }
+        }
+    }
+
+    /// Reports a wrong argument of the component at `path`.
+    pub(super) fn argument_error<T>(
+        &mut self,
+        error: &ArgumentError,
+        path: &Path,
+    ) -> Option<T> {
+        // `name` may carry the place in a list: `times[2]`.
+        let (name, rest) = error.name.split_at(error.name.find('[').unwrap_or(error.name.len()));
+        if error.message.starts_with("unknown argument") || error.message.starts_with("is required")
+        {
+            let message = match error.message.strip_prefix("is required") {
+                Some(doc) => format!("`{name}` is missing{}", doc.replace(" (", ": ").replace(')', "")),
+                None => error.message.clone(),
+            };
+            return self.error(ErrorKind::Entry, path, message);
+        }
+        let at = rest
+            .split(['[', ']'])
+            .filter_map(|i| i.parse().ok())
+            .fold(path.key(name), |at, i| at.index(i));
+        self.error(ErrorKind::Value, &at, error.message.clone())
+    }
+}

@@ -1,0 +1,378 @@
+//! The entries a description may have: the one table that the check of what was read, its error
+//! messages, and the JSON Schema for editors come from.
+
+use rheobase_equations::unit;
+use serde_json::{Map, Value as Json};
+
+use super::error::{ErrorKind, Errors, Path};
+use crate::arguments::quantity_of;
+use crate::suggest;
+
+/// What an entry holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// A string.
+    Text,
+    /// A name: letters, digits, `_` and `-`.
+    Name,
+    /// One name or a list of names.
+    Names,
+    /// One of these strings.
+    Choice(&'static [&'static str]),
+    /// true or false.
+    Boolean,
+    /// A whole number within bounds.
+    Integer(u64, u64),
+    /// A list of whole numbers within bounds, at least one.
+    Integers(u64, u64),
+    /// A time, e.g. `"0.1 ms"`.
+    Time,
+    /// A quantity, a list of quantities, or a distribution.
+    Value,
+    /// A table of values.
+    Values,
+    /// A connectivity rule.
+    Rule,
+    /// A list of neurons, or `{ first = n }`.
+    Neurons,
+    /// Text of a component, or `{ file = "…" }`.
+    Model,
+    /// A table of named things.
+    Named(Section),
+    /// A list of things.
+    List(Section),
+}
+
+/// One entry of a section.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) required: bool,
+    pub(super) doc: &'static str,
+}
+
+/// A table with known entries.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Section {
+    /// What it describes, for messages.
+    pub(super) what: &'static str,
+    pub(super) entries: &'static [Entry],
+    /// Further entries are arguments of the component.
+    pub(super) open: bool,
+}
+
+const fn must(name: &'static str, kind: Kind, doc: &'static str) -> Entry {
+    Entry { name, kind, required: true, doc }
+}
+
+const fn may(name: &'static str, kind: Kind, doc: &'static str) -> Entry {
+    Entry { name, kind, required: false, doc }
+}
+
+/// Largest number of neurons of a node.
+pub(super) const MAX_SIZE: u64 = 1 << 31;
+const MAX_BATCH: u64 = 1 << 20;
+const MAX_NEURON: u64 = MAX_SIZE - 1;
+/// TOML has no larger whole numbers.
+const MAX_SEED: u64 = i64::MAX as u64;
+
+const INTEGRATORS: &[&str] = &["auto", "exact", "exponential_euler", "euler", "heun", "rk4"];
+const ROUND_DELAY: Entry =
+    may("round_delay", Kind::Boolean, "round a delay that is no whole number of steps");
+const PORT: Entry =
+    may("port", Kind::Name, "input port of the target; may be left out where there is only one");
+const MODEL: Entry = must("model", Kind::Name, "name of the component");
+
+const POPULATION: Section = Section {
+    what: "a population",
+    open: false,
+    entries: &[
+        must("model", Kind::Name, "name of the neuron: one of [models] or a built-in"),
+        may("size", Kind::Integer(1, MAX_SIZE), "number of neurons; this or shape"),
+        may("shape", Kind::Integers(1, MAX_SIZE), "shape without the batch axis; this or size"),
+        may("integrator", Kind::Choice(INTEGRATORS), "how differential equations are advanced"),
+        may("parameters", Kind::Values, "parameters that differ from the defaults"),
+        may("initial", Kind::Values, "initial values that differ from the model's"),
+        may("emits", Kind::Name, "real-valued output that is emitted instead of spikes"),
+    ],
+};
+
+const STIMULUS: Section = Section {
+    what: "a stimulus",
+    open: true,
+    entries: &[
+        MODEL,
+        may("target", Kind::Names, "population it acts on"),
+        PORT,
+        may("size", Kind::Integer(1, MAX_SIZE), "number of neurons of a source of spikes"),
+    ],
+};
+
+const LAYER: Section = Section { what: "a layer", open: true, entries: &[MODEL] };
+
+const INPUT: Section = Section {
+    what: "an input",
+    open: false,
+    entries: &[
+        must("shape", Kind::Integers(1, MAX_SIZE), "shape without the batch axis"),
+        may("kind", Kind::Choice(&["real", "spikes"]), "what it carries; real if not given"),
+    ],
+};
+
+const PROJECTION: Section = Section {
+    what: "a projection",
+    open: false,
+    entries: &[
+        must("source", Kind::Names, "where from; lists make one projection for each pair"),
+        must("target", Kind::Names, "where to"),
+        PORT,
+        must("rule", Kind::Rule, "who is connected with whom"),
+        may("weight", Kind::Value, "weights, in the unit of the port"),
+        may("delay", Kind::Value, "delays; 0 if not given"),
+        ROUND_DELAY,
+    ],
+};
+
+const EDGE: Section = Section {
+    what: "an edge",
+    open: false,
+    entries: &[
+        must("source", Kind::Name, "where from"),
+        must("target", Kind::Name, "where to"),
+        PORT,
+        may("delay", Kind::Time, "delay; 0 if not given"),
+        ROUND_DELAY,
+    ],
+};
+
+const MONITOR: Section = Section {
+    what: "a monitor",
+    open: false,
+    entries: &[
+        may("spikes", Kind::Names, "nodes whose spikes are recorded; this or state"),
+        may("state", Kind::Name, "population whose state variables are recorded"),
+        may("variables", Kind::Names, "state variables to record"),
+        may("neurons", Kind::Neurons, "neurons to record; all if not given"),
+        may("every", Kind::Time, "time between records; every step if not given"),
+    ],
+};
+
+/// The whole description.
+pub(super) const NETWORK: Section = Section {
+    what: "a network",
+    open: false,
+    entries: &[
+        may("name", Kind::Text, "name of the network"),
+        may("seed", Kind::Integer(0, MAX_SEED), "seed of every random stream; 1 if not given"),
+        may("dt", Kind::Time, "length of a step; 0.1 ms if not given"),
+        may("duration", Kind::Time, "biological time to simulate; 1 s if not given"),
+        may("discard", Kind::Time, "time at the start that statistics leave out"),
+        may("precision", Kind::Choice(&["f32", "f64"]), "precision; f32 if not given"),
+        may("batch", Kind::Integer(1, MAX_BATCH), "copies that run side by side; 1 if not given"),
+        may("models", Kind::Model, "components described here: text, or { file = \"…\" }"),
+        may("populations", Kind::Named(POPULATION), "populations of neurons"),
+        may("stimuli", Kind::Named(STIMULUS), "stimuli"),
+        may("layers", Kind::Named(LAYER), "stateless layers"),
+        may("inputs", Kind::Named(INPUT), "values given from outside for every step"),
+        may("projections", Kind::List(PROJECTION), "synapses"),
+        may("edges", Kind::List(EDGE), "connections of element i to element i"),
+        may("monitors", Kind::List(MONITOR), "what is recorded; all spikes if not given"),
+    ],
+};
+
+impl Section {
+    /// The entry of that name.
+    pub(super) fn entry(&self, name: &str) -> Option<&'static Entry> {
+        self.entries.iter().find(|e| e.name == name)
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        self.entries.iter().map(|e| e.name).collect()
+    }
+
+    /// Checks a table against the section.
+    pub(super) fn check(&self, json: &Json, path: &Path, errors: &mut Errors) {
+        let Some(table) = json.as_object() else {
+            let message = format!("{} is a table, found {}", self.what, short(json));
+            return errors.push(ErrorKind::Entry, path, message);
+        };
+        for (name, value) in table {
+            match self.entry(name) {
+                Some(entry) => entry.kind.check(value, &path.key(name), errors),
+                None if self.open => {}
+                None => {
+                    let message = suggest::unknown("entry", name, &self.names());
+                    errors.push(ErrorKind::Entry, path, message);
+                }
+            }
+        }
+        for entry in self.entries.iter().filter(|e| e.required) {
+            if !table.contains_key(entry.name) {
+                let message = format!("`{}` is missing: {}", entry.name, entry.doc);
+                errors.push(ErrorKind::Entry, path, message);
+            }
+        }
+    }
+}
+
+impl Kind {
+    fn check(self, json: &Json, path: &Path, errors: &mut Errors) {
+        match self {
+            Self::Named(section) => each_named(json, path, errors, |json, path, errors| {
+                section.check(json, path, errors);
+            }),
+            Self::Model => each_named(json, path, errors, check_model),
+            Self::List(section) => match json.as_array() {
+                Some(list) => {
+                    for (i, item) in list.iter().enumerate() {
+                        section.check(item, &path.index(i), errors);
+                    }
+                }
+                None => wrong("a list of tables", json, path, errors),
+            },
+            Self::Time => {
+                let ms = unit::parse_unit("ms").map_err(|e| e.to_string());
+                let checked =
+                    ms.and_then(|ms| quantity_of("", json, &ms).map_err(|e| e.message));
+                if let Err(message) = checked {
+                    errors.push(ErrorKind::Value, path, message);
+                }
+            }
+            Self::Name => check_name(json, path, errors),
+            Self::Names => match json {
+                Json::Array(list) if !list.is_empty() => {
+                    for (i, name) in list.iter().enumerate() {
+                        check_name(name, &path.index(i), errors);
+                    }
+                }
+                _ => check_name(json, path, errors),
+            },
+            Self::Rule => check_rule(json, path, errors),
+            Self::Integer(least, most) => check_integer(json, least, most, path, errors),
+            Self::Integers(least, most) => check_integers(json, least, most, path, errors),
+            Self::Neurons => check_neurons(json, path, errors),
+            Self::Choice(options) => check_choice(json, options, path, errors),
+            Self::Text if !json.is_string() => wrong("a string", json, path, errors),
+            Self::Boolean if !json.is_boolean() => wrong("true or false", json, path, errors),
+            Self::Values if !json.is_object() => wrong("a table", json, path, errors),
+            // Values are read when the unit is known.
+            Self::Text | Self::Boolean | Self::Value | Self::Values => {}
+        }
+    }
+}
+
+fn wrong(expected: &str, found: &Json, path: &Path, errors: &mut Errors) {
+    errors.push(ErrorKind::Entry, path, format!("expected {expected}, found {}", short(found)));
+}
+
+/// A value as it appears in a message.
+pub(super) fn short(json: &Json) -> String {
+    const MAX: usize = 40;
+    let text = json.to_string();
+    if text.chars().count() <= MAX {
+        return text;
+    }
+    match json {
+        Json::Array(_) => "a list".to_owned(),
+        Json::Object(_) => "a table".to_owned(),
+        _ => text.chars().take(MAX).chain(['…']).collect(),
+    }
+}
+
+fn each_named(
+    json: &Json,
+    path: &Path,
+    errors: &mut Errors,
+    mut check: impl FnMut(&Json, &Path, &mut Errors),
+) {
+    let Some(table) = json.as_object() else {
+        return wrong("a table of named entries", json, path, errors);
+    };
+    for (name, value) in table {
+        let path = path.key(name);
+        if !is_name(name) {
+            errors.push(ErrorKind::Name, &path, bad_name(name));
+        }
+        check(value, &path, errors);
+    }
+}
+
+/// Names longer than this are refused.
+const MAX_NAME: usize = 128;
+
+fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    !name.is_empty() && name.len() <= MAX_NAME && name.chars().all(plain)
+}
+
+fn bad_name(name: &str) -> String {
+    let name = short(&Json::from(name));
+    format!("{name} is no name: names are up to {MAX_NAME} letters, digits, `_` and `-`")
+}
+
+fn check_name(json: &Json, path: &Path, errors: &mut Errors) {
+    match json.as_str() {
+        Some(name) if is_name(name) => {}
+        Some(name) => errors.push(ErrorKind::Name, path, bad_name(name)),
+        None => wrong("a name", json, path, errors),
+    }
+}
+
+fn check_choice(json: &Json, options: &[&str], path: &Path, errors: &mut Errors) {
+    match json.as_str() {
+        Some(text) if options.contains(&text) => {}
+        Some(text) => errors.push(ErrorKind::Entry, path, suggest::unknown("choice", text, options)),
+        None => wrong(&suggest::one_of(options), json, path, errors),
+    }
+}
+
+fn check_integer(json: &Json, least: u64, most: u64, path: &Path, errors: &mut Errors) {
+    if !json.as_u64().is_some_and(|n| (least..=most).contains(&n)) {
+        wrong(&format!("a whole number from {least} to {most}"), json, path, errors);
+    }
+}
+
+fn check_integers(json: &Json, least: u64, most: u64, path: &Path, errors: &mut Errors) {
+    match json.as_array() {
+        Some(list) if !list.is_empty() => {
+            for (i, item) in list.iter().enumerate() {
+                check_integer(item, least, most, &path.index(i), errors);
+            }
+        }
+        _ => wrong("a list of whole numbers", json, path, errors),
+    }
+}
+
+fn check_neurons(json: &Json, path: &Path, errors: &mut Errors) {
+    match json.as_object() {
+        Some(table) => match single(table) {
+            Some(("first", n)) => check_integer(n, 1, MAX_SIZE, &path.key("first"), errors),
+            _ => wrong("a list of neurons or { first = n }", json, path, errors),
+        },
+        None => check_integers(json, 0, MAX_NEURON, path, errors),
+    }
+}
+
+fn check_model(json: &Json, path: &Path, errors: &mut Errors) {
+    let file = json.as_object().and_then(single);
+    let fits = json.is_string() || matches!(file, Some(("file", Json::String(_))));
+    if !fits {
+        wrong("the text of a component or { file = \"…\" }", json, path, errors);
+    }
+}
+
+fn check_rule(json: &Json, path: &Path, errors: &mut Errors) {
+    let call = json.as_object().and_then(single);
+    if !(json.is_string() || matches!(call, Some((_, Json::Object(_))))) {
+        let expected = "the name of a rule, or { name = { arguments } }";
+        wrong(expected, json, path, errors);
+    }
+}
+
+/// The only entry of a table.
+fn single(table: &Map<String, Json>) -> Option<(&str, &Json)> {
+    let mut entries = table.iter();
+    let (name, value) = entries.next()?;
+    entries.next().is_none().then_some((name.as_str(), value))
+}

@@ -1,0 +1,180 @@
+//! A network with every name resolved and every quantity in base units: what is built and run.
+
+use std::sync::Arc;
+
+use rheobase_equations::model::Integrator;
+use rheobase_equations::real::Precision;
+
+use crate::port::{ConnectivityRule, DriveType, LayerType, NeuronType, SpikeSourceType};
+use crate::value::Value;
+
+/// Index of a node in [`Plan::nodes`].
+pub type NodeId = usize;
+
+/// A checked network.
+#[derive(Clone)]
+pub struct Plan {
+    /// Name of the network.
+    pub name: String,
+    /// Length of a step \[ms\].
+    pub dt_ms: f64,
+    /// Seed of every stream.
+    pub seed: u64,
+    /// Precision of populations.
+    pub precision: Precision,
+    /// Batch size N.
+    pub batch: usize,
+    /// Steps of the run, the discarded ones included.
+    pub steps: u64,
+    /// Steps before statistics begin.
+    pub discard_steps: u64,
+    /// Populations, stimuli that are nodes, layers, inputs; in the order of the description.
+    pub nodes: Vec<Node>,
+    /// Edges between nodes, in the order of the description.
+    pub edges: Vec<Edge>,
+    /// Stimuli that act on ports.
+    pub drives: Vec<DriveEdge>,
+    /// What is recorded.
+    pub monitors: Vec<Monitor>,
+    /// Delays that were rounded to the grid while reading (explicit ones; drawn ones are counted
+    /// when they are drawn).
+    pub warnings: Vec<String>,
+}
+
+/// A node.
+#[derive(Clone)]
+pub struct Node {
+    /// Name.
+    pub name: String,
+    /// Shape without the batch axis.
+    pub shape: Vec<usize>,
+    /// What it is.
+    pub kind: NodeKind,
+}
+
+impl Node {
+    /// Number of elements: the product of the shape.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// What a node is.
+#[derive(Clone)]
+pub enum NodeKind {
+    /// A population of neurons.
+    Population(Population),
+    /// A stimulus that emits spikes.
+    Source(Arc<dyn SpikeSourceType>),
+    /// A stateless layer.
+    Layer(Arc<dyn LayerType>),
+    /// Values given from outside for every step.
+    Input(InputKind),
+}
+
+/// What an input node carries.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum InputKind {
+    /// Real values.
+    #[default]
+    Real,
+    /// Spikes.
+    Spikes,
+}
+
+/// A population of neurons.
+#[derive(Clone)]
+pub struct Population {
+    /// The neuron type.
+    pub neuron: Arc<dyn NeuronType>,
+    /// Name of the neuron type.
+    pub model: String,
+    /// Integrator in use.
+    pub integrator: Integrator,
+    /// One value per parameter of the type (base units).
+    pub parameters: Vec<Value>,
+    /// Initial values that replace the type's, by state index.
+    pub initial: Vec<(usize, Value)>,
+    /// Real-valued output the node emits instead of spikes, if chosen.
+    pub emits: Option<usize>,
+}
+
+/// An edge: carries what the source emits to a port of the target.
+#[derive(Clone)]
+pub struct Edge {
+    /// Name for messages: `source -> target` and its place in the description.
+    pub name: String,
+    /// Where from.
+    pub source: NodeId,
+    /// Where to.
+    pub target: NodeId,
+    /// Input port of the target.
+    pub port: usize,
+    /// How.
+    pub kind: EdgeKind,
+}
+
+/// How an edge joins two nodes.
+#[derive(Clone)]
+pub enum EdgeKind {
+    /// Element i to element i, factor 1. A spike arrives as 1.
+    Identity {
+        /// Delay in steps.
+        delay_steps: u64,
+    },
+    /// A projection: synapses.
+    Synapses(Synapses),
+}
+
+/// The synapses of a projection.
+#[derive(Clone)]
+pub struct Synapses {
+    /// Who is connected with whom.
+    pub rule: Arc<dyn ConnectivityRule>,
+    /// Weights, in the unit of the port (base units).
+    pub weight: Value,
+    /// Delays \[ms\].
+    pub delay: Value,
+    /// Smallest delay allowed, in steps: 1 on a cycle, else 0.
+    pub min_delay_steps: u64,
+    /// Round a constant delay that is off the grid (drawn ones always round).
+    pub round_delay: bool,
+}
+
+/// A stimulus that acts on a port.
+#[derive(Clone)]
+pub struct DriveEdge {
+    /// Name of the stimulus.
+    pub name: String,
+    /// Population it acts on.
+    pub target: NodeId,
+    /// Input port.
+    pub port: usize,
+    /// The stimulus.
+    pub drive: Arc<dyn DriveType>,
+}
+
+/// What is recorded of a node.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Monitor {
+    /// Every spike of a node.
+    Spikes {
+        /// The node.
+        node: NodeId,
+    },
+    /// State variables of some neurons.
+    State {
+        /// The population.
+        node: NodeId,
+        /// State indices.
+        states: Vec<usize>,
+        /// Neurons, ascending.
+        neurons: Vec<u32>,
+        /// Record every this many steps.
+        every_steps: u64,
+    },
+}

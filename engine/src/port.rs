@@ -1,0 +1,273 @@
+//! The traits that components implement. The engine knows no concrete component: it is handed a
+//! [`Registry`] that maps names to these.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use rheobase_equations::lower::Component;
+use rheobase_equations::native::StepArgs;
+use rheobase_equations::real::Real;
+use rheobase_equations::unit::Unit;
+
+use crate::arguments::{ArgumentError, ArgumentSpec, Arguments};
+use crate::random::{Construction, Philox, Purpose, construction_stream};
+
+/// A named quantity of a neuron type.
+#[derive(Clone, Debug)]
+pub struct Quantity {
+    /// Name.
+    pub name: String,
+    /// Documentation; may be empty.
+    pub doc: String,
+    /// Unit for reading and display; fixes the dimension.
+    pub unit: Unit,
+    /// Default of a parameter, initial value of a state, 0 for ports; in base units.
+    pub default: f64,
+}
+
+/// What a neuron type offers to the outside.
+#[derive(Clone, Debug, Default)]
+pub struct NeuronPorts {
+    /// Parameters.
+    pub parameters: Vec<Quantity>,
+    /// State variables, counters included.
+    pub states: Vec<Quantity>,
+    /// Input ports; the unit is that of weights onto the port.
+    pub inputs: Vec<Quantity>,
+    /// Real-valued output ports. Every neuron also has the spike output.
+    pub outputs: Vec<Quantity>,
+    /// Uniform draws per step.
+    pub n_uniforms: usize,
+    /// Normal draws per step.
+    pub n_normals: usize,
+}
+
+/// A neuron type: equations, or a hand-written Rust type where equations do not reach.
+pub trait NeuronType: Send + Sync {
+    /// Names, units and defaults.
+    fn ports(&self) -> &NeuronPorts;
+
+    /// Quantities the kernel reads besides state and inputs, from one set of parameters (base
+    /// units) and the step \[ms\]. Called once per population, or once per neuron where parameters
+    /// differ between neurons.
+    fn derive(&self, parameters: &[f64], dt_ms: f64) -> Vec<f64>;
+
+    /// Initial value of every state for one set of parameters.
+    fn initial_states(&self, parameters: &[f64], dt_ms: f64) -> Vec<f64>;
+
+    /// A kernel for f32 populations.
+    fn kernel_f32(&self) -> Box<dyn Kernel<f32>>;
+
+    /// A kernel for f64 populations.
+    fn kernel_f64(&self) -> Box<dyn Kernel<f64>>;
+
+    /// The lowered equations, if it has any: what training and other backends are derived from.
+    fn component(&self) -> Option<&Component> {
+        None
+    }
+}
+
+/// Advances a population by one step.
+pub trait Kernel<R: Real>: Send {
+    /// One step: reads and writes what [`StepArgs`] says.
+    fn step(&mut self, args: &mut StepArgs<'_, R>);
+
+    /// How it runs, for the report: `native`, `block`, `rust`.
+    fn name(&self) -> &'static str;
+}
+
+/// One drawn synapse of a row.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Candidate {
+    /// Source neuron.
+    pub source: u32,
+    /// Weight in base units and delay in ms, where the rule fixes them (explicit lists).
+    pub fixed: Option<(f64, f64)>,
+}
+
+/// Size of the two sides of a projection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sides {
+    /// Neurons of the source.
+    pub n_source: u32,
+    /// Neurons of the target.
+    pub n_target: u32,
+    /// Source and target are the same population.
+    pub same: bool,
+}
+
+/// A connectivity rule: which sources each target neuron receives.
+pub trait ConnectivityRule: Send + Sync {
+    /// Whether the rule fits the two sides.
+    ///
+    /// # Errors
+    /// A sentence that says what does not fit and what to do.
+    fn check(&self, sides: Sides) -> Result<(), String>;
+
+    /// Expected number of synapses, for the memory estimate.
+    fn expected_synapses(&self, sides: Sides) -> f64;
+
+    /// Whether rows carry their own weights and delays ([`Candidate::fixed`]).
+    fn fixes_weights(&self) -> bool {
+        false
+    }
+
+    /// Appends the synapses of one target, in the rule's order. Uses only `random`, which is keyed
+    /// by (seed, projection, target), so that rows can be built in any order, twice, or elsewhere.
+    fn row(&self, sides: Sides, target: u32, random: &mut Construction, row: &mut Vec<Candidate>);
+}
+
+/// A stimulus that is a node of its own and emits spikes.
+pub trait SpikeSource: Send {
+    /// Neurons of the node that fire in `step`, within `range`, ascending; a neuron that fires k
+    /// times appears k times.
+    fn emit(&mut self, step: u64, range: Range<u32>, spikes: &mut Vec<u32>);
+}
+
+/// A stimulus that acts on an input port of a population directly.
+pub trait Drive<R: Real>: Send {
+    /// Adds what arrives in `step` at lanes `first .. first + input.len()` of the population.
+    fn drive(&mut self, step: u64, first: u32, input: &mut [R]);
+}
+
+/// What a stimulus is given when a network is built.
+#[derive(Clone, Copy, Debug)]
+pub struct StimulusContext {
+    /// Length of a step \[ms\].
+    pub dt_ms: f64,
+    /// Its random stream.
+    pub stream: Philox,
+    /// Neurons of the node, or of the population it drives.
+    pub size: u32,
+}
+
+/// Makes spike sources; one instance per shard.
+pub trait SpikeSourceType: Send + Sync {
+    /// Number of neurons where the stimulus fixes it (explicit spike trains); `None` where the
+    /// network gives a size.
+    fn size(&self) -> Option<u32> {
+        None
+    }
+    /// A source for one shard.
+    fn instantiate(&self, context: StimulusContext) -> Box<dyn SpikeSource>;
+}
+
+/// Makes drives; one instance per shard.
+pub trait DriveType: Send + Sync {
+    /// A drive of an f32 population.
+    fn instantiate_f32(&self, context: StimulusContext) -> Box<dyn Drive<f32>>;
+    /// A drive of an f64 population.
+    fn instantiate_f64(&self, context: StimulusContext) -> Box<dyn Drive<f64>>;
+}
+
+/// A stimulus, of either kind.
+#[derive(Clone)]
+pub enum StimulusType {
+    /// A node that emits spikes.
+    Source(Arc<dyn SpikeSourceType>),
+    /// Acts on a port.
+    Drive(Arc<dyn DriveType>),
+}
+
+/// A kind of layer: stateless over time, maps what arrives at a step to real values.
+pub trait LayerType: Send + Sync {
+    /// Shape of the output for an input of this shape, without the batch axis.
+    ///
+    /// # Errors
+    /// A sentence that says which shape was expected.
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, String>;
+
+    /// Initial parameters for an input of this shape.
+    fn parameters(&self, input: &[usize], random: &mut Construction) -> Vec<Tensor<f64>>;
+
+    /// Number of parameters for an input of this shape, for the memory estimate.
+    fn parameter_count(&self, input: &[usize]) -> usize {
+        let mut random = construction_stream(0, Purpose::Layer, 0, 0);
+        self.parameters(input, &mut random).iter().map(|t| t.values.len()).sum()
+    }
+
+    /// The computation in f32.
+    fn layer_f32(&self, input: &[usize]) -> Box<dyn Layer<f32>>;
+
+    /// The computation in f64.
+    fn layer_f64(&self, input: &[usize]) -> Box<dyn Layer<f64>>;
+}
+
+/// The computation of a layer. Rows are steps × batch.
+pub trait Layer<R: Real>: Send {
+    /// Overwrites `output` (`[rows, out]`).
+    fn forward(&mut self, parameters: &[Tensor<R>], input: LayerInput<'_, R>, output: &mut [R]);
+
+    /// Adds to `input_cotangent` (`[rows, in]`, absent where nothing upstream needs it) and to
+    /// `parameter_cotangents` what `output_cotangent` (`[rows, out]`) implies, rows in ascending
+    /// order.
+    fn backward(
+        &mut self,
+        parameters: &[Tensor<R>],
+        input: LayerInput<'_, R>,
+        output_cotangent: &[R],
+        input_cotangent: Option<&mut [R]>,
+        parameter_cotangents: &mut [Tensor<R>],
+    );
+}
+
+/// A named array.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Tensor<R> {
+    /// Name.
+    pub name: String,
+    /// Shape.
+    pub shape: Vec<usize>,
+    /// Values, row-major.
+    pub values: Vec<R>,
+}
+
+/// What a layer reads: real values, or spikes.
+#[derive(Clone, Copy, Debug)]
+pub enum LayerInput<'a, R> {
+    /// `[rows, width]`, row-major.
+    Real {
+        /// Values.
+        values: &'a [R],
+        /// Length of a row.
+        width: usize,
+    },
+    /// Index lists: row r holds `indices[offsets[r] .. offsets[r + 1]]`, ascending; an index that
+    /// stands k times counts k.
+    Spikes {
+        /// Start of each row; `rows + 1` entries.
+        offsets: &'a [u32],
+        /// Active inputs.
+        indices: &'a [u32],
+        /// Length of a row.
+        width: usize,
+    },
+}
+
+/// Makes a component from its arguments.
+pub type Make<T> = fn(&Arguments) -> Result<T, ArgumentError>;
+
+/// A registered component that takes arguments.
+#[derive(Clone, Debug)]
+pub struct Entry<T> {
+    /// One line for `models`.
+    pub summary: &'static str,
+    /// The arguments it takes.
+    pub arguments: &'static [ArgumentSpec],
+    /// Makes it.
+    pub make: Make<T>,
+}
+
+/// Every component a network may name. Assembled by the facade, passed to the engine.
+#[derive(Clone, Default)]
+pub struct Registry {
+    /// Neuron types.
+    pub neurons: IndexMap<String, Arc<dyn NeuronType>>,
+    /// Connectivity rules.
+    pub rules: IndexMap<String, Entry<Arc<dyn ConnectivityRule>>>,
+    /// Stimuli.
+    pub stimuli: IndexMap<String, Entry<StimulusType>>,
+    /// Layers.
+    pub layers: IndexMap<String, Entry<Arc<dyn LayerType>>>,
+}

@@ -1,0 +1,83 @@
+//! What a run leaves behind: spikes, traces, counts.
+
+use crate::plan::NodeId;
+
+/// Spikes of a node: sorted by (step, neuron).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Spikes {
+    /// Step indices; the time of a spike is step · dt.
+    pub steps: Vec<u64>,
+    /// Neurons (lanes, where there is a batch).
+    pub neurons: Vec<u32>,
+}
+
+impl Spikes {
+    /// Number of spikes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// No spikes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Merges the records of shards (each sorted, shard k's lanes below shard k + 1's).
+    #[must_use]
+    pub fn merge(shards: &[Self]) -> Self {
+        if let [one] = shards {
+            return one.clone();
+        }
+        let mut merged = Self::default();
+        let mut cursors = vec![0; shards.len()];
+        loop {
+            let next = shards
+                .iter()
+                .zip(&cursors)
+                .filter_map(|(s, &c)| s.steps.get(c))
+                .min();
+            let Some(&step) = next else { return merged };
+            for (shard, cursor) in shards.iter().zip(&mut cursors) {
+                while shard.steps.get(*cursor) == Some(&step) {
+                    merged.steps.push(step);
+                    merged.neurons.push(shard.neurons[*cursor]);
+                    *cursor += 1;
+                }
+            }
+        }
+    }
+}
+
+/// State variables of some neurons over time.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Trace {
+    /// The population.
+    pub node: NodeId,
+    /// Name of the variable.
+    pub variable: String,
+    /// Unit.
+    pub unit: String,
+    /// Neurons, ascending: the columns.
+    pub neurons: Vec<u32>,
+    /// Step indices: the rows. The value is that after the step, reset included.
+    pub steps: Vec<u64>,
+    /// `[steps, neurons]`, in the unit given.
+    pub values: Vec<f64>,
+}
+
+/// What one actor recorded and counted.
+#[derive(Clone, Debug, Default)]
+pub struct Records {
+    /// The node.
+    pub node: NodeId,
+    /// Spikes, if they were recorded.
+    pub spikes: Option<Spikes>,
+    /// Traces.
+    pub traces: Vec<Trace>,
+    /// Spikes emitted, recorded or not.
+    pub n_spikes: u64,
+    /// Synaptic events delivered.
+    pub synaptic_events: u64,
+}

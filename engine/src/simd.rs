@@ -1,0 +1,74 @@
+//! Run-time choice of the instruction set for plain loops.
+//!
+//! Default builds target the baseline of the architecture; a loop written once is compiled again
+//! for wider vectors and picked when it is called. No variant enables FMA: all give the same bits.
+
+/// `dispatch! { fn name = body(args…); }` defines `name`, which runs `body` (an `#[inline(always)]`
+/// function) compiled for the widest vectors of this machine.
+macro_rules! dispatch {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident $(<$g:ident : $bound:path>)? = $body:ident (
+        $($arg:ident : $ty:ty),* $(,)?
+    ) $(-> $ret:ty)? ;) => {
+        $(#[$meta])*
+        #[inline]
+        $vis fn $name $(<$g: $bound>)? ($($arg: $ty),*) $(-> $ret)? {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
+                fn wide $(<$g: $bound>)? ($($arg: $ty),*) $(-> $ret)? {
+                    $body($($arg),*)
+                }
+                #[target_feature(enable = "avx2")]
+                fn middle $(<$g: $bound>)? ($($arg: $ty),*) $(-> $ret)? {
+                    $body($($arg),*)
+                }
+                match $crate::simd::level() {
+                    $crate::simd::Level::Avx512 => {
+                        #[allow(unsafe_code, reason = "call of a target_feature function")]
+                        // SAFETY: `level` has found these instructions on this machine.
+                        return unsafe { wide($($arg),*) };
+                    }
+                    $crate::simd::Level::Avx2 => {
+                        #[allow(unsafe_code, reason = "call of a target_feature function")]
+                        // SAFETY: `level` has found these instructions on this machine.
+                        return unsafe { middle($($arg),*) };
+                    }
+                    $crate::simd::Level::Baseline => {}
+                }
+            }
+            $body($($arg),*)
+        }
+    };
+}
+pub(crate) use dispatch;
+
+/// Instruction sets told apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Level {
+    /// What the target guarantees (SSE2 on x86-64, NEON on ARM64).
+    Baseline,
+    /// AVX2.
+    Avx2,
+    /// AVX-512 F, VL, BW, DQ.
+    Avx512,
+}
+
+/// The widest of this machine (found once, then cached by the standard library).
+#[inline]
+#[must_use]
+pub fn level() -> Level {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+        {
+            return Level::Avx512;
+        }
+        if is_x86_feature_detected!("avx2") {
+            return Level::Avx2;
+        }
+    }
+    Level::Baseline
+}

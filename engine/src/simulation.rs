@@ -1,0 +1,419 @@
+//! A built network, ready to advance.
+
+use std::sync::{Arc, PoisonError};
+
+use rheobase_equations::real::Real;
+
+use crate::actor::RunError;
+use crate::build::{BuildError, BuildOptions, BuildReport, Built, build};
+use crate::cotangent::Cotangents;
+use crate::instantiate::Instantiate;
+use crate::plan::{NodeId, NodeKind, Plan};
+use crate::port::Tensor;
+use crate::record::{Records, Spikes, Trace};
+use crate::schedule::Schedule;
+use crate::source::{InputData, InputHandle};
+use crate::time::Slice;
+use crate::worker::{Worker, panic_message};
+
+/// A network in precision `R`.
+pub struct Simulation<R> {
+    plan: Arc<Plan>,
+    workers: Vec<Worker<R>>,
+    schedule: Schedule,
+    inputs: Vec<(NodeId, InputHandle<R>)>,
+    report: BuildReport,
+    options: BuildOptions,
+    /// Steps done.
+    now: u64,
+    /// Lengths of the slices that are on the tape.
+    taped: Vec<Slice>,
+    failed: Option<RunError>,
+}
+
+/// What was recorded and counted, of all nodes.
+#[derive(Clone, Debug, Default)]
+pub struct Recording {
+    /// Spikes of every node whose spikes are recorded, by node.
+    pub spikes: Vec<(NodeId, Spikes)>,
+    /// Traces, shards joined.
+    pub traces: Vec<Trace>,
+    /// Spikes emitted by each node, recorded or not.
+    pub n_spikes: Vec<u64>,
+    /// Synaptic events delivered in all.
+    pub synaptic_events: u64,
+}
+
+impl<R: Instantiate> Simulation<R> {
+    /// Builds `plan`.
+    ///
+    /// # Errors
+    /// If drawn values cannot be used or the graph has a cycle without delay.
+    pub fn build(plan: Arc<Plan>, options: BuildOptions) -> Result<Self, BuildError> {
+        let Built {
+            workers,
+            schedule,
+            inputs,
+            report,
+        } = build::<R>(&plan, options)?;
+        Ok(Self {
+            plan,
+            workers,
+            schedule,
+            inputs,
+            report,
+            options,
+            now: 0,
+            taped: Vec::new(),
+            failed: None,
+        })
+    }
+
+    /// The plan it was built from.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What building found out.
+    #[must_use]
+    pub fn report(&self) -> &BuildReport {
+        &self.report
+    }
+
+    /// The schedule.
+    #[must_use]
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// Steps done so far.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// Advances to step `last`. The result does not depend on how a run is cut into calls.
+    ///
+    /// # Errors
+    /// The first failure of an actor, named; what was recorded before is kept. A simulation that
+    /// has failed stays failed until [`Self::reset`].
+    pub fn advance_to(&mut self, last: u64) -> Result<(), RunError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        if last <= self.now {
+            return Ok(());
+        }
+        let (first, slice_len) = (self.now + 1, self.schedule.slice_len);
+        let outcome = match self.workers.as_mut_slice() {
+            [worker] => worker.run(first, last, slice_len),
+            workers => run_parallel(workers, first, last, slice_len),
+        };
+        if let Err(error) = outcome {
+            self.failed = Some(error.clone());
+            return Err(error);
+        }
+        self.remember_slices(first, last);
+        self.now = last;
+        Ok(())
+    }
+
+    fn remember_slices(&mut self, first: u64, last: u64) {
+        if self.options.tape_steps.is_none() {
+            return;
+        }
+        let mut step = first;
+        while step <= last {
+            let left = usize::try_from(last - step + 1).unwrap_or(usize::MAX);
+            let slice = Slice {
+                first: step,
+                len: self.schedule.slice_len.min(left),
+            };
+            self.taped.push(slice);
+            step = slice.end();
+        }
+    }
+
+    /// Back to the initial state at step 0, recordings dropped. Random streams begin anew: a rerun
+    /// gives the same bits.
+    pub fn reset(&mut self) {
+        for worker in &mut self.workers {
+            worker.restart();
+        }
+        self.now = 0;
+        self.taped.clear();
+        self.failed = None;
+    }
+
+    /// Takes what was recorded since the last call.
+    pub fn take_recording(&mut self) -> Recording {
+        let n_nodes = self.plan.nodes.len();
+        let mut shards: Vec<Vec<Spikes>> = vec![Vec::new(); n_nodes];
+        let mut recorded = vec![false; n_nodes];
+        let mut recording = Recording {
+            n_spikes: vec![0; n_nodes],
+            ..Recording::default()
+        };
+        let mut traces: Vec<Trace> = Vec::new();
+        for worker in &mut self.workers {
+            for placed in worker.actors() {
+                let Records {
+                    node,
+                    spikes,
+                    traces: parts,
+                    n_spikes,
+                    synaptic_events,
+                } = placed.actor.take_records();
+                recording.n_spikes[node] += n_spikes;
+                recording.synaptic_events += synaptic_events;
+                if let Some(spikes) = spikes {
+                    recorded[node] = true;
+                    shards[node].push(spikes);
+                }
+                for part in parts {
+                    join_trace(&mut traces, part);
+                }
+            }
+        }
+        recording.traces = traces;
+        recording.spikes = (0..n_nodes)
+            .filter(|&n| recorded[n])
+            .map(|n| (n, Spikes::merge(&shards[n])))
+            .collect();
+        recording
+    }
+
+    /// Gives an input node its data: `[steps, N, *shape]`, row-major, for steps `first`, `first` + 1,
+    /// …; replaces earlier data.
+    ///
+    /// # Errors
+    /// If there is no such input, the length is not a whole number of steps, or a value is not
+    /// finite.
+    pub fn set_input(&mut self, name: &str, first: u64, values: Vec<R>) -> Result<(), RunError> {
+        let fail = |message: String| RunError::Input {
+            node: name.to_owned(),
+            message,
+        };
+        let found = self
+            .inputs
+            .iter()
+            .find(|(id, _)| self.plan.nodes[*id].name == name)
+            .ok_or_else(|| fail("there is no such input".to_owned()))?;
+        let lanes = self.plan.nodes[found.0].size() * self.plan.batch;
+        if values.is_empty() || !values.len().is_multiple_of(lanes) {
+            return Err(fail(format!(
+                "{} values are no whole number of steps of {lanes} each",
+                values.len()
+            )));
+        }
+        if let Some(k) = values.iter().position(|x| !x.is_finite()) {
+            return Err(fail(format!("value {k} is {}", values[k])));
+        }
+        *found.1.lock().unwrap_or_else(PoisonError::into_inner) = InputData { first, values };
+        Ok(())
+    }
+
+    /// Every state array by (node name, variable), shards in order: what defines the future.
+    pub fn visit_state(&mut self, mut visit: impl FnMut(&str, &str, &mut [R])) {
+        for worker in &mut self.workers {
+            for placed in worker.actors() {
+                let name = placed.name.clone();
+                placed
+                    .actor
+                    .state(&mut |variable, values| visit(&name, variable, values));
+            }
+        }
+    }
+
+    /// A state variable of a whole node, lanes in order.
+    pub fn state(&mut self, node: &str, variable: &str) -> Option<Vec<R>> {
+        let mut all = Vec::new();
+        let mut found = false;
+        self.visit_state(|n, v, values| {
+            if n == node && v == variable {
+                found = true;
+                all.extend_from_slice(values);
+            }
+        });
+        found.then_some(all)
+    }
+
+    /// What `node` emitted at `step` of a taped run as real values: spikes as counts.
+    #[must_use]
+    pub fn emitted(&self, node: NodeId, step: u64) -> Vec<R> {
+        let lanes = self.plan.nodes[node].size() * self.plan.batch;
+        let history = &self.workers[0].history;
+        if crate::build::emits_real(&self.plan.nodes[node]) {
+            return history
+                .real(node, step, lanes)
+                .map_or_else(|| vec![R::ZERO; lanes], <[R]>::to_vec);
+        }
+        let mut values = vec![R::ZERO; lanes];
+        for &lane in history.spikes(node, step).flatten() {
+            values[lane as usize] += R::ONE;
+        }
+        values
+    }
+
+    /// Zero cotangents for a run of `steps` steps: to be seeded with ∂loss/∂emission.
+    #[must_use]
+    pub fn cotangents(&self, steps: usize) -> Cotangents<R> {
+        let lanes = self
+            .plan
+            .nodes
+            .iter()
+            .map(|n| n.size() * self.plan.batch)
+            .collect();
+        Cotangents::new(lanes, steps)
+    }
+
+    /// Back-propagation through the whole taped run: the schedule in reverse. Fills the cotangents
+    /// of every node that leads to a seeded one, and adds to the gradients of parameters.
+    ///
+    /// # Errors
+    /// If the network was built without a tape, on several threads, or contains an actor that
+    /// cannot be differentiated.
+    pub fn backward(&mut self, cotangents: &mut Cotangents<R>) -> Result<(), RunError> {
+        let [worker] = self.workers.as_mut_slice() else {
+            return Err(RunError::NotDifferentiable {
+                actor: self.plan.name.clone(),
+                reason: "training runs on one worker; build with threads = 1".to_owned(),
+            });
+        };
+        if self
+            .options
+            .tape_steps
+            .is_none_or(|n| (n as u64) < self.now)
+        {
+            return Err(RunError::NotDifferentiable {
+                actor: self.plan.name.clone(),
+                reason: format!("the tape is shorter than the {} steps run", self.now),
+            });
+        }
+        for slice in self.taped.iter().rev() {
+            for phase in worker.phases.iter_mut().rev() {
+                for placed in phase.iter_mut().rev() {
+                    placed.actor.reverse(*slice, &worker.history, cotangents)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Trainable arrays and their gradients, with the name of their node.
+    pub fn visit_parameters(
+        &mut self,
+        mut visit: impl FnMut(&str, &mut Tensor<R>, &mut Tensor<R>),
+    ) {
+        for worker in &mut self.workers {
+            for placed in worker.actors() {
+                let name = placed.name.clone();
+                placed.actor.parameters(&mut |p, g| visit(&name, p, g));
+            }
+        }
+    }
+
+    /// Number of neurons in populations (stimuli not counted).
+    #[must_use]
+    pub fn n_neurons(&self) -> usize {
+        self.plan
+            .nodes
+            .iter()
+            .filter(|n| matches!(n.kind, NodeKind::Population(_)))
+            .map(crate::plan::Node::size)
+            .sum()
+    }
+
+    /// Order-sensitive FNV-1a hash of all states and of the spikes given: equal hashes mean equal
+    /// bits and equal order.
+    pub fn fingerprint(&mut self, recording: &Recording) -> u64 {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        let mut add = |word: u64| {
+            for byte in word.to_le_bytes() {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+            }
+        };
+        let mut names: Vec<(String, String)> = Vec::new();
+        self.visit_state(|node, variable, _| {
+            let name = (node.to_owned(), variable.to_owned());
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        });
+        names.sort();
+        for (node, variable) in names {
+            for x in self.state(&node, &variable).unwrap_or_default() {
+                add(x.to_int_bits().cast_unsigned());
+            }
+        }
+        for (node, spikes) in &recording.spikes {
+            add(*node as u64);
+            for (&step, &neuron) in spikes.steps.iter().zip(&spikes.neurons) {
+                add(step);
+                add(u64::from(neuron));
+            }
+        }
+        hash
+    }
+}
+
+/// Columns of the same variable are joined, shard after shard.
+fn join_trace(traces: &mut Vec<Trace>, part: Trace) {
+    let same = |t: &&mut Trace| {
+        t.node == part.node && t.variable == part.variable && t.neurons != part.neurons
+    };
+    let Some(whole) = traces.iter_mut().find(same) else {
+        traces.push(part);
+        return;
+    };
+    let (left, right) = (whole.neurons.len(), part.neurons.len());
+    if right == 0 {
+        return;
+    }
+    if left == 0 {
+        *whole = part;
+        return;
+    }
+    let mut values = Vec::with_capacity(whole.values.len() + part.values.len());
+    for (a, b) in whole.values.chunks(left).zip(part.values.chunks(right)) {
+        values.extend_from_slice(a);
+        values.extend_from_slice(b);
+    }
+    whole.values = values;
+    whole.neurons.extend(part.neurons);
+}
+
+fn run_parallel<R: Real>(
+    workers: &mut [Worker<R>],
+    first: u64,
+    last: u64,
+    slice_len: usize,
+) -> Result<(), RunError> {
+    let outcomes: Vec<Result<(), RunError>> = std::thread::scope(|scope| {
+        let handles: Vec<_> = workers
+            .iter_mut()
+            .map(|worker| scope.spawn(move || worker.run(first, last, slice_len)))
+            .collect();
+        handles
+            .into_iter()
+            .map(|h| {
+                h.join().unwrap_or_else(|panic| {
+                    Err(RunError::Panicked {
+                        actor: "worker".to_owned(),
+                        message: panic_message(panic.as_ref()),
+                    })
+                })
+            })
+            .collect()
+    });
+    // The worker that failed first names the cause; the others were only told to stop.
+    let mut result = Ok(());
+    for outcome in outcomes {
+        match (&result, outcome) {
+            (Ok(()) | Err(RunError::Aborted), Err(error)) => result = Err(error),
+            _ => {}
+        }
+    }
+    result
+}

@@ -1,0 +1,145 @@
+//! The subcommands, one file each, and what they share.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its terminal")]
+
+pub(crate) mod check;
+pub(crate) mod doctor;
+pub(crate) mod models;
+pub(crate) mod run;
+
+use std::io::{ErrorKind, Read, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use rheobase::engine::network::{Network, NetworkErrors};
+use rheobase::run::RunFailure;
+
+/// Why a command ends with an exit code other than 0.
+pub(crate) enum Failure {
+    /// Exit code 1.
+    Run(String),
+    /// Exit code 2.
+    Input(String),
+    /// The reader of our output has gone: no more to say, exit code 0.
+    PipeClosed,
+}
+
+impl Failure {
+    pub(crate) fn report(&self) -> ExitCode {
+        match self {
+            Self::Run(message) => {
+                eprintln!("error: {message}");
+                ExitCode::from(1)
+            }
+            Self::Input(message) => {
+                eprintln!("error: {message}");
+                ExitCode::from(2)
+            }
+            Self::PipeClosed => ExitCode::SUCCESS,
+        }
+    }
+}
+
+impl From<NetworkErrors> for Failure {
+    fn from(errors: NetworkErrors) -> Self {
+        Self::Input(errors.to_string())
+    }
+}
+
+impl From<RunFailure> for Failure {
+    fn from(failure: RunFailure) -> Self {
+        Self::Input(failure.to_string())
+    }
+}
+
+/// Writes to standard output; a closed pipe ends the command quietly.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Err(Failure::PipeClosed),
+        Err(e) => Err(Failure::Run(format!("standard output: {e}"))),
+    }
+}
+
+/// Largest description read from standard input.
+const MAX_STDIN_BYTES: u64 = 64 << 20;
+
+/// Which part of a network description the options of the command replace.
+#[derive(clap::Args)]
+pub(crate) struct NetworkArguments {
+    /// Network description: TOML, or JSON by its extension; `-` reads TOML or JSON from standard
+    /// input.
+    pub(crate) file: String,
+    /// Replaces an entry, e.g. --set populations.E.size=400 --set 'projections.0.weight="2 nS"'.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    /// Seed of every random stream.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Biological time to simulate, e.g. "1 s".
+    #[arg(long)]
+    duration: Option<String>,
+    /// Length of a step, e.g. "0.1 ms".
+    #[arg(long)]
+    dt: Option<String>,
+    /// Time from the start left out of the statistics, e.g. "0.5 s".
+    #[arg(long)]
+    discard: Option<String>,
+    /// Precision of populations.
+    #[arg(long, value_parser = ["f32", "f64"])]
+    precision: Option<String>,
+}
+
+impl NetworkArguments {
+    /// Reads the description and applies the options.
+    pub(crate) fn read(&self) -> Result<Network, Failure> {
+        let mut network = if self.file == "-" {
+            let mut text = String::new();
+            std::io::stdin()
+                .take(MAX_STDIN_BYTES)
+                .read_to_string(&mut text)
+                .map_err(|e| Failure::Input(format!("standard input: {e}")))?;
+            if text.trim_start().starts_with('{') {
+                Network::from_json(&text, "standard input")?
+            } else {
+                Network::from_toml(&text, "standard input")?
+            }
+        } else {
+            Network::from_path(Path::new(&self.file))?
+        };
+        for entry in &self.set {
+            let (path, value) = entry
+                .split_once('=')
+                .ok_or_else(|| Failure::Input(format!("--set {entry}: expected PATH=VALUE")))?;
+            network.set(path.trim(), value.trim())?;
+        }
+        let quoted = |text: &String| format!("{text:?}");
+        let replaced = [
+            ("seed", self.seed.map(|s| s.to_string())),
+            ("duration", self.duration.as_ref().map(quoted)),
+            ("dt", self.dt.as_ref().map(quoted)),
+            ("discard", self.discard.as_ref().map(quoted)),
+            ("precision", self.precision.as_ref().map(quoted)),
+        ];
+        for (path, value) in replaced {
+            if let Some(value) = value {
+                network.set(path, &value)?;
+            }
+        }
+        Ok(network)
+    }
+}
+
+/// Bytes as people read them.
+pub(crate) fn human_bytes(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    #[allow(clippy::cast_precision_loss, reason = "two digits are shown")]
+    let mut size = bytes as f64;
+    let mut unit = 0;
+    while size >= 1024.0 && unit + 1 < units.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{size:.1} {}", units[unit]) }
+}
