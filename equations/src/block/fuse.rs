@@ -34,6 +34,8 @@ pub(super) struct Graph {
     /// What is written to each slot.
     pub(super) stores: Vec<(Slot, Source)>,
     uses: Vec<usize>,
+    /// The scalar −0, which adds to anything without changing it.
+    negative_zero: Source,
 }
 
 impl Graph {
@@ -44,8 +46,13 @@ impl Graph {
         arrays: &[Slot],
         access: impl Fn(Slot) -> Access,
     ) -> Self {
-        let mut graph =
-            Self { scalars: Vec::new(), nodes: Vec::new(), stores: Vec::new(), uses: Vec::new() };
+        let mut graph = Self {
+            scalars: vec![Op::constant(-0.0)],
+            nodes: Vec::new(),
+            stores: Vec::new(),
+            uses: Vec::new(),
+            negative_zero: Source::Scalar(0),
+        };
         let mut sources: Vec<Source> = Vec::with_capacity(program.ops.len());
         for op in &program.ops {
             let source = graph.place(program, op, arrays, &access, &sources);
@@ -144,31 +151,40 @@ impl Graph {
 
     /// Two scaled windows, or a sum of some with one more or with a scalar.
     fn fuse_linear(&mut self, i: usize) -> bool {
-        for k in [0, 1] {
-            let Some(sum) = self.only_use(i, k, &[Code::Mul, Code::Linear2, Code::Linear3, Code::Linear4])
-            else {
-                continue;
-            };
-            if self.nodes[sum].code == Code::Mul && !self.is_scaled(sum) {
-                continue;
+        [0, 1].into_iter().any(|k| self.extend_sum(i, k))
+    }
+
+    /// Makes node `i` one sum if its argument `k` is a product or an open sum, used here only.
+    fn extend_sum(&mut self, i: usize, k: usize) -> bool {
+        let codes = [Code::Mul, Code::Linear2, Code::Linear3, Code::Linear4];
+        let Some(sum) = self.only_use(i, k, &codes) else { return false };
+        let other = self.nodes[i].args[1 - k];
+        let Some(mut args) = self.terms(sum) else { return false };
+        let mut fused = vec![sum];
+        match other {
+            Source::Scalar(_) if args.len() > 2 => args.push(other),
+            _ => {
+                let product = self.only_use(i, 1 - k, &[Code::Mul]).filter(|p| *p != sum);
+                let Some(terms) = product.and_then(|p| self.terms(p)) else { return false };
+                args.extend(terms);
+                args.push(self.negative_zero);
+                fused.extend(product);
             }
-            let (args, fused) = match self.nodes[i].args[1 - k] {
-                other @ Source::Scalar(_) if self.nodes[sum].code != Code::Mul => {
-                    ([self.scaled_args(sum), vec![other]].concat(), vec![sum])
-                }
-                _ => match self.only_use(i, 1 - k, &[Code::Mul]) {
-                    Some(product) if product != sum && self.is_scaled(product) => {
-                        let args = [self.scaled_args(sum), self.scaled_args(product)].concat();
-                        (args, vec![sum, product])
-                    }
-                    _ => continue,
-                },
-            };
-            let Some(code) = linear(args.len()) else { continue };
-            self.replace(i, code, args, &fused);
-            return true;
         }
-        false
+        let Some(code) = linear(args.len()) else { return false };
+        self.replace(i, code, args, &fused);
+        true
+    }
+
+    /// Windows and their factors, in turn, of a product or of a sum without a constant.
+    fn terms(&self, m: usize) -> Option<Vec<Source>> {
+        let mut args = self.nodes[m].args.clone();
+        if self.nodes[m].code == Code::Mul {
+            args.sort_by_key(|a| matches!(a, Source::Scalar(_)));
+            let scaled = !matches!(args[0], Source::Scalar(_));
+            return (scaled && matches!(args[1], Source::Scalar(_))).then_some(args);
+        }
+        (args.pop() == Some(self.negative_zero)).then_some(args)
     }
 
     fn fuse_sub(&mut self, i: usize) {
@@ -185,21 +201,6 @@ impl Graph {
         self.replace(i, code, args, &[product]);
     }
 
-    /// A product of a window and a scalar.
-    fn is_scaled(&self, m: usize) -> bool {
-        let scalars = self.nodes[m].args.iter().filter(|a| matches!(a, Source::Scalar(_)));
-        scalars.count() == 1
-    }
-
-    /// The window, then the scalar; those of a sum of such products are in this order already.
-    fn scaled_args(&self, m: usize) -> Vec<Source> {
-        let mut args = self.nodes[m].args.clone();
-        if self.nodes[m].code == Code::Mul {
-            args.sort_by_key(|a| matches!(a, Source::Scalar(_)));
-        }
-        args
-    }
-
     fn fuse_select(&mut self, i: usize) {
         if self.fuse_countdown(i) {
             return;
@@ -213,17 +214,13 @@ impl Graph {
         }
     }
 
-    /// `u ? v : (w ? x − y : z)` with scalar y and z.
+    /// `u ? v : (w ? x − y : z)`.
     fn fuse_countdown(&mut self, i: usize) -> bool {
         let Some(inner) = self.only_use(i, 2, &[Code::Select]) else { return false };
         let Some(difference) = self.only_use(inner, 1, &[Code::Sub]) else { return false };
         let [u, v, _] = self.nodes[i].args[..] else { return false };
         let [w, _, z] = self.nodes[inner].args[..] else { return false };
         let [x, y] = self.nodes[difference].args[..] else { return false };
-        let is_scalar = |s: &Source| matches!(s, Source::Scalar(_));
-        if !is_scalar(&y) || !is_scalar(&z) || is_scalar(&u) || is_scalar(&w) {
-            return false;
-        }
         self.replace(i, Code::Countdown, vec![u, v, w, x, y, z], &[inner, difference]);
         true
     }
@@ -247,16 +244,15 @@ impl Graph {
             self.uses[x] += 1;
         }
         let compared = self.only_use(i, 1 - k, &[Code::Lt, Code::Le]);
-        let is_mask_window = !matches!(inner, Source::Scalar(_));
         match compared {
-            Some(c) if is_mask_window => {
+            Some(c) => {
                 let code =
                     if self.nodes[c].code == Code::Lt { Code::NotAndLt } else { Code::NotAndLe };
                 let mut args = vec![inner];
                 args.extend_from_slice(&self.nodes[c].args);
                 self.replace(i, code, args, &[c]);
             }
-            _ => self.replace(i, Code::NotAnd, vec![inner, other], &[]),
+            None => self.replace(i, Code::NotAnd, vec![inner, other], &[]),
         }
     }
 }
@@ -264,12 +260,9 @@ impl Graph {
 /// The code for so many operands: two per product, one for a scalar added last.
 fn linear(n_args: usize) -> Option<Code> {
     Some(match n_args {
-        4 => Code::Linear2,
-        5 => Code::Linear2C,
-        6 => Code::Linear3,
-        7 => Code::Linear3C,
-        8 => Code::Linear4,
-        9 => Code::Linear4C,
+        5 => Code::Linear2,
+        7 => Code::Linear3,
+        9 => Code::Linear4,
         _ => return None,
     })
 }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::code::{Arg, Code, Shape, mirrored, shape, supported};
+use super::code::{Code, InPlace, in_place, mirrored};
 use super::fuse::{Graph, Node, Source};
 
 /// Nodes in running order, with homes.
@@ -17,13 +17,11 @@ pub(super) struct Order {
     pub(super) late: Vec<(usize, Source)>,
 }
 
-/// Arguments in the order the instruction takes them, scalars that need a window named.
+/// Arguments in the order the instruction takes them.
 #[derive(Debug)]
 pub(super) struct Legal {
     pub(super) args: Vec<Source>,
-    pub(super) shape: Shape,
-    /// Scalar arguments are to be read from windows.
-    pub(super) spread: bool,
+    pub(super) in_place: InPlace,
 }
 
 /// Orders the nodes of `graph`. `stores` are the arrays written, by window.
@@ -69,28 +67,25 @@ fn copies_as_nodes(graph: &mut Graph, stores: &[(usize, Source)]) -> Vec<(usize,
 /// How `node` can be run when it writes into array `home` (`None`: a register); `None` if there is
 /// no instruction for that.
 pub(super) fn legalise(node: &Node, home: Option<usize>) -> Option<Legal> {
-    let supported = supported(node.code);
-    for spread in [false, true] {
-        let mut args = node.args.clone();
-        loop {
-            let kinds: Vec<Arg> = args.iter().map(|a| kind(*a, home, spread)).collect();
-            let shape = shape(&kinds);
-            if supported.contains(&shape) {
-                return Some(Legal { args, shape, spread });
-            }
-            if !mirrored(node.code, &mut args) || args == node.args {
-                break;
-            }
+    let mut args = node.args.clone();
+    loop {
+        if let Some(in_place) = reads_in_place(node.code, &args, home) {
+            return Some(Legal { args, in_place });
+        }
+        if !mirrored(node.code, &mut args) || args == node.args {
+            return None;
         }
     }
-    None
 }
 
-fn kind(source: Source, home: Option<usize>, spread: bool) -> Arg {
-    match source {
-        Source::Array(a) if Some(a) == home => Arg::D,
-        Source::Scalar(_) if !spread => Arg::S,
-        _ => Arg::V,
+/// Where old contents of the destination are read, if there is an instruction for it.
+fn reads_in_place(code: Code, args: &[Source], home: Option<usize>) -> Option<InPlace> {
+    let is_home = |s: &Source| matches!(s, Source::Array(a) if Some(*a) == home);
+    let mut places = (0_u8..).zip(args).filter(|(_, s)| is_home(s)).map(|(k, _)| k);
+    match (places.next(), places.next()) {
+        (None, _) => Some(InPlace::No),
+        (Some(k), None) if in_place(code).contains(&k) => Some(InPlace::At(k)),
+        _ => None,
     }
 }
 

@@ -1,8 +1,6 @@
 //! Compiles a prepared program to instructions: windows and registers allotted.
 
-use std::collections::HashMap;
-
-use super::code::{Arg, Code, Instruction, MAX_ARGS, Shape};
+use super::code::{Code, From, InPlace, Instruction, MAX_ARGS};
 use super::fuse::{Graph, Source};
 use super::order::{Legal, Order, legalise, order};
 use crate::ir::{Op, Program, Slot};
@@ -23,10 +21,8 @@ pub(super) enum Access {
 pub(super) enum Flags {
     /// The program does not fire.
     None,
-    /// A mask in a window.
-    Window(u32),
-    /// The same for all lanes.
-    Scalar(u32),
+    /// A mask, per lane or the same for all.
+    Mask(From),
 }
 
 /// A program ready to run for one way its slots are bound.
@@ -37,9 +33,7 @@ pub(super) struct Plan {
     pub(super) n_registers: usize,
     /// Scalar computations, in order; operands are positions in this list.
     pub(super) scalars: Vec<Op>,
-    /// Spreads scalars into registers, once per run.
-    pub(super) prelude: Vec<Instruction>,
-    /// The program, once per block.
+    /// The program, once per window.
     pub(super) code: Vec<Instruction>,
     pub(super) flags: Flags,
 }
@@ -82,9 +76,6 @@ struct Allocation {
     last_use: Vec<usize>,
     free: Vec<u32>,
     n_registers: usize,
-    /// Registers of spread scalars.
-    spread: HashMap<usize, u32>,
-    prelude: Vec<Instruction>,
     code: Vec<Instruction>,
 }
 
@@ -111,8 +102,6 @@ impl Allocation {
             last_use,
             free: Vec::new(),
             n_registers: 0,
-            spread: HashMap::new(),
-            prelude: Vec::new(),
             code: Vec::new(),
         };
         for (at, &i) in order.nodes.iter().enumerate() {
@@ -124,12 +113,12 @@ impl Allocation {
     fn instruction(&mut self, graph: &Graph, order: &Order, at: usize, i: usize) {
         let node = &graph.nodes[i];
         let home = order.home[i];
-        let Some(Legal { args, shape, spread }) = legalise(node, home) else {
-            unreachable!("every node has an instruction over windows: {node:?}")
+        let Some(Legal { args, in_place }) = legalise(node, home) else {
+            unreachable!("homes are given only where there is an instruction: {node:?}")
         };
-        let mut sources = [0; MAX_ARGS];
+        let mut sources = [From::Scalar(0); MAX_ARGS];
         for (k, arg) in args.iter().enumerate() {
-            sources[k] = self.source(*arg, spread);
+            sources[k] = self.source(*arg);
         }
         // Taken before the arguments are given back: only the old contents of a home may be read
         // by the instruction that writes it.
@@ -139,38 +128,23 @@ impl Allocation {
         };
         self.windows[i] = target;
         let immediate = node.immediate;
-        self.code.push(Instruction { code: node.code, shape, immediate, target, sources });
+        self.code.push(Instruction { code: node.code, in_place, immediate, target, sources });
         self.release(graph, order, at, &args);
     }
 
-    fn source(&mut self, source: Source, spread: bool) -> u32 {
+    fn source(&self, source: Source) -> From {
         match source {
-            Source::Array(a) => number(a),
-            Source::Node(m) => self.windows[m],
-            Source::Scalar(k) if spread => self.spread(k),
-            Source::Scalar(k) => number(k),
+            Source::Array(a) => From::Window(number(a)),
+            Source::Node(m) => From::Window(self.windows[m]),
+            Source::Scalar(k) => From::Scalar(number(k)),
         }
-    }
-
-    /// A register that holds scalar `k` in every lane, for the whole run.
-    fn spread(&mut self, k: usize) -> u32 {
-        if let Some(&register) = self.spread.get(&k) {
-            return register;
-        }
-        // Never one that was used before: the prelude runs first.
-        let register = self.new_register();
-        self.prelude.push(copy(register, Source::Scalar(k), number(k)));
-        self.spread.insert(k, register);
-        register
     }
 
     fn register(&mut self) -> u32 {
-        self.free.pop().unwrap_or_else(|| self.new_register())
-    }
-
-    fn new_register(&mut self) -> u32 {
-        self.n_registers += 1;
-        number(self.n_arrays + self.n_registers - 1)
+        self.free.pop().unwrap_or_else(|| {
+            self.n_registers += 1;
+            number(self.n_arrays + self.n_registers - 1)
+        })
     }
 
     fn release(&mut self, graph: &Graph, order: &Order, at: usize, args: &[Source]) {
@@ -194,30 +168,24 @@ impl Allocation {
         fired: Option<Source>,
     ) -> Plan {
         for (array, source) in &order.late {
-            let from = self.source(*source, false);
-            self.code.push(copy(number(*array), *source, from));
+            let from = self.source(*source);
+            self.code.push(copy(number(*array), from));
         }
-        let flags = match fired {
-            None => Flags::None,
-            Some(Source::Scalar(k)) => Flags::Scalar(number(k)),
-            Some(source) => Flags::Window(self.source(source, false)),
-        };
+        let flags = fired.map_or(Flags::None, |source| Flags::Mask(self.source(source)));
         Plan {
             arrays,
             n_registers: self.n_registers,
             scalars: graph.scalars,
-            prelude: self.prelude,
             code: self.code,
             flags,
         }
     }
 }
 
-fn copy(target: u32, source: Source, from: u32) -> Instruction {
-    let kind = if matches!(source, Source::Scalar(_)) { Arg::S } else { Arg::V };
-    let mut sources = [0; MAX_ARGS];
+fn copy(target: u32, from: From) -> Instruction {
+    let mut sources = [From::Scalar(0); MAX_ARGS];
     sources[0] = from;
-    Instruction { code: Code::Copy, shape: kind as Shape, immediate: 0, target, sources }
+    Instruction { code: Code::Copy, in_place: InPlace::No, immediate: 0, target, sources }
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "programs are limited to 65,536 ops")]
