@@ -80,26 +80,103 @@ impl Code {
     };
 }
 
-/// Where an instruction reads the old contents of its destination.
+/// Kind of an operand: two bits of a [`Shape`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum InPlace {
-    /// Nowhere.
-    No,
-    /// As this operand.
-    At(u8),
+#[repr(u8)]
+pub(super) enum Arg {
+    /// A window; a scalar is spread over one if need be.
+    V = 0,
+    /// A scalar.
+    S = 1,
+    /// The old contents of the destination.
+    D = 2,
 }
 
-/// The ways of reading the destination the executor has loops for, besides not at all. Each loop is
-/// compiled for two precisions and three levels: only what steps of neurons need is here.
-pub(super) fn in_place(code: Code) -> &'static [u8] {
+/// Kinds of all operands, the first in the lowest bits.
+pub(super) type Shape = u32;
+
+const fn shape(kinds: &[Arg]) -> Shape {
+    let mut bits = 0;
+    let mut i = 0;
+    while i < kinds.len() {
+        bits |= (kinds[i] as Shape) << (2 * i);
+        i += 1;
+    }
+    bits
+}
+
+/// The kind of operand `k`.
+pub(super) fn kind(shape: Shape, k: usize) -> Arg {
+    match shape >> (2 * k) & 3 {
+        0 => Arg::V,
+        1 => Arg::S,
+        _ => Arg::D,
+    }
+}
+
+/// Shapes by name.
+pub(super) mod shapes {
+    use super::Arg::{D, S, V};
+    use super::{Shape, shape};
+
+    macro_rules! shapes {
+        ($($name:ident = $($kind:ident)+;)*) => {
+            $(pub(in super::super) const $name: Shape = shape(&[$($kind),+]);)*
+        };
+    }
+    shapes! {
+        V1 = V; S1 = S;
+        VV = V V; VS = V S; SV = S V; DV = D V; VD = V D; DS = D S;
+        VVV = V V V; VVS = V V S; VVD = V V D; VSV = V S V; VSS = V S S; VSD = V S D;
+        DSV = D S V; DVV = D V V; VDV = V D V;
+        VVVV = V V V V; VSVV = V S V V; SVVV = S V V V; VVVD = V V V D; VVDV = V V D V;
+        LINEAR2 = V S V S S; LINEAR2D = D S V S S;
+        LINEAR3 = V S V S V S S; LINEAR3D = D S V S V S S;
+        LINEAR4 = V S V S V S V S S; LINEAR4D = D S V S V S V S S;
+        COUNTDOWN = V V V V V V; COUNTDOWN_S = V S V D S S; COUNTDOWN_V = V V V D S S;
+    }
+}
+
+/// The shapes the executor has a loop for, the best first; the last takes any operands except the
+/// destination. Each loop is compiled for two precisions and three levels, so only what programs
+/// spend their time in has its own.
+pub(super) fn supported(code: Code) -> &'static [Shape] {
+    use shapes::*;
     match code {
-        Code::Add | Code::Mul | Code::Linear2 | Code::Linear3 | Code::Linear4 => &[0],
-        Code::Sub => &[0, 1],
-        Code::MulAdd => &[0, 2],
-        Code::Select => &[1, 2],
-        Code::SelectLt | Code::SelectLe => &[2, 3],
-        Code::Countdown => &[3],
-        _ => &[],
+        Code::Copy => &[S1, V1],
+        Code::Neg
+        | Code::Abs
+        | Code::Sqrt
+        | Code::Floor
+        | Code::Round
+        | Code::ToInt
+        | Code::ToFloat
+        | Code::Not
+        | Code::Indicator
+        | Code::Shl
+        | Code::Shr => &[V1],
+        Code::Add | Code::Mul => &[DS, DV, VS, VV],
+        Code::Sub => &[DS, DV, VD, SV, VS, VV],
+        Code::Lt | Code::Le => &[SV, VS, VV],
+        Code::Div
+        | Code::Min
+        | Code::Max
+        | Code::Eq
+        | Code::And
+        | Code::Or
+        | Code::NotAnd
+        | Code::IntAdd
+        | Code::IntSub
+        | Code::IntLt => &[VV],
+        Code::MulAdd => &[DSV, DVV, VSD, VVD, VSS, VSV, VVS, VVV],
+        Code::MulSub | Code::SubMul => &[VSV, VVV],
+        Code::Linear2 => &[LINEAR2D, LINEAR2],
+        Code::Linear3 => &[LINEAR3D, LINEAR3],
+        Code::Linear4 => &[LINEAR4D, LINEAR4],
+        Code::Select => &[VVD, VDV, VSV, VVS, VVV],
+        Code::SelectLt | Code::SelectLe => &[VVVD, VVDV, SVVV, VSVV, VVVV],
+        Code::NotAndLt | Code::NotAndLe => &[VSV, VVV],
+        Code::Countdown => &[COUNTDOWN_S, COUNTDOWN_V, COUNTDOWN],
     }
 }
 
@@ -125,24 +202,15 @@ pub(super) fn mirrored(code: Code, args: &mut [Source]) -> bool {
     true
 }
 
-/// A window or a scalar.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum From {
-    /// Position in the table of windows.
-    Window(u32),
-    /// Position in the list of scalars.
-    Scalar(u32),
-}
-
 /// One instruction.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Instruction {
     pub(super) code: Code,
-    pub(super) in_place: InPlace,
+    pub(super) shape: Shape,
     /// Shift amount.
     pub(super) immediate: u32,
     /// Window written.
     pub(super) target: u32,
-    /// What is read; the operand read in place is ignored.
-    pub(super) sources: [From; MAX_ARGS],
+    /// Windows or scalars read, by the shape.
+    pub(super) sources: [u32; MAX_ARGS],
 }

@@ -1,6 +1,5 @@
 //! Binds slots to arrays and runs the instructions block by block.
 
-use super::code::From;
 use super::execute::execute;
 use super::plan::{Access, Flags, Plan};
 use super::scalar;
@@ -33,9 +32,7 @@ pub(super) struct Engine<R: Real> {
     plan: Option<Plan>,
     level: Level,
     registers: Aligned<R>,
-    values: Vec<R>,
-    /// A block of equal values for each scalar.
-    scalars: Aligned<R>,
+    scalars: Vec<R>,
     /// Kept for their memory, always empty between runs.
     rests: Vec<Window<'static, R>>,
     table: Vec<Window<'static, R>>,
@@ -49,8 +46,7 @@ impl<R: Real> Engine<R> {
             plan: None,
             level: Level::detected(),
             registers: Aligned::default(),
-            values: Vec::new(),
-            scalars: Aligned::default(),
+            scalars: Vec::new(),
             rests: Vec::new(),
             table: Vec::new(),
             program,
@@ -93,7 +89,6 @@ impl<R: Real> Engine<R> {
             let plan = Plan::new(&self.program, &self.slots, self.is_flagged());
             let window = WINDOW_BYTES / R::BYTES;
             self.registers = Aligned::zeroed(plan.n_registers * window);
-            self.scalars = Aligned::zeroed(plan.scalars.len() * LANES);
             self.plan = Some(plan);
         }
     }
@@ -115,14 +110,10 @@ impl<R: Real> Engine<R> {
         n_cleared: usize,
     ) {
         let Some(plan) = &self.plan else { return };
-        scalar::evaluate::<R>(&plan.scalars, &mut self.values, |slot| match bind(slot) {
+        scalar::evaluate::<R>(&plan.scalars, &mut self.scalars, |slot| match bind(slot) {
             Binding::Scalar(x) => x,
             Binding::Window(_) => R::ZERO,
         });
-        let scalars = self.scalars.as_chunks_mut::<LANES>().0;
-        for (block, x) in scalars.iter_mut().zip(&self.values) {
-            block.fill(*x);
-        }
         let mut rests = recycle(std::mem::take(&mut self.rests));
         for &slot in &plan.arrays {
             rests.push(match bind(slot) {
@@ -139,7 +130,7 @@ impl<R: Real> Engine<R> {
         table.extend(registers.chunks_mut(per_window).map(Window::Mut));
         let mut interpreter = Interpreter {
             plan,
-            scalars,
+            scalars: &self.scalars,
             rests: &mut rests,
             table: &mut table,
             per_window,
@@ -177,7 +168,7 @@ impl Interpreted for f64 {
 #[allow(unreachable_pub, reason = "named by a supertrait of a public trait")]
 pub struct Interpreter<'r, 'a, R> {
     plan: &'r Plan,
-    scalars: &'r [Block<R>],
+    scalars: &'r [R],
     rests: &'r mut Vec<Window<'a, R>>,
     table: &'r mut Vec<Window<'a, R>>,
     per_window: usize,
@@ -194,6 +185,9 @@ impl<R: Real> Job for Interpret<'_, '_, '_, R> {
     #[inline(always)]
     fn run<I: Isa>(self) {
         let this = self.0;
+        for instruction in &this.plan.prelude {
+            execute::<R, I>(instruction, this.table, this.scalars, this.per_window);
+        }
         let mut start = 0;
         while start < this.blocks {
             let k = this.per_window.min(this.blocks - start);
@@ -223,16 +217,22 @@ impl<R: Real> Interpreter<'_, '_, R> {
     #[inline(always)]
     fn report(&mut self, start: usize, k: usize) {
         let Some(firing) = &mut self.firing else { return };
-        let Flags::Mask(from) = self.plan.flags else { return };
-        for j in 0..k {
-            let flags = match from {
-                From::Window(w) => &self.table[w as usize].first(k)[j],
-                From::Scalar(s) => &self.scalars[s as usize],
-            };
-            if any(flags) {
-                let start = (start + j) * LANES;
-                append_lanes(lanes(flags), start, firing.n, firing.spikes);
+        match self.plan.flags {
+            Flags::None => {}
+            Flags::Window(w) => {
+                for (j, flags) in self.table[w as usize].first(k).iter().enumerate() {
+                    if any(flags) {
+                        let start = (start + j) * LANES;
+                        append_lanes(lanes(flags), start, firing.n, firing.spikes);
+                    }
+                }
             }
+            Flags::Scalar(s) if self.scalars[s as usize].lane_is_set() => {
+                for j in start..start + k {
+                    append_lanes(u64::MAX, j * LANES, firing.n, firing.spikes);
+                }
+            }
+            Flags::Scalar(_) => {}
         }
     }
 }

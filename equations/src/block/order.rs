@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::code::{Code, InPlace, in_place, mirrored};
+use super::code::{Arg, Code, Shape, kind, mirrored, supported};
 use super::fuse::{Graph, Node, Source};
 
 /// Nodes in running order, with homes.
@@ -21,7 +21,7 @@ pub(super) struct Order {
 #[derive(Debug)]
 pub(super) struct Legal {
     pub(super) args: Vec<Source>,
-    pub(super) in_place: InPlace,
+    pub(super) shape: Shape,
 }
 
 /// Orders the nodes of `graph`. `stores` are the arrays written, by window.
@@ -67,25 +67,24 @@ fn copies_as_nodes(graph: &mut Graph, stores: &[(usize, Source)]) -> Vec<(usize,
 /// How `node` can be run when it writes into array `home` (`None`: a register); `None` if there is
 /// no instruction for that.
 pub(super) fn legalise(node: &Node, home: Option<usize>) -> Option<Legal> {
-    let mut args = node.args.clone();
-    loop {
-        if let Some(in_place) = reads_in_place(node.code, &args, home) {
-            return Some(Legal { args, in_place });
-        }
-        if !mirrored(node.code, &mut args) || args == node.args {
-            return None;
+    let mut mirror = node.args.clone();
+    let has_mirror = mirrored(node.code, &mut mirror) && mirror != node.args;
+    for &shape in supported(node.code) {
+        for args in [Some(&node.args), has_mirror.then_some(&mirror)].into_iter().flatten() {
+            if (0..).zip(args).all(|(k, source)| takes(kind(shape, k), *source, home)) {
+                return Some(Legal { args: args.clone(), shape });
+            }
         }
     }
+    None
 }
 
-/// Where old contents of the destination are read, if there is an instruction for it.
-fn reads_in_place(code: Code, args: &[Source], home: Option<usize>) -> Option<InPlace> {
-    let is_home = |s: &Source| matches!(s, Source::Array(a) if Some(*a) == home);
-    let mut places = (0_u8..).zip(args).filter(|(_, s)| is_home(s)).map(|(k, _)| k);
-    match (places.next(), places.next()) {
-        (None, _) => Some(InPlace::No),
-        (Some(k), None) if in_place(code).contains(&k) => Some(InPlace::At(k)),
-        _ => None,
+fn takes(kind: Arg, source: Source, home: Option<usize>) -> bool {
+    let is_home = matches!(source, Source::Array(a) if Some(a) == home);
+    match kind {
+        Arg::V => !is_home,
+        Arg::S => matches!(source, Source::Scalar(_)),
+        Arg::D => is_home,
     }
 }
 

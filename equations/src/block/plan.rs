@@ -1,6 +1,8 @@
 //! Compiles a prepared program to instructions: windows and registers allotted.
 
-use super::code::{Code, From, InPlace, Instruction, MAX_ARGS};
+use std::collections::HashMap;
+
+use super::code::{Arg, Code, Instruction, MAX_ARGS, kind, shapes};
 use super::fuse::{Graph, Source};
 use super::order::{Legal, Order, legalise, order};
 use crate::ir::{Op, Program, Slot};
@@ -21,8 +23,10 @@ pub(super) enum Access {
 pub(super) enum Flags {
     /// The program does not fire.
     None,
-    /// A mask, per lane or the same for all.
-    Mask(From),
+    /// A mask in a window.
+    Window(u32),
+    /// The same for all lanes.
+    Scalar(u32),
 }
 
 /// A program ready to run for one way its slots are bound.
@@ -33,7 +37,9 @@ pub(super) struct Plan {
     pub(super) n_registers: usize,
     /// Scalar computations, in order; operands are positions in this list.
     pub(super) scalars: Vec<Op>,
-    /// The program, once per window.
+    /// Spreads scalars into registers, once per run.
+    pub(super) prelude: Vec<Instruction>,
+    /// The program, once per block.
     pub(super) code: Vec<Instruction>,
     pub(super) flags: Flags,
 }
@@ -76,6 +82,9 @@ struct Allocation {
     last_use: Vec<usize>,
     free: Vec<u32>,
     n_registers: usize,
+    /// Registers of spread scalars.
+    spread: HashMap<usize, u32>,
+    prelude: Vec<Instruction>,
     code: Vec<Instruction>,
 }
 
@@ -102,6 +111,8 @@ impl Allocation {
             last_use,
             free: Vec::new(),
             n_registers: 0,
+            spread: HashMap::new(),
+            prelude: Vec::new(),
             code: Vec::new(),
         };
         for (at, &i) in order.nodes.iter().enumerate() {
@@ -113,12 +124,12 @@ impl Allocation {
     fn instruction(&mut self, graph: &Graph, order: &Order, at: usize, i: usize) {
         let node = &graph.nodes[i];
         let home = order.home[i];
-        let Some(Legal { args, in_place }) = legalise(node, home) else {
-            unreachable!("homes are given only where there is an instruction: {node:?}")
+        let Some(Legal { args, shape }) = legalise(node, home) else {
+            unreachable!("every node has an instruction over windows: {node:?}")
         };
-        let mut sources = [From::Scalar(0); MAX_ARGS];
+        let mut sources = [0; MAX_ARGS];
         for (k, arg) in args.iter().enumerate() {
-            sources[k] = self.source(*arg);
+            sources[k] = self.source(*arg, kind(shape, k) == Arg::V);
         }
         // Taken before the arguments are given back: only the old contents of a home may be read
         // by the instruction that writes it.
@@ -128,23 +139,38 @@ impl Allocation {
         };
         self.windows[i] = target;
         let immediate = node.immediate;
-        self.code.push(Instruction { code: node.code, in_place, immediate, target, sources });
+        self.code.push(Instruction { code: node.code, shape, immediate, target, sources });
         self.release(graph, order, at, &args);
     }
 
-    fn source(&self, source: Source) -> From {
+    fn source(&mut self, source: Source, spread: bool) -> u32 {
         match source {
-            Source::Array(a) => From::Window(number(a)),
-            Source::Node(m) => From::Window(self.windows[m]),
-            Source::Scalar(k) => From::Scalar(number(k)),
+            Source::Array(a) => number(a),
+            Source::Node(m) => self.windows[m],
+            Source::Scalar(k) if spread => self.spread(k),
+            Source::Scalar(k) => number(k),
         }
     }
 
+    /// A register that holds scalar `k` in every lane, for the whole run.
+    fn spread(&mut self, k: usize) -> u32 {
+        if let Some(&register) = self.spread.get(&k) {
+            return register;
+        }
+        // Never one that was used before: the prelude runs first.
+        let register = self.new_register();
+        self.prelude.push(copy(register, Source::Scalar(k), number(k)));
+        self.spread.insert(k, register);
+        register
+    }
+
     fn register(&mut self) -> u32 {
-        self.free.pop().unwrap_or_else(|| {
-            self.n_registers += 1;
-            number(self.n_arrays + self.n_registers - 1)
-        })
+        self.free.pop().unwrap_or_else(|| self.new_register())
+    }
+
+    fn new_register(&mut self) -> u32 {
+        self.n_registers += 1;
+        number(self.n_arrays + self.n_registers - 1)
     }
 
     fn release(&mut self, graph: &Graph, order: &Order, at: usize, args: &[Source]) {
@@ -168,24 +194,30 @@ impl Allocation {
         fired: Option<Source>,
     ) -> Plan {
         for (array, source) in &order.late {
-            let from = self.source(*source);
-            self.code.push(copy(number(*array), from));
+            let from = self.source(*source, false);
+            self.code.push(copy(number(*array), *source, from));
         }
-        let flags = fired.map_or(Flags::None, |source| Flags::Mask(self.source(source)));
+        let flags = match fired {
+            None => Flags::None,
+            Some(Source::Scalar(k)) => Flags::Scalar(number(k)),
+            Some(source) => Flags::Window(self.source(source, false)),
+        };
         Plan {
             arrays,
             n_registers: self.n_registers,
             scalars: graph.scalars,
+            prelude: self.prelude,
             code: self.code,
             flags,
         }
     }
 }
 
-fn copy(target: u32, from: From) -> Instruction {
-    let mut sources = [From::Scalar(0); MAX_ARGS];
+fn copy(target: u32, source: Source, from: u32) -> Instruction {
+    let shape = if matches!(source, Source::Scalar(_)) { shapes::S1 } else { shapes::V1 };
+    let mut sources = [0; MAX_ARGS];
     sources[0] = from;
-    Instruction { code: Code::Copy, in_place: InPlace::No, immediate: 0, target, sources }
+    Instruction { code: Code::Copy, shape, immediate: 0, target, sources }
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "programs are limited to 65,536 ops")]

@@ -1,6 +1,6 @@
 //! Random programs, lane by lane against the scalar evaluator, at every level of the machine.
 
-use super::code::{Code, From, InPlace, Instruction, in_place};
+use super::code::{Arg, Code, Instruction, kind, supported};
 use super::execute::execute;
 use super::*;
 use crate::ir::{Binary, Builder, Unary, Value};
@@ -257,40 +257,34 @@ fn old_values_are_read_before_they_are_overwritten() {
 
 const VALUES: [f64; 10] = [7.0, 3.0, 2.0, 1.0, 0.5, -2.5, 4.0, 0.75, -1.0, 6.0];
 
-/// Runs one instruction over scalars or windows 1 … 9, holding `values[1..]`; the destination holds
-/// `values[0]`.
-fn run_one(
-    code: Code,
-    in_place: InPlace,
-    source: fn(u32) -> From,
-    values: [f64; 10],
-) -> [u64; LANES] {
+/// Runs one instruction over windows 1 … 9 (or scalars 1 … 9) holding `values[1..]`, the
+/// destination holding `values[0]`.
+fn run_one(code: Code, shape: u32, values: [f64; 10]) -> [f64; LANES] {
     let mut memory: Vec<_> = values.iter().map(|x| vec![[*x; LANES]]).collect();
-    let scalars: Vec<_> = values.iter().map(|x| [*x; LANES]).collect();
     let mut table: Vec<Window<'_, f64>> = memory.iter_mut().map(|m| Window::Mut(m)).collect();
-    let sources = std::array::from_fn(|i| source(i as u32 + 1));
-    let instruction = Instruction { code, in_place, immediate: 1, target: 0, sources };
-    execute::<f64, Baseline>(&instruction, &mut table, &scalars, 1);
-    table[0].first(1)[0].map(f64::to_bits)
+    let sources = std::array::from_fn(|i| i as u32 + 1);
+    let instruction = Instruction { code, shape, immediate: 1, target: 0, sources };
+    execute::<f64, Baseline>(&instruction, &mut table, &values, 1);
+    table[0].first(1)[0]
 }
 
 #[test]
-fn operands_are_the_same_in_windows_scalars_and_the_destination() {
+fn every_shape_computes_what_the_last_one_does() {
     for code in Code::ALL {
-        for first in [3.0, f64::lane_mask(true)] {
-            let mut values = VALUES;
-            values[1] = first;
-            let windows = run_one(code, InPlace::No, From::Window, values);
-            let scalars = run_one(code, InPlace::No, From::Scalar, values);
-            assert_eq!(windows, scalars, "{code:?}");
-            for &k in in_place(code) {
-                let got = run_one(code, InPlace::At(k), From::Window, values);
-                // A window with what the destination held.
+        let shapes = supported(code);
+        let last = shapes[shapes.len() - 1];
+        for &shape in shapes {
+            for first in [3.0, f64::lane_mask(true)] {
+                let mut values = VALUES;
+                values[1] = first;
+                let got = run_one(code, shape, values);
+                // Where the shape reads the destination, a window with the same contents.
                 let mut plain = values;
-                plain[usize::from(k) + 1] = values[0];
-                let want = run_one(code, InPlace::No, From::Window, plain);
-                assert_eq!(got, want, "{code:?} in place at {k}");
-                assert_ne!(got, windows, "{code:?} at {k}: the operand makes no difference");
+                for k in (0..9).filter(|&k| kind(shape, k) == Arg::D) {
+                    plain[k + 1] = values[0];
+                }
+                let want = run_one(code, last, plain);
+                assert_eq!(got.map(f64::to_bits), want.map(f64::to_bits), "{code:?} {shape:#b}");
             }
         }
     }
