@@ -156,7 +156,9 @@ fn of_constants(b: &Builder, op: &Op) -> Option<f64> {
         Slot::Argument(k) => arguments[k as usize],
         _ => 0.0,
     };
-    crate::interpret::run(&program, &mut load).first().map(|(_, value)| *value)
+    crate::interpret::run(&program, &mut load)
+        .first()
+        .map(|(_, value)| *value)
 }
 
 #[cfg(test)]

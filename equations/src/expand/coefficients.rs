@@ -2,7 +2,11 @@
 //!
 //! Written by `equations/tools/minimax.py`, which says how; not edited by hand.
 
-#![allow(clippy::excessive_precision, clippy::unreadable_literal, reason = "generated")]
+#![allow(
+    clippy::excessive_precision,
+    clippy::unreadable_literal,
+    reason = "generated"
+)]
 
 /// (e^r − 1 − r)/r² on |r| ≤ ln 2/2; largest weighted error 1.57e-8.
 pub(super) const EXP_TAIL_F32: &[f64] = &[
@@ -256,4 +260,3 @@ pub(super) const NORMAL_TAIL_F64: &[f64] = &[
     1.2295311997771786e-12,
     -4.887474734680957e-13,
 ];
-

@@ -101,6 +101,9 @@ impl Expander<'_> {
         let square = self.mul(r, r);
         let tail = self.polynomial(r, self.choose(EXP_TAIL_F32, EXP_TAIL_F64));
         let bend = self.mul(square, tail);
-        Reduced { n, expm1: self.add(r, bend) }
+        Reduced {
+            n,
+            expm1: self.add(r, bend),
+        }
     }
 }

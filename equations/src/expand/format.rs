@@ -35,7 +35,11 @@ static F32: Format = Format {
     exp_low: -87.336,
     exp_high: 88.722_83,
     ln2: [0.693_145_751_953_125, 1.428_606_820_309_417_2e-6],
-    half_pi: [1.570_312_5, 4.837_512_969_970_703e-4, 7.549_789_954_891_882e-8],
+    half_pi: [
+        1.570_312_5,
+        4.837_512_969_970_703e-4,
+        7.549_789_954_891_882e-8,
+    ],
 };
 
 static F64: Format = Format {
@@ -46,7 +50,10 @@ static F64: Format = Format {
     smallest: f64::MIN_POSITIVE,
     exp_low: -708.396,
     exp_high: 709.782_712_893,
-    ln2: [f64::from_bits(0x3fe6_2e42_fee0_0000), f64::from_bits(0x3dea_39ef_3579_3c76)],
+    ln2: [
+        f64::from_bits(0x3fe6_2e42_fee0_0000),
+        f64::from_bits(0x3dea_39ef_3579_3c76),
+    ],
     half_pi: [
         f64::from_bits(0x3ff9_21fb_5440_0000),
         f64::from_bits(0x3dd0_b461_1a60_0000),
@@ -67,15 +74,15 @@ impl<'a> Expander<'a> {
             Precision::F32 => &F32,
             Precision::F64 => &F64,
         };
-        Self { b, precision, format }
+        Self {
+            b,
+            precision,
+            format,
+        }
     }
 
     /// The coefficients for this precision.
-    pub(super) fn choose(
-        &self,
-        f32: &'static [f64],
-        f64: &'static [f64],
-    ) -> &'static [f64] {
+    pub(super) fn choose(&self, f32: &'static [f64], f64: &'static [f64]) -> &'static [f64] {
         match self.precision {
             Precision::F32 => f32,
             Precision::F64 => f64,

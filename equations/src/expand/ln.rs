@@ -58,7 +58,12 @@ impl Expander<'_> {
         let k = self.b.unary(Unary::ToFloat, k);
         let [ln2_high, ln2_low] = self.format.ln2;
         let (high, low) = (self.times(ln2_high, k), self.times(ln2_low, k));
-        LnParts { high, low, f, bend: self.bend(f) }
+        LnParts {
+            high,
+            low,
+            f,
+            bend: self.bend(f),
+        }
     }
 
     /// f − ln(1 + f).

@@ -67,7 +67,10 @@ fn grid(low: f64, high: f64) -> Vec<f32> {
         let x = 10.0_f64.powf(-f64::from(k) / 400.0) * high.min(1.0);
         [x, -x]
     });
-    even.chain(small).filter(|x| (low..=high).contains(x)).map(|x| x as f32).collect()
+    even.chain(small)
+        .filter(|x| (low..=high).contains(x))
+        .map(|x| x as f32)
+        .collect()
 }
 
 fn f32_range(function: Unary) -> (f64, f64) {
@@ -95,8 +98,17 @@ fn f32_expansions_keep_their_bounds() {
                 worst = (error, x);
             }
         }
-        assert!(worst.0 <= bound, "{function:?}: {} ulp at {}", worst.0, worst.1);
-        assert!(worst.0 > 0.4, "{function:?}: {} ulp: the measurement is broken", worst.0);
+        assert!(
+            worst.0 <= bound,
+            "{function:?}: {} ulp at {}",
+            worst.0,
+            worst.1
+        );
+        assert!(
+            worst.0 > 0.4,
+            "{function:?}: {} ulp: the measurement is broken",
+            worst.0
+        );
     }
 }
 
@@ -116,7 +128,9 @@ fn f32_ln_of_every_magnitude() {
 #[test]
 fn f64_expansions_keep_their_bounds() {
     for (function, table) in references::FUNCTIONS {
-        let Some(&(_, _, bound)) = BOUNDS.iter().find(|b| b.0 == *function) else { continue };
+        let Some(&(_, _, bound)) = BOUNDS.iter().find(|b| b.0 == *function) else {
+            continue;
+        };
         let mut expanded = Function::<f64>::new(program(*function, Precision::F64));
         let mut worst = (0.0, 0.0);
         for &(x, high, low) in *table {
@@ -125,8 +139,17 @@ fn f64_expansions_keep_their_bounds() {
                 worst = (error, x);
             }
         }
-        assert!(worst.0 <= bound, "{function:?}: {} ulp at {}", worst.0, worst.1);
-        assert!(worst.0 > 0.4, "{function:?}: {} ulp: the measurement is broken", worst.0);
+        assert!(
+            worst.0 <= bound,
+            "{function:?}: {} ulp at {}",
+            worst.0,
+            worst.1
+        );
+        assert!(
+            worst.0 > 0.4,
+            "{function:?}: {} ulp: the measurement is broken",
+            worst.0
+        );
     }
 }
 
@@ -141,7 +164,10 @@ fn sine_and_cosine_keep_their_bounds() {
         }
         assert!(worst <= 1.5e-7, "{function:?} in f32: {worst}");
         let mut f64s = Function::<f64>::new(program(function, Precision::F64));
-        let table = references::FUNCTIONS.iter().find(|(f, _)| *f == function).expect("tabulated");
+        let table = references::FUNCTIONS
+            .iter()
+            .find(|(f, _)| *f == function)
+            .expect("tabulated");
         for &(x, high, low) in table.1 {
             let error = ((f64s.at(x) - high) - low).abs();
             assert!(error <= 3e-16, "{function:?}({x}) in f64: {error}");
@@ -155,7 +181,10 @@ fn small_sines_are_accurate_relatively() {
     let mut sin = Function::<f32>::new(program(Unary::Sin, Precision::F32));
     for x in grid(-3.0, 3.0) {
         let expected = f64::from(x).sin();
-        assert!((f64::from(sin.at(x)) - expected).abs() <= 2.0 * ulp_f32(expected), "sin({x})");
+        assert!(
+            (f64::from(sin.at(x)) - expected).abs() <= 2.0 * ulp_f32(expected),
+            "sin({x})"
+        );
     }
 }
 
@@ -202,8 +231,8 @@ fn powers_keep_their_bounds() {
 #[test]
 fn nothing_overflows_and_nothing_is_subnormal() {
     let extreme = [
-        0.0, -0.0, 1e-45, 1e-38, -1e-38, 1.0, -1.0, 87.4, -87.4, 88.8, -88.8, 710.0, -746.0, 1e9, -1e9,
-        3e38, -3e38,
+        0.0, -0.0, 1e-45, 1e-38, -1e-38, 1.0, -1.0, 87.4, -87.4, 88.8, -88.8, 710.0, -746.0, 1e9,
+        -1e9, 3e38, -3e38,
     ];
     for &(function, ..) in BOUNDS {
         let mut f32s = Function::<f32>::new(program(function, Precision::F32));
@@ -213,10 +242,19 @@ fn nothing_overflows_and_nothing_is_subnormal() {
             assert!(y.is_finite(), "{function:?}({x}) = {y} in f32");
             let reciprocal = function == Unary::Exprel && x < -8e37;
             let exempt = (x as f32).is_subnormal() || reciprocal;
-            assert!(exempt || !y.is_subnormal(), "{function:?}({x}) = {y} in f32");
+            assert!(
+                exempt || !y.is_subnormal(),
+                "{function:?}({x}) = {y} in f32"
+            );
             let y = f64s.at(x);
-            assert!(y.is_finite() && !y.is_subnormal(), "{function:?}({x}) = {y} in f64");
-            assert!(f32s.at(f32::NAN).is_nan() && f64s.at(f64::NAN).is_nan(), "{function:?}(NaN)");
+            assert!(
+                y.is_finite() && !y.is_subnormal(),
+                "{function:?}({x}) = {y} in f64"
+            );
+            assert!(
+                f32s.at(f32::NAN).is_nan() && f64s.at(f64::NAN).is_nan(),
+                "{function:?}(NaN)"
+            );
         }
     }
 }
@@ -227,10 +265,7 @@ fn f32_exp_is_short() {
     let free = |op: &Op| {
         matches!(
             op,
-            Op::Const(_)
-                | Op::Int(_)
-                | Op::Load(_)
-                | Op::Unary(Unary::ToBits | Unary::FromBits, _)
+            Op::Const(_) | Op::Int(_) | Op::Load(_) | Op::Unary(Unary::ToBits | Unary::FromBits, _)
         )
     };
     counted.retain(|op| !free(op));
@@ -297,7 +332,11 @@ fn normal_numbers_keep_their_bounds() {
     let mut f32s = Function::<f32>::new(build(Precision::F32));
     let mut worst = 0.0_f64;
     for k in 1..100_000 {
-        for u in [k as f32 / 100_000.0, 2.0_f32.powf(-(k as f32) / 3_100.0), 1.0 - k as f32 / 2.0_f32.powi(24)] {
+        for u in [
+            k as f32 / 100_000.0,
+            2.0_f32.powf(-(k as f32) / 3_100.0),
+            1.0 - k as f32 / 2.0_f32.powi(24),
+        ] {
             let expected = f64s.at(f64::from(u));
             let error = (f64::from(f32s.at(u)) - expected).abs() / expected.abs().max(1e-30);
             if u != 0.5 {
