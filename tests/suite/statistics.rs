@@ -58,10 +58,10 @@ fn compare(file: &str, network: &str, populations: &[(&str, &str)]) {
 
 #[test]
 fn coba_fires_as_in_nest() {
-    compare("coba.toml", "coba", &[("E", "E"), ("I", "I")]);
+    compare("coba.toml", "coba", &[("E", "excitatory"), ("I", "inhibitory")]);
 }
 
 #[test]
 fn cuba_fires_as_in_nest() {
-    compare("cuba.toml", "cuba", &[("E", "E"), ("I", "I")]);
+    compare("cuba.toml", "cuba", &[("E", "excitatory"), ("I", "inhibitory")]);
 }
