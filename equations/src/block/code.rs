@@ -106,7 +106,7 @@ pub(super) mod shapes {
         };
     }
     shapes! {
-        ONE_V = V; ONE_S = S; ONE_D = D;
+        ONE_V = V; ONE_S = S;
         VV = V V; VS = V S; SV = S V; DV = D V; VD = V D; DS = D S; SD = S D;
         VVV = V V V; VVS = V V S; VVD = V V D; VSV = V S V; VSS = V S S; VSD = V S D;
         DVV = D V V; DVS = D V S; DSV = D S V; DSS = D S S;

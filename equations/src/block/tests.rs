@@ -71,7 +71,7 @@ fn random_op(dice: &mut Dice, b: &mut Builder, pool: &[Vec<Value>; 3]) -> Value 
         [Binary::Add, Binary::Sub, Binary::Mul, Binary::Mul, Binary::Min, Binary::Max];
     const INT: [Binary; 4] = [Binary::IntAdd, Binary::IntSub, Binary::IntAnd, Binary::IntOr];
     // Recent values more often: deep programs, short lives.
-    let mut pick = |dice: &mut Dice, ty: usize| {
+    let pick = |dice: &mut Dice, ty: usize| {
         let recent = dice.below(pool[ty].len()).max(dice.below(pool[ty].len()));
         pool[ty][recent]
     };
