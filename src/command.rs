@@ -11,7 +11,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use rheobase::engine::network::{Network, NetworkErrors};
+use rheobase::engine::network::{Network, NetworkErrors, Overrides};
+use rheobase::engine::plan::Plan;
+use rheobase::equations::real::Precision;
 use rheobase::run::RunFailure;
 
 /// Why a command ends with an exit code other than 0.
@@ -92,8 +94,25 @@ pub(crate) struct NetworkArguments {
 }
 
 impl NetworkArguments {
-    /// Reads the description and applies the options.
-    pub(crate) fn read(&self) -> Result<Network, Failure> {
+    /// Reads the description, applies the options and checks everything.
+    pub(crate) fn resolve(&self) -> Result<Plan, Failure> {
+        let precision = match self.precision.as_deref() {
+            None => None,
+            Some("f64") => Some(Precision::F64),
+            Some(_) => Some(Precision::F32),
+        };
+        let overrides = Overrides {
+            seed: self.seed,
+            dt: self.dt.clone(),
+            duration: self.duration.clone(),
+            discard: self.discard.clone(),
+            precision,
+            batch: None,
+        };
+        Ok(self.read()?.resolve(&rheobase::registry(), &overrides)?)
+    }
+
+    fn read(&self) -> Result<Network, Failure> {
         let mut network = if self.file == "-" {
             let mut text = String::new();
             std::io::stdin()
@@ -113,19 +132,6 @@ impl NetworkArguments {
                 .split_once('=')
                 .ok_or_else(|| Failure::Input(format!("--set {entry}: expected PATH=VALUE")))?;
             network.set(path.trim(), value.trim())?;
-        }
-        let quoted = |text: &String| format!("{text:?}");
-        let replaced = [
-            ("seed", self.seed.map(|s| s.to_string())),
-            ("duration", self.duration.as_ref().map(quoted)),
-            ("dt", self.dt.as_ref().map(quoted)),
-            ("discard", self.discard.as_ref().map(quoted)),
-            ("precision", self.precision.as_ref().map(quoted)),
-        ];
-        for (path, value) in replaced {
-            if let Some(value) = value {
-                network.set(path, &value)?;
-            }
         }
         Ok(network)
     }

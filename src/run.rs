@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use rheobase_engine::Instantiate;
 use rheobase_engine::actor::RunError;
 use rheobase_engine::build::{BuildError, BuildOptions, BuildReport};
-use rheobase_engine::network::{MemoryError, Network, NetworkErrors};
+use rheobase_engine::network::{MemoryBudgetExceeded, Network, NetworkErrors, Overrides};
 use rheobase_engine::plan::{Monitor, NodeKind, Plan};
 use rheobase_engine::port::Registry;
 use rheobase_engine::simulation::{Recording, Simulation};
 use rheobase_equations::real::Precision;
 use rheobase_report::statistics::{Statistics, StatisticsError, summarise};
-use rheobase_report::{PopulationRecord, RunRecord, Spikes, Timings};
+use rheobase_report::{Kernel, PopulationRecord, RunRecord, Spikes, Timings};
 
 /// How a network is run.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +24,7 @@ pub struct RunOptions {
 }
 
 /// A finished (or interrupted) run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Run {
     /// What ran, how fast, what came out.
     pub record: RunRecord,
@@ -49,7 +49,7 @@ pub enum RunFailure {
     Network(#[from] NetworkErrors),
     /// It does not fit into memory.
     #[error("{0}")]
-    Memory(#[from] MemoryError),
+    Memory(#[from] MemoryBudgetExceeded),
     /// It cannot be built.
     #[error("{0}")]
     Build(#[from] BuildError),
@@ -100,7 +100,7 @@ pub fn simulate_with(
     options: &RunOptions,
     progress: &mut dyn FnMut(Progress) -> Continue,
 ) -> Result<Run, RunFailure> {
-    run_plan(network.resolve(registry)?, options, progress)
+    run_plan(network.resolve(registry, &Overrides::default())?, options, progress)
 }
 
 /// Runs a plan.
@@ -234,7 +234,11 @@ fn record<R: Instantiate>(
                 .kernels
                 .iter()
                 .find(|(n, _)| n == name)
-                .map(|(_, kernel)| (*kernel).to_owned());
+                .map(|(_, kernel)| match *kernel {
+                    "native" => Kernel::Native,
+                    "block" => Kernel::Block,
+                    _ => Kernel::Rust,
+                });
             entry.state_dim = u32::try_from(p.neuron.ports().states.len()).ok();
             populations.push(entry);
         }
