@@ -14,6 +14,11 @@
 //! assert!(registry.layers.contains_key("linear"));
 //! ```
 
+#![cfg_attr(
+    test,
+    allow(clippy::print_stdout, reason = "tests print the statistics they judge")
+)]
+
 mod connectivity;
 mod layer;
 mod make;
@@ -23,6 +28,7 @@ mod stimulus;
 use rheobase_engine::port::Registry;
 
 pub use make::{MakeError, layer, rule, stimulus};
+pub use neuron::neuron_text;
 
 /// Every component of this crate, by name.
 #[must_use]

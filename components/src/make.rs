@@ -40,7 +40,13 @@ pub fn rule(
     name: &str,
     arguments: &[(&str, String)],
 ) -> Result<Arc<dyn ConnectivityRule>, MakeError> {
-    make("connectivity rule", name, registry().rules.get(name), arguments, None)
+    make(
+        "connectivity rule",
+        name,
+        registry().rules.get(name),
+        arguments,
+        None,
+    )
 }
 
 /// The stimulus of that name, acting on a port of unit `port` (a pure number where `None`).
@@ -53,7 +59,13 @@ pub fn stimulus(
     arguments: &[(&str, String)],
     port: Option<Unit>,
 ) -> Result<StimulusType, MakeError> {
-    make("stimulus", name, registry().stimuli.get(name), arguments, port)
+    make(
+        "stimulus",
+        name,
+        registry().stimuli.get(name),
+        arguments,
+        port,
+    )
 }
 
 /// The layer of that name. Arguments as in [`rule`].
@@ -80,13 +92,22 @@ fn make<T>(
     port: Option<Unit>,
 ) -> Result<T, MakeError> {
     let Some(entry) = entry else {
-        return Err(MakeError::Unknown { kind, name: name.to_owned() });
+        return Err(MakeError::Unknown {
+            kind,
+            name: name.to_owned(),
+        });
     };
-    let values: Map<String, Json> =
-        arguments.iter().map(|(key, text)| ((*key).to_owned(), json(text))).collect();
+    let values: Map<String, Json> = arguments
+        .iter()
+        .map(|(key, text)| ((*key).to_owned(), json(text)))
+        .collect();
     Arguments::check(&values, entry.arguments, port)
         .and_then(|checked| (entry.make)(&checked))
-        .map_err(|source| MakeError::Argument { kind, name: name.to_owned(), source })
+        .map_err(|source| MakeError::Argument {
+            kind,
+            name: name.to_owned(),
+            source,
+        })
 }
 
 fn json(text: &str) -> Json {

@@ -48,15 +48,20 @@ use rheobase_engine::random::Construction;
 
 use super::{AUTAPSES, Sources, free, n_sources};
 
-pub(super) const ENTRY: Entry<Arc<dyn ConnectivityRule>> =
-    Entry { summary: "every source to every target", arguments: &[AUTAPSES], make };
+pub(super) const ENTRY: Entry<Arc<dyn ConnectivityRule>> = Entry {
+    summary: "every source to every target",
+    arguments: &[AUTAPSES],
+    make,
+};
 
 struct AllToAll {
     autapses: bool,
 }
 
 fn make(arguments: &Arguments) -> Result<Arc<dyn ConnectivityRule>, ArgumentError> {
-    Ok(Arc::new(AllToAll { autapses: arguments.boolean("autapses")? }))
+    Ok(Arc::new(AllToAll {
+        autapses: arguments.boolean("autapses")?,
+    }))
 }
 
 impl ConnectivityRule for AllToAll {

@@ -42,8 +42,11 @@ use rheobase_engine::random::Construction;
 
 use super::free;
 
-pub(super) const ENTRY: Entry<Arc<dyn ConnectivityRule>> =
-    Entry { summary: "source i to target i", arguments: &[], make };
+pub(super) const ENTRY: Entry<Arc<dyn ConnectivityRule>> = Entry {
+    summary: "source i to target i",
+    arguments: &[],
+    make,
+};
 
 struct OneToOne;
 
