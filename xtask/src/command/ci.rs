@@ -1,0 +1,79 @@
+//! `cargo xtask ci`: everything that must hold before a change lands.
+
+use std::time::{Duration, Instant};
+
+use crate::Failure;
+use crate::workspace::{Workspace, run as run_command};
+
+/// A stage and its name.
+type Stage = (&'static str, fn(&Workspace) -> Result<(), Failure>);
+
+const STAGES: [Stage; 6] = [
+    ("format", format),
+    ("tidy", super::tidy::run),
+    ("lints", lints),
+    ("lints of simulated code", simulated_lints),
+    ("tests", |w| super::test::run(w, &[])),
+    ("documentation", documentation),
+];
+
+/// Runs every stage, also after one has failed, and says how long each took.
+pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
+    let results: Vec<(&str, Duration, Result<(), Failure>)> = STAGES
+        .iter()
+        .map(|(name, stage)| {
+            eprintln!("\n== {name}");
+            let begun = Instant::now();
+            let result = stage(workspace);
+            (*name, begun.elapsed(), result)
+        })
+        .collect();
+    println!();
+    let mut failed = Vec::new();
+    for (name, time, result) in &results {
+        let verdict = match result {
+            Ok(()) => "ok",
+            Err(_) => "FAILED",
+        };
+        println!("{name:<26}{:>8.1} s  {verdict}", time.as_secs_f64());
+        if let Err(Failure::Failed(message) | Failure::Usage(message)) = result {
+            failed.push(format!("{name}: {message}"));
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { Err(Failure::failed(failed.join("\n       "))) }
+}
+
+fn format(workspace: &Workspace) -> Result<(), Failure> {
+    run_command(workspace.cargo(&["fmt", "--all", "--", "--check"]))
+}
+
+/// Tests may use the platform's functions as references: `clippy.toml` bans them elsewhere only.
+fn lints(workspace: &Workspace) -> Result<(), Failure> {
+    run_command(workspace.cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "--deny=warnings",
+        "--allow=clippy::disallowed_methods",
+    ]))
+}
+
+fn simulated_lints(workspace: &Workspace) -> Result<(), Failure> {
+    run_command(workspace.cargo(&[
+        "clippy",
+        "--workspace",
+        "--lib",
+        "--bins",
+        "--locked",
+        "--",
+        "--deny=warnings",
+    ]))
+}
+
+fn documentation(workspace: &Workspace) -> Result<(), Failure> {
+    let mut command = workspace.cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+    command.env("RUSTDOCFLAGS", "-Dwarnings");
+    run_command(command)
+}
