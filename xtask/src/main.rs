@@ -4,7 +4,11 @@
 //! What may not: anything a user of the library needs. No dependencies, so that it builds in
 //! seconds.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its terminal")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command talks to its terminal"
+)]
 
 mod command;
 mod rust_source;
@@ -73,6 +77,9 @@ fn dispatch(words: &[&str]) -> Result<(), Failure> {
         ["golden", "verify"] => command::golden::verify(&workspace),
         ["bench", rest @ ..] => command::bench::run(&workspace, rest),
         ["new", "neuron", name] => command::new::neuron(&workspace, name),
-        other => Err(Failure::Usage(format!("unknown command `{}`", other.join(" ")))),
+        other => Err(Failure::Usage(format!(
+            "unknown command `{}`",
+            other.join(" ")
+        ))),
     }
 }

@@ -45,7 +45,10 @@ pub(crate) fn test_modules(text: &str) -> Vec<String> {
         .filter_map(|at| {
             let item: String = chars[at..item_end(&chars, at)].iter().collect();
             let (_, after) = item.split_once("mod ")?;
-            after.trim_end().strip_suffix(';').map(|name| name.trim().to_owned())
+            after
+                .trim_end()
+                .strip_suffix(';')
+                .map(|name| name.trim().to_owned())
         })
         .collect()
 }
@@ -54,9 +57,12 @@ pub(crate) fn test_modules(text: &str) -> Vec<String> {
 fn token_end(chars: &[char], at: usize) -> Option<usize> {
     let next = chars.get(at + 1);
     match chars[at] {
-        '/' if next == Some(&'/') => {
-            Some(chars[at..].iter().position(|&c| c == '\n').map_or(chars.len(), |n| at + n))
-        }
+        '/' if next == Some(&'/') => Some(
+            chars[at..]
+                .iter()
+                .position(|&c| c == '\n')
+                .map_or(chars.len(), |n| at + n),
+        ),
         '/' if next == Some(&'*') => Some(block_comment_end(chars, at)),
         '"' => Some(string_end(chars, at + 1)),
         'r' if !follows_word(chars, at) => raw_string_end(chars, at + 1),
@@ -71,7 +77,7 @@ fn follows_word(chars: &[char], at: usize) -> bool {
     match at {
         0 => false,
         1 => word(0) && !matches!(chars[0], 'b' | 'c'),
-        _ => word(at - 1) && !(matches!(chars[at - 1], 'b' | 'c') && !word(at - 2)),
+        _ => word(at - 1) && (!matches!(chars[at - 1], 'b' | 'c') || word(at - 2)),
     }
 }
 
@@ -110,7 +116,11 @@ fn raw_string_end(chars: &[char], start: usize) -> Option<usize> {
     }
     let mut i = start + hashes + 1;
     while i < chars.len() {
-        let closing = chars[i + 1..].iter().take(hashes).filter(|&&c| c == '#').count();
+        let closing = chars[i + 1..]
+            .iter()
+            .take(hashes)
+            .filter(|&&c| c == '#')
+            .count();
         if chars[i] == '"' && closing == hashes {
             return Some(i + 1 + hashes);
         }
@@ -135,7 +145,10 @@ fn attribute_starts(chars: &[char]) -> Vec<usize> {
     let heads = ["#[cfg(test)]", "#[cfg(all(test", "#[cfg(any(test"];
     (0..chars.len())
         .filter(|&i| {
-            chars[i] == '#' && heads.iter().any(|h| chars[i..].iter().copied().take(h.len()).eq(h.chars()))
+            chars[i] == '#'
+                && heads
+                    .iter()
+                    .any(|h| chars[i..].iter().copied().take(h.len()).eq(h.chars()))
         })
         .collect()
 }
@@ -176,10 +189,16 @@ mod tests {
 
     #[test]
     fn raw_strings_lifetimes_and_names_that_end_in_r() {
-        let text = "fn f<'a>(x: &'a str) { br#\" \"# \"#; for\"q\"; r\"s\"; '\\n'; '\\''; var }";
+        let text = "fn f<'a>(x: &'a str) { br#\" \" \"#; for\"q\"; r\"s\"; '\\n'; '\\''; var }";
         let code = code(text);
-        assert!(code.contains("<'a>(x: &'a str)") && code.contains("for"), "{code}");
-        assert!(!code.contains('"') && !code.contains('q') && !code.contains("\\n"), "{code}");
+        assert!(
+            code.contains("<'a>(x: &'a str)") && code.contains("for"),
+            "{code}"
+        );
+        assert!(
+            !code.contains('"') && !code.contains('q') && !code.contains("\\n"),
+            "{code}"
+        );
         assert!(code.contains("var }"), "{code}");
     }
 
@@ -187,9 +206,15 @@ mod tests {
     fn test_items_vanish() {
         let text = "a();\n#[cfg(test)]\nmod tests { fn f([x; 2]) { g(); } }\nb();\n#[cfg(test)]\nuse c;\nd();";
         let code = code_without_tests(text);
-        assert!(code.contains("a();") && code.contains("b();") && code.contains("d();"), "{code}");
+        assert!(
+            code.contains("a();") && code.contains("b();") && code.contains("d();"),
+            "{code}"
+        );
         assert!(!code.contains('g') && !code.contains("use c"), "{code}");
         assert_eq!(code.lines().count(), text.lines().count());
-        assert_eq!(test_modules("#[cfg(test)]\nmod tests;\nmod other;"), ["tests"]);
+        assert_eq!(
+            test_modules("#[cfg(test)]\nmod tests;\nmod other;"),
+            ["tests"]
+        );
     }
 }

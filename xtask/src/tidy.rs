@@ -13,6 +13,8 @@ mod map_order;
 mod rooms;
 mod wgpu_names;
 
+pub(crate) use documentation::NEURON_HEADINGS;
+
 use std::fmt;
 
 use crate::workspace::Workspace;
@@ -32,7 +34,11 @@ impl Problem {
     }
 
     fn line(file: &str, line: usize, message: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), line, message: message.into() }
+        Self {
+            file: file.to_owned(),
+            line,
+            message: message.into(),
+        }
     }
 }
 
@@ -78,22 +84,42 @@ fn is_test_file(workspace: &Workspace, file: &str) -> bool {
     }
     // `a/b/c.rs` is test code if `a/b.rs`, `a/b/mod.rs`, `a/b/lib.rs` or `a/b/main.rs` says so of
     // `c`, or if `a/b.rs` is test code itself.
-    let Some((folder, name)) = file.trim_end_matches(".rs").rsplit_once('/') else { return false };
-    let parents = [format!("{folder}.rs"), format!("{folder}/mod.rs"), format!("{folder}/lib.rs"), format!("{folder}/main.rs")];
-    parents.iter().filter(|p| *p != file && workspace.exists(p)).any(|parent| {
-        let declared = crate::rust_source::test_modules(&workspace.read(parent));
-        declared.iter().any(|m| m == name)
-            || (!parent.ends_with("lib.rs") && !parent.ends_with("main.rs") && is_test_file(workspace, parent))
-    })
+    let Some((folder, name)) = file.trim_end_matches(".rs").rsplit_once('/') else {
+        return false;
+    };
+    let parents = [
+        format!("{folder}.rs"),
+        format!("{folder}/mod.rs"),
+        format!("{folder}/lib.rs"),
+        format!("{folder}/main.rs"),
+    ];
+    parents
+        .iter()
+        .filter(|p| *p != file && workspace.exists(p))
+        .any(|parent| {
+            let declared = crate::rust_source::test_modules(&workspace.read(parent));
+            declared.iter().any(|m| m == name)
+                || (!parent.ends_with("lib.rs")
+                    && !parent.ends_with("main.rs")
+                    && is_test_file(workspace, parent))
+        })
 }
 
 /// Rust files below `folder` that are not tests, with their code: comments, literals and test items
 /// blanked out.
-fn library_code<'w>(workspace: &'w Workspace, folder: &'w str) -> impl Iterator<Item = (&'w str, String)> {
+fn library_code<'w>(
+    workspace: &'w Workspace,
+    folder: &'w str,
+) -> impl Iterator<Item = (&'w str, String)> {
     workspace
         .files(folder, &["rs"])
         .filter(|file| !is_test_file(workspace, file))
-        .map(|file| (file, crate::rust_source::code_without_tests(&workspace.read(file))))
+        .map(|file| {
+            (
+                file,
+                crate::rust_source::code_without_tests(&workspace.read(file)),
+            )
+        })
 }
 
 #[cfg(test)]
@@ -103,15 +129,20 @@ mod tests {
     /// The workspace keeps its own rules: what `cargo xtask tidy` checks.
     #[test]
     fn the_workspace_is_tidy() {
-        let problems: Vec<String> =
-            super::check(&Workspace::find().unwrap()).iter().map(ToString::to_string).collect();
+        let problems: Vec<String> = super::check(&Workspace::find().unwrap())
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert!(problems.is_empty(), "{}", problems.join("\n"));
     }
 
     #[test]
     fn test_modules_are_told_from_others() {
         let workspace = Workspace::find().unwrap();
-        assert!(super::is_test_file(&workspace, "report/src/statistics/tests.rs"));
+        assert!(super::is_test_file(
+            &workspace,
+            "report/src/statistics/tests.rs"
+        ));
         assert!(super::is_test_file(&workspace, "engine/tests/gpu.rs"));
         assert!(!super::is_test_file(&workspace, "report/src/statistics.rs"));
         assert!(!super::is_test_file(&workspace, "xtask/src/main.rs"));

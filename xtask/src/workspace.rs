@@ -22,7 +22,13 @@ impl Workspace {
             .ok_or_else(|| Failure::failed("xtask has no parent folder"))?
             .to_path_buf();
         let output = Command::new("git")
-            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+            .args([
+                "ls-files",
+                "-z",
+                "--cached",
+                "--others",
+                "--exclude-standard",
+            ])
             .current_dir(&root)
             .output();
         let listed = match output {
@@ -47,7 +53,8 @@ impl Workspace {
         extensions: &'w [&'w str],
     ) -> impl Iterator<Item = &'w str> {
         self.files.iter().map(String::as_str).filter(move |f| {
-            let inside = folder.is_empty() || f.strip_prefix(folder).is_some_and(|r| r.starts_with('/'));
+            let inside =
+                folder.is_empty() || f.strip_prefix(folder).is_some_and(|r| r.starts_with('/'));
             let extension = f.rsplit_once('.').map_or("", |(_, e)| e);
             inside && (extensions.is_empty() || extensions.contains(&extension))
         })
@@ -79,7 +86,11 @@ impl Workspace {
     /// Whether git tracks a file; `None` without git.
     pub(crate) fn is_tracked(&self, file: &str) -> Option<bool> {
         let git = |arguments: &[&str]| {
-            Command::new("git").args(arguments).current_dir(&self.root).output().ok()
+            Command::new("git")
+                .args(arguments)
+                .current_dir(&self.root)
+                .output()
+                .ok()
         };
         git(&["rev-parse", "--git-dir"]).filter(|o| o.status.success())?;
         git(&["ls-files", "--error-unmatch", file]).map(|o| o.status.success())
@@ -91,7 +102,9 @@ const SKIPPED: [&str; 3] = [".git", "target", "results"];
 
 fn walk(root: &Path, folder: &Path) -> Vec<String> {
     let mut files = Vec::new();
-    let Ok(entries) = std::fs::read_dir(root.join(folder)) else { return files };
+    let Ok(entries) = std::fs::read_dir(root.join(folder)) else {
+        return files;
+    };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let path = folder.join(&name);
@@ -115,12 +128,16 @@ pub(crate) fn run(mut command: Command) -> Result<(), Failure> {
     let line = format!("cargo {}", words.join(" "));
     eprintln!("$ {line}");
     let begun = Instant::now();
-    let status = command.status().map_err(|e| Failure::failed(format!("{line}: {e}")))?;
+    let status = command
+        .status()
+        .map_err(|e| Failure::failed(format!("{line}: {e}")))?;
     let seconds = begun.elapsed().as_secs_f64();
     if status.success() {
         eprintln!("  done in {seconds:.1} s");
         Ok(())
     } else {
-        Err(Failure::failed(format!("{line}: {status} after {seconds:.1} s")))
+        Err(Failure::failed(format!(
+            "{line}: {status} after {seconds:.1} s"
+        )))
     }
 }

@@ -40,7 +40,11 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
             failed.push(format!("{name}: {message}"));
         }
     }
-    if failed.is_empty() { Ok(()) } else { Err(Failure::failed(failed.join("\n       "))) }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::failed(failed.join("\n       ")))
+    }
 }
 
 fn format(workspace: &Workspace) -> Result<(), Failure> {

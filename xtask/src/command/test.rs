@@ -6,7 +6,13 @@
 use crate::Failure;
 use crate::workspace::{Workspace, run as run_command};
 
-pub(crate) const ARGUMENTS: [&str; 5] = ["test", "--workspace", "--release", "--locked", "--no-fail-fast"];
+pub(crate) const ARGUMENTS: [&str; 5] = [
+    "test",
+    "--workspace",
+    "--release",
+    "--locked",
+    "--no-fail-fast",
+];
 
 pub(crate) fn run(workspace: &Workspace, rest: &[&str]) -> Result<(), Failure> {
     let mut command = workspace.cargo(&ARGUMENTS);

@@ -17,5 +17,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
         return Ok(());
     }
     let plural = if problems.len() == 1 { "" } else { "s" };
-    Err(Failure::failed(format!("{} problem{plural}", problems.len())))
+    Err(Failure::failed(format!(
+        "{} problem{plural}",
+        problems.len()
+    )))
 }

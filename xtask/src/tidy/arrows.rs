@@ -6,18 +6,35 @@ use crate::workspace::Workspace;
 /// Folder of a crate, its name, and the crates of the workspace it may use.
 const ARROWS: [(&str, &str, &[&str]); 10] = [
     ("equations", "rheobase-equations", &[]),
-    ("equations/macros", "rheobase-equations-macros", &["rheobase-equations"]),
+    (
+        "equations/macros",
+        "rheobase-equations-macros",
+        &["rheobase-equations"],
+    ),
     ("shaders", "rheobase-shaders", &["rheobase-equations"]),
-    ("engine", "rheobase-engine", &["rheobase-equations", "rheobase-shaders"]),
+    (
+        "engine",
+        "rheobase-engine",
+        &["rheobase-equations", "rheobase-shaders"],
+    ),
     (
         "components",
         "rheobase-components",
-        &["rheobase-equations", "rheobase-equations-macros", "rheobase-engine"],
+        &[
+            "rheobase-equations",
+            "rheobase-equations-macros",
+            "rheobase-engine",
+        ],
     ),
     (
         "learning",
         "rheobase-learning",
-        &["rheobase-equations", "rheobase-equations-macros", "rheobase-engine", "rheobase-components"],
+        &[
+            "rheobase-equations",
+            "rheobase-equations-macros",
+            "rheobase-engine",
+            "rheobase-components",
+        ],
     ),
     ("formats", "rheobase-formats", &[]),
     ("report", "rheobase-report", &[]),
@@ -43,13 +60,25 @@ const RESERVED: [(&str, &str); 1] = [("wgpu", "engine")];
 
 pub(super) fn check(workspace: &Workspace) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for manifest in workspace.files("", &["toml"]).filter(|f| f.rsplit('/').next() == Some("Cargo.toml")) {
-        let folder = manifest.trim_end_matches("Cargo.toml").trim_end_matches('/');
+    for manifest in workspace
+        .files("", &["toml"])
+        .filter(|f| f.rsplit('/').next() == Some("Cargo.toml"))
+    {
+        let folder = manifest
+            .trim_end_matches("Cargo.toml")
+            .trim_end_matches('/');
         let text = workspace.read(manifest);
         let arrows = ARROWS.iter().find(|(f, ..)| *f == folder);
         for (line, dependency) in dependencies(&text) {
-            if let Some((_, room)) = RESERVED.iter().find(|(c, room)| *c == dependency && *room != folder) {
-                problems.push(Problem::line(manifest, line, format!("only {room} may use `{dependency}`")));
+            if let Some((_, room)) = RESERVED
+                .iter()
+                .find(|(c, room)| *c == dependency && *room != folder)
+            {
+                problems.push(Problem::line(
+                    manifest,
+                    line,
+                    format!("only {room} may use `{dependency}`"),
+                ));
             }
             let ours = ARROWS.iter().any(|(_, name, _)| *name == dependency);
             if let Some((_, name, allowed)) = arrows
@@ -66,7 +95,10 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Problem> {
         let is_crate = text.lines().any(|l| l.trim() == "[package]");
         let outside = folder.starts_with("examples/") || folder.starts_with("tests/");
         if arrows.is_none() && is_crate && !outside {
-            problems.push(Problem::file(manifest, "a room without arrows: name it in xtask/src/tidy/arrows.rs"));
+            problems.push(Problem::file(
+                manifest,
+                "a room without arrows: name it in xtask/src/tidy/arrows.rs",
+            ));
         }
     }
     problems

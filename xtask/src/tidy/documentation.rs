@@ -4,8 +4,15 @@ use super::Problem;
 use crate::workspace::Workspace;
 
 /// Headings of a neuron (`# Heading` lines before its equations), in this order.
-pub(crate) const NEURON_HEADINGS: [&str; 7] =
-    ["Equations", "Update scheme", "Parameters", "State", "Semantics", "Source", "Example"];
+pub(crate) const NEURON_HEADINGS: [&str; 7] = [
+    "Equations",
+    "Update scheme",
+    "Parameters",
+    "State",
+    "Semantics",
+    "Source",
+    "Example",
+];
 
 /// Headings of a component written in Rust (`//! # Heading`), in this order.
 const RUST_HEADINGS: [&str; 9] = [
@@ -26,11 +33,19 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Problem> {
     let mut problems = Vec::new();
     let registry = workspace.read("components/src/neuron.rs");
     for file in workspace.files(NEURONS, &["rheo"]) {
-        let headings = headings(&workspace.read(file), "# ");
-        problems.extend(missing(file, &headings, &NEURON_HEADINGS));
-        let name = file.trim_end_matches(".rheo").rsplit('/').next().unwrap_or(file);
-        if !registry.contains(&format!("{name}.rheo")) && !registry.contains(&format!("\"{name}\"")) {
-            problems.push(Problem::file(file, "is not in the registry (components/src/neuron.rs)"));
+        let text = workspace.read(file);
+        problems.extend(missing(file, &headings(&text, "# "), &NEURON_HEADINGS));
+        let name = file
+            .trim_end_matches(".rheo")
+            .rsplit('/')
+            .next()
+            .unwrap_or(file);
+        if !registry.contains(&format!("{name}.rheo")) && !registry.contains(&format!("\"{name}\""))
+        {
+            problems.push(Problem::file(
+                file,
+                "is not in the registry (components/src/neuron.rs)",
+            ));
         }
     }
     for room in ["components/src", "learning/src"] {
@@ -46,7 +61,10 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Problem> {
 
 /// Lines that consist of `marker` and a title.
 fn headings<'t>(text: &'t str, marker: &str) -> Vec<&'t str> {
-    text.lines().filter_map(|l| l.strip_prefix(marker)).map(str::trim_end).collect()
+    text.lines()
+        .filter_map(|l| l.strip_prefix(marker))
+        .map(str::trim_end)
+        .collect()
 }
 
 /// A problem for each heading that is absent, or stands before one it should follow.
@@ -57,7 +75,10 @@ fn missing(file: &str, found: &[&str], wanted: &[&str]) -> Vec<Problem> {
         match found.iter().position(|f| f == heading) {
             None => problems.push(Problem::file(file, format!("no heading `{heading}`"))),
             Some(at) if at < last => {
-                problems.push(Problem::file(file, format!("heading `{heading}` stands too early")));
+                problems.push(Problem::file(
+                    file,
+                    format!("heading `{heading}` stands too early"),
+                ));
             }
             Some(at) => last = at,
         }
@@ -75,6 +96,9 @@ mod tests {
         let found = headings(text, "# ");
         let problems = missing("x", &found, &["Equations", "State", "Source"]);
         let messages: Vec<&str> = problems.iter().map(|p| p.message.as_str()).collect();
-        assert_eq!(messages, ["heading `State` stands too early", "no heading `Source`"]);
+        assert_eq!(
+            messages,
+            ["heading `State` stands too early", "no heading `Source`"]
+        );
     }
 }

@@ -9,8 +9,8 @@ const ROOMS: [&str; 5] = ["equations", "shaders", "engine", "components", "learn
 
 /// Methods without an argument, as they are called on a float.
 const UNARY: [&str; 17] = [
-    "exp", "exp2", "exp_m1", "ln", "ln_1p", "log2", "log10", "sin", "cos", "tan", "asin", "acos", "atan",
-    "sinh", "cosh", "tanh", "cbrt",
+    "exp", "exp2", "exp_m1", "ln", "ln_1p", "log2", "log10", "sin", "cos", "tan", "asin", "acos",
+    "atan", "sinh", "cosh", "tanh", "cbrt",
 ];
 
 /// Methods with one argument (with two, they are methods of the IR builder).
@@ -26,7 +26,10 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (file, reason) in ALLOWED {
         if !workspace.exists(file) {
-            problems.push(Problem::file(file, format!("is allowed platform mathematics ({reason}), but is gone")));
+            problems.push(Problem::file(
+                file,
+                format!("is allowed platform mathematics ({reason}), but is gone"),
+            ));
         }
     }
     for room in ROOMS {
@@ -52,15 +55,21 @@ fn banned_calls(line: &str) -> Vec<String> {
     let mut found = Vec::new();
     for name in UNARY {
         let method = line.contains(&format!(".{name}()"));
-        let path = ["f32", "f64"].iter().any(|t| line.contains(&format!("{t}::{name}")) && !continues(line, &format!("{t}::{name}")));
+        let path = ["f32", "f64"].iter().any(|t| {
+            line.contains(&format!("{t}::{name}")) && !continues(line, &format!("{t}::{name}"))
+        });
         if method || path {
             found.push(name.to_owned());
         }
     }
     for name in BINARY {
         let call = format!(".{name}(");
-        let method = line.match_indices(&call).any(|(at, _)| has_one_argument(&line[at + call.len()..]));
-        let path = ["f32", "f64"].iter().any(|t| line.contains(&format!("{t}::{name}")) && !continues(line, &format!("{t}::{name}")));
+        let method = line
+            .match_indices(&call)
+            .any(|(at, _)| has_one_argument(&line[at + call.len()..]));
+        let path = ["f32", "f64"].iter().any(|t| {
+            line.contains(&format!("{t}::{name}")) && !continues(line, &format!("{t}::{name}"))
+        });
         if method || path {
             found.push(name.to_owned());
         }
@@ -74,7 +83,10 @@ fn banned_calls(line: &str) -> Vec<String> {
 /// Whether every occurrence of `path` goes on as a longer name (`f64::exp` in `f64::exp_table`).
 fn continues(line: &str, path: &str) -> bool {
     line.match_indices(path).all(|(at, _)| {
-        line[at + path.len()..].chars().next().is_some_and(|c| c.is_alphanumeric() || c == '_')
+        line[at + path.len()..]
+            .chars()
+            .next()
+            .is_some_and(|c| c.is_alphanumeric() || c == '_')
     })
 }
 
@@ -100,8 +112,14 @@ mod tests {
 
     #[test]
     fn floats_are_told_from_the_builder() {
-        assert_eq!(banned_calls("let y = (-x).exp() * x.powi(n.max(2));"), ["exp", "powi"]);
-        assert_eq!(banned_calls("let y = f64::ln(x).mul_add(a, b);"), ["ln", "mul_add"]);
+        assert_eq!(
+            banned_calls("let y = (-x).exp() * x.powi(n.max(2));"),
+            ["exp", "powi"]
+        );
+        assert_eq!(
+            banned_calls("let y = f64::ln(x).mul_add(a, b);"),
+            ["ln", "mul_add"]
+        );
         assert_eq!(banned_calls("xs.map(f32::tanh)"), ["tanh"]);
         assert!(banned_calls("let y = b.powi(x, 3); let e = b.exp(x); libm::exp(x)").is_empty());
         assert!(banned_calls("Self::exp_table(); f64::exp_table(); x.sqrt()").is_empty());

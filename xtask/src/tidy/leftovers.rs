@@ -9,11 +9,18 @@ const STUBS: [(&str, &str); 4] = [
     (concat!("to", "do!("), "a stub"),
     (concat!("unimplemen", "ted!("), "a stub"),
     (concat!("db", "g!("), "output for debugging"),
-    (concat!("#[ign", "ore]"), "a test that never runs; say when it runs: `= \"why\"`"),
+    (
+        concat!("#[ign", "ore]"),
+        "a test that never runs; say when it runs: `= \"why\"`",
+    ),
 ];
 
 /// Words that mark unfinished text. Put together here so that this file does not hold them.
-const NOTES: [&str; 3] = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
+const NOTES: [&str; 3] = [
+    concat!("TO", "DO"),
+    concat!("FIX", "ME"),
+    concat!("XX", "X"),
+];
 
 /// Folders of one machine, and package hosts that only a build's own configuration may name.
 const PRIVATE: [&str; 11] = [
@@ -31,16 +38,23 @@ const PRIVATE: [&str; 11] = [
 ];
 
 /// Files with text: everything but data and the lock file, whose sources `lockfile` checks.
-const TEXT: [&str; 12] =
-    ["rs", "toml", "md", "py", "wgsl", "rheo", "sh", "yml", "yaml", "css", "html", "run"];
+const TEXT: [&str; 12] = [
+    "rs", "toml", "md", "py", "wgsl", "rheo", "sh", "yml", "yaml", "css", "html", "run",
+];
 
 pub(super) fn check(workspace: &Workspace) -> Vec<Problem> {
     let mut problems = Vec::new();
     let scripts = [".ci/run"];
-    let files = workspace.files("", &TEXT).chain(scripts.into_iter().filter(|s| workspace.exists(s)));
+    let files = workspace
+        .files("", &TEXT)
+        .chain(scripts.into_iter().filter(|s| workspace.exists(s)));
     for file in files {
         let text = workspace.read(file);
-        let code = if file.ends_with(".rs") { crate::rust_source::code(&text) } else { String::new() };
+        let code = if file.ends_with(".rs") {
+            crate::rust_source::code(&text)
+        } else {
+            String::new()
+        };
         for (line, text) in (1..).zip(code.lines()) {
             for (stub, what) in STUBS.iter().filter(|(stub, _)| has_word(text, stub)) {
                 problems.push(Problem::line(file, line, format!("`{stub}`: {what}")));
@@ -48,10 +62,18 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Problem> {
         }
         for (line, text) in (1..).zip(text.lines()) {
             for note in NOTES.iter().filter(|n| has_word(text, n)) {
-                problems.push(Problem::line(file, line, format!("`{note}`: finish it, or write an issue")));
+                problems.push(Problem::line(
+                    file,
+                    line,
+                    format!("`{note}`: finish it, or write an issue"),
+                ));
             }
             for word in PRIVATE.iter().filter(|w| text.contains(**w)) {
-                problems.push(Problem::line(file, line, format!("`{word}` is of one machine only")));
+                problems.push(Problem::line(
+                    file,
+                    line,
+                    format!("`{word}` is of one machine only"),
+                ));
             }
         }
     }
@@ -65,7 +87,7 @@ fn has_word(text: &str, word: &str) -> bool {
         let before = text[..at].chars().next_back().is_some_and(name);
         let after = text[at + word.len()..].chars().next().is_some_and(name);
         let open = word.ends_with(name);
-        !before && !(open && after)
+        !before && (!open || !after)
     })
 }
 

@@ -9,11 +9,18 @@ const REGISTRY: &str = "source = \"registry+https://github.com/rust-lang/crates.
 pub(super) fn check(workspace: &Workspace) -> Vec<Problem> {
     let mut problems = Vec::new();
     if !workspace.exists(FILE) || workspace.is_tracked(FILE) == Some(false) {
-        problems.push(Problem::file(FILE, "is not committed: builds could not be repeated"));
+        problems.push(Problem::file(
+            FILE,
+            "is not committed: builds could not be repeated",
+        ));
     }
     for (line, text) in (1..).zip(workspace.read(FILE).lines()) {
         if text.starts_with("source = ") && text != REGISTRY {
-            problems.push(Problem::line(FILE, line, "a source other than the public registry"));
+            problems.push(Problem::line(
+                FILE,
+                line,
+                "a source other than the public registry",
+            ));
         }
     }
     problems

@@ -6,8 +6,9 @@ use crate::workspace::Workspace;
 /// Pages whose `code spans` that look like paths are checked.
 const MAPS: [&str; 3] = ["ARCHITECTURE.md", "CONTRIBUTING.md", "benches/README.md"];
 
-const EXTENSIONS: [&str; 12] =
-    ["rs", "md", "toml", "rheo", "wgsl", "py", "json", "lock", "svg", "png", "npz", "txt"];
+const EXTENSIONS: [&str; 12] = [
+    "rs", "md", "toml", "rheo", "wgsl", "py", "json", "lock", "svg", "png", "npz", "txt",
+];
 
 pub(super) fn check(workspace: &Workspace) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -18,7 +19,11 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Problem> {
         for (line, text) in prose(&workspace.read(page)) {
             for path in code_spans(text).filter(|s| is_path(s)) {
                 if !workspace.exists(path.trim_end_matches('/')) {
-                    problems.push(Problem::line(page, line, format!("`{path}` does not exist")));
+                    problems.push(Problem::line(
+                        page,
+                        line,
+                        format!("`{path}` does not exist"),
+                    ));
                 }
             }
         }
@@ -27,9 +32,17 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Problem> {
         let folder = page.rsplit_once('/').map_or("", |(f, _)| f);
         for (line, text) in prose(&workspace.read(page)) {
             for target in link_targets(text) {
-                let path = if folder.is_empty() { target.to_owned() } else { format!("{folder}/{target}") };
+                let path = if folder.is_empty() {
+                    target.to_owned()
+                } else {
+                    format!("{folder}/{target}")
+                };
                 if !workspace.exists(&path) {
-                    problems.push(Problem::line(page, line, format!("link to `{target}`: there is no such file")));
+                    problems.push(Problem::line(
+                        page,
+                        line,
+                        format!("link to `{target}`: there is no such file"),
+                    ));
                 }
             }
         }
@@ -56,12 +69,20 @@ fn code_spans(line: &str) -> impl Iterator<Item = &str> {
 /// Whether a code span is meant as a path of this repository: a file with a known extension, or a
 /// folder that ends in `/`; without placeholders.
 fn is_path(span: &str) -> bool {
-    let plain = span.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '.'));
+    let plain = span
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '.'));
     let name = span.rsplit('/').next().unwrap_or(span);
-    let extension = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).map(|(_, e)| e);
+    let extension = name
+        .rsplit_once('.')
+        .filter(|(stem, _)| !stem.is_empty())
+        .map(|(_, e)| e);
     let is_file = extension.is_some_and(|e| EXTENSIONS.contains(&e)) && span.contains(['/', '.']);
     let is_root_file = is_file && !span.contains('/');
-    plain && (span.ends_with('/') || (is_file && (span.contains('/') || is_upper(name) || !is_root_file)) || span == ".ci/run")
+    plain
+        && (span.ends_with('/')
+            || (is_file && (span.contains('/') || is_upper(name) || !is_root_file))
+            || span == ".ci/run")
 }
 
 /// Bare names without a folder count only where they are files of the root (`Cargo.toml`,
@@ -76,7 +97,9 @@ fn link_targets(line: &str) -> Vec<&str> {
         .skip(1)
         .filter_map(|rest| rest.split_once(')').map(|(target, _)| target))
         .map(|target| target.split('#').next().unwrap_or(target))
-        .filter(|target| !target.is_empty() && !target.contains("://") && !target.starts_with("mailto:"))
+        .filter(|target| {
+            !target.is_empty() && !target.contains("://") && !target.starts_with("mailto:")
+        })
         .collect()
 }
 
@@ -86,10 +109,24 @@ mod tests {
 
     #[test]
     fn paths_are_told_from_other_code() {
-        for path in ["engine/src/schedule.rs", "components/", "Cargo.toml", ".ci/run", "docs/language.md"] {
+        for path in [
+            "engine/src/schedule.rs",
+            "components/",
+            "Cargo.toml",
+            ".ci/run",
+            "docs/language.md",
+        ] {
             assert!(is_path(path), "{path}");
         }
-        for other in ["a::b", "neuron/<name>.rheo", "run.json", "cargo xtask tidy", "mul_add", "x/y", "T × N"] {
+        for other in [
+            "a::b",
+            "neuron/<name>.rheo",
+            "run.json",
+            "cargo xtask tidy",
+            "mul_add",
+            "x/y",
+            "T × N",
+        ] {
             assert!(!is_path(other), "{other}");
         }
     }

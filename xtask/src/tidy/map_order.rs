@@ -42,7 +42,9 @@ fn check_file(file: &str, text: &str, code: &str) -> Vec<Problem> {
     let lines: Vec<&str> = text.lines().collect();
     let mut problems = Vec::new();
     for (k, line) in code.lines().enumerate() {
-        let excused = lines[k.saturating_sub(1)..=k.min(lines.len() - 1)].iter().any(|l| l.contains(EXCUSE));
+        let excused = lines[k.saturating_sub(1)..=k.min(lines.len() - 1)]
+            .iter()
+            .any(|l| l.contains(EXCUSE));
         for name in names.iter().filter(|n| iterates(line, n)) {
             if !excused {
                 problems.push(Problem::line(
@@ -60,14 +62,27 @@ fn check_file(file: &str, text: &str, code: &str) -> Vec<Problem> {
 fn hash_names(code: &str) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for line in code.lines() {
-        let Some(at) = ["HashMap", "HashSet"].iter().filter_map(|t| line.find(t)).min() else { continue };
+        let Some(at) = ["HashMap", "HashSet"]
+            .iter()
+            .filter_map(|t| line.find(t))
+            .min()
+        else {
+            continue;
+        };
         let before = &line[..at];
         if before.trim_start().starts_with("use ") || before.contains("->") {
             continue;
         }
+        let is_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':');
+        let before = if before.ends_with("::") {
+            before.trim_end_matches(is_path)
+        } else {
+            before
+        };
         // `name: &mut HashMap<…>` or `let mut name = HashMap::new()`.
-        let separator = before.rfind(|c| matches!(c, ':' | '=') ).filter(|&s| !before[..s].ends_with(':') || before.contains('='));
-        let head = separator.map_or("", |s| before[..s].trim_end_matches([':', ' ']));
+        let head = before
+            .rfind([':', '='])
+            .map_or("", |s| before[..s].trim_end());
         let name: String = head
             .chars()
             .rev()
@@ -90,8 +105,14 @@ fn iterates(line: &str, name: &str) -> bool {
         if before.chars().next_back().is_some_and(word) || after.chars().next().is_some_and(word) {
             return false;
         }
-        let source = before.trim_end_matches("self.").trim_end_matches(['&', ' ']).trim_end_matches("mut").trim_end_matches(['&', ' ']);
-        let in_loop = source.ends_with(" in") && line.contains("for ") && !after.trim_start().starts_with('.');
+        let source = before
+            .trim_end_matches("self.")
+            .trim_end_matches(['&', ' '])
+            .trim_end_matches("mut")
+            .trim_end_matches(['&', ' ']);
+        let in_loop = source.ends_with(" in")
+            && line.contains("for ")
+            && !after.trim_start().starts_with('.');
         in_loop || ITERATIONS.iter().any(|i| after.starts_with(i))
     })
 }
@@ -117,7 +138,10 @@ mod tests {
     fn iteration_over_hash_maps_is_found() {
         assert_eq!(hash_names(CODE), ["known", "forms", "seen"]);
         let code = crate::rust_source::code(CODE);
-        let lines: Vec<usize> = check_file("f", CODE, &code).iter().map(|p| p.line).collect();
+        let lines: Vec<usize> = check_file("f", CODE, &code)
+            .iter()
+            .map(|p| p.line)
+            .collect();
         assert_eq!(lines, [5, 6, 11]);
     }
 }

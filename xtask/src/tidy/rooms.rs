@@ -23,10 +23,17 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Problem> {
     let mut problems = Vec::new();
     for room in ROOMS {
         let text = workspace.read(room);
-        let opening: Vec<&str> = text.lines().take_while(|l| l.starts_with("//!")).take(LINES).collect();
+        let opening: Vec<&str> = text
+            .lines()
+            .take_while(|l| l.starts_with("//!"))
+            .take(LINES)
+            .collect();
         for wanted in ["What lives here", "What may not"] {
             if !opening.iter().any(|l| l.contains(wanted)) {
-                problems.push(Problem::file(room, format!("its first lines do not say \"{wanted}\"")));
+                problems.push(Problem::file(
+                    room,
+                    format!("its first lines do not say \"{wanted}\""),
+                ));
             }
         }
     }
