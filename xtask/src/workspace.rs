@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 use crate::Failure;
 
@@ -119,7 +118,7 @@ fn walk(root: &Path, folder: &Path) -> Vec<String> {
     files
 }
 
-/// Runs a command with its output on the terminal; prints what it runs and how long it took.
+/// Runs a cargo command with its output on the terminal, after a line that says what runs.
 pub(crate) fn run(mut command: Command) -> Result<(), Failure> {
     let words: Vec<String> = command
         .get_args()
@@ -127,17 +126,12 @@ pub(crate) fn run(mut command: Command) -> Result<(), Failure> {
         .collect();
     let line = format!("cargo {}", words.join(" "));
     eprintln!("$ {line}");
-    let begun = Instant::now();
     let status = command
         .status()
         .map_err(|e| Failure::failed(format!("{line}: {e}")))?;
-    let seconds = begun.elapsed().as_secs_f64();
     if status.success() {
-        eprintln!("  done in {seconds:.1} s");
         Ok(())
     } else {
-        Err(Failure::failed(format!(
-            "{line}: {status} after {seconds:.1} s"
-        )))
+        Err(Failure::failed(format!("{line}: {status}")))
     }
 }
