@@ -21,7 +21,13 @@ pub(crate) fn register(registry: &mut Registry) {
         ("fixed_indegree", fixed_indegree::ENTRY),
         ("explicit", explicit::ENTRY),
     ];
+<<<<<<< HEAD
     registry.rules.extend(rules.map(|(name, entry)| (name.to_owned(), entry)));
+=======
+    registry
+        .rules
+        .extend(rules.map(|(name, entry)| (name.to_owned(), entry)));
+>>>>>>> main
 }
 
 /// The argument shared by rules that can meet a neuron twice on both sides.
@@ -44,9 +50,21 @@ struct Sources {
 impl Sources {
     fn of(sides: Sides, target: u32, autapses: bool) -> Self {
         if sides.same && !autapses {
+<<<<<<< HEAD
             Self { n: sides.n_source.saturating_sub(1), skipped: Some(target) }
         } else {
             Self { n: sides.n_source, skipped: None }
+=======
+            Self {
+                n: sides.n_source.saturating_sub(1),
+                skipped: Some(target),
+            }
+        } else {
+            Self {
+                n: sides.n_source,
+                skipped: None,
+            }
+>>>>>>> main
         }
     }
 
@@ -66,7 +84,14 @@ fn n_sources(sides: Sides, autapses: bool) -> u32 {
 
 /// A synapse whose weight and delay the projection decides.
 fn free(source: u32) -> Candidate {
+<<<<<<< HEAD
     Candidate { source, fixed: None }
+=======
+    Candidate {
+        source,
+        fixed: None,
+    }
+>>>>>>> main
 }
 
 #[cfg(test)]

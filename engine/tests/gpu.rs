@@ -10,6 +10,8 @@ mod arithmetic;
 mod faults;
 #[path = "gpu/philox.rs"]
 mod philox;
+#[path = "gpu/random.rs"]
+mod random;
 #[path = "gpu/scalar.rs"]
 mod scalar;
 

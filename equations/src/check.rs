@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostics, Problem, Sink, Span};
 use crate::ir::{Builder, Value};
-use crate::limits::MAX_TEXT_BYTES;
+use crate::limits::{MAX_OPS, MAX_TEXT_BYTES};
 use crate::model::{Integrator, Kind, Model};
 use crate::syntax::ast::{Block, Node, Statement, Tree};
 use crate::syntax::parse_text;
@@ -221,6 +221,7 @@ impl<'a, 's> Checker<'a, 's> {
             self.define(statement);
         }
         self.check_refractory_use();
+        self.check_size(block.span);
         self.model.ops = self.builder.ops().to_vec();
         self.model
     }
@@ -259,6 +260,18 @@ impl<'a, 's> Checker<'a, 's> {
 
     fn report(&mut self, problem: Problem) {
         self.sink.report(problem);
+    }
+
+    /// Reports an arena that is too large, once.
+    fn check_size(&mut self, span: Span) {
+        if self.is_full || self.builder.ops().len() <= MAX_OPS {
+            return;
+        }
+        self.is_full = true;
+        self.report(
+            Problem::new(span, "the component is too large")
+                .label(format!("beyond {MAX_OPS} operations here")),
+        );
     }
 
     /// `(unless refractory)` needs a refractory time.

@@ -9,7 +9,7 @@
 mod aligned;
 mod dispatch;
 mod lane;
-pub(crate) mod prepare;
+pub mod prepare;
 mod windows;
 
 pub use aligned::{Aligned, padded};

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use rheobase_equations::ir::{Binary, Op, Program, Slot, Unary, Value};
+use rheobase_equations::ir::{Binary, Op, Program, Slot, Type, Unary, Value};
+use rheobase_equations::native::prepare::{SpikeAs, prepare};
 
 use crate::error::EmitError;
 use crate::guard::{Contraction, guarded};
@@ -12,20 +13,25 @@ use crate::literal;
 pub(crate) trait Memory {
     /// The expression that reads `slot`, and what it is called in the component's text.
     fn load(&self, slot: Slot) -> Result<(String, String), EmitError>;
-    /// The statement that writes the float expression `value` to `slot`.
-    fn store(&self, slot: Slot, value: &str) -> Result<String, EmitError>;
+    /// The statement that writes the expression `value`, of that type, to `slot`.
+    fn store(&self, slot: Slot, value: &str, ty: Type) -> Result<String, EmitError>;
 }
 
-/// All ops as `let` statements, then all stores.
+/// All ops as `let` statements, then all stores. What is stored to the spike output reaches
+/// [`Memory::store`] as `spike` says.
 pub(crate) fn emit(
     program: &Program,
+    spike: SpikeAs,
     contraction: Contraction,
     memory: &impl Memory,
 ) -> Result<String, EmitError> {
-    let guards = guarded_in_order(program, contraction)?;
+    check_order(program)?;
+    // The pass every runner starts from: gradient markers gone, spikes as truth values.
+    let program = &prepare(program, spike);
     let body = Body {
         program,
-        guards,
+        types: program.types(),
+        guards: guarded(program, contraction),
         named: named_constants(program),
         memory,
     };
@@ -34,34 +40,33 @@ pub(crate) fn emit(
         body.op(&mut text, index)?;
     }
     for store in &program.stores {
-        if body.program.ops.get(store.value.index()).is_none() {
-            return Err(EmitError::Order {
-                index: program.ops.len(),
-                operand: store.value.0,
-            });
-        }
         // A slot that keeps its value is not written.
         if program.ops[store.value.index()] != Op::Load(store.slot) {
             let value = body.operand(store.value, false)?;
-            line(&mut text, &memory.store(store.slot, &value)?);
+            let ty = body.types[store.value.index()];
+            line(&mut text, &memory.store(store.slot, &value, ty)?);
         }
     }
     Ok(text)
 }
 
-fn guarded_in_order(program: &Program, contraction: Contraction) -> Result<Vec<bool>, EmitError> {
+/// Every value is defined before it is used.
+fn check_order(program: &Program) -> Result<(), EmitError> {
+    let n = program.ops.len();
+    let mut wrong = None;
     for (index, op) in program.ops.iter().enumerate() {
-        let mut wrong = None;
         op.for_each_operand(|v| {
             if v.index() >= index {
-                wrong = Some(v.0);
+                wrong = wrong.or(Some((index, v.0)));
             }
         });
-        if let Some(operand) = wrong {
-            return Err(EmitError::Order { index, operand });
-        }
     }
-    Ok(guarded(program, contraction))
+    let stores = program.stores.iter().map(|s| s.value);
+    let undefined = stores.filter(|v| v.index() >= n).map(|v| (n, v.0)).next();
+    match wrong.or(undefined) {
+        Some((index, operand)) => Err(EmitError::Order { index, operand }),
+        None => Ok(()),
+    }
 }
 
 /// Constants that need a name. The others are written where they are used; but an operation on
@@ -71,8 +76,8 @@ fn named_constants(program: &Program) -> Vec<bool> {
     let mut named = vec![false; program.ops.len()];
     for op in &program.ops {
         match op {
-            // Beside a literal of the emitter's own.
-            Op::Binary(Binary::Shl | Binary::Shr, x, _) | Op::Heaviside { x, .. } => {
+            // The distance is always a literal.
+            Op::Binary(Binary::Shl | Binary::Shr, x, _) => {
                 named[x.index()] = true;
             }
             op => {
@@ -100,6 +105,7 @@ fn line(text: &mut String, statement: &str) {
 
 struct Body<'p, M> {
     program: &'p Program,
+    types: Vec<Type>,
     guards: Vec<bool>,
     named: Vec<bool>,
     memory: &'p M,
@@ -159,17 +165,10 @@ impl<M: Memory> Body<'_, M> {
                     operand(*c)?
                 )
             }
-            Op::Heaviside { x, strict, .. } => {
-                let sign = if *strict { ">" } else { ">=" };
-                format!(
-                    "select(0.0f, 1.0f, {} {sign} 0.0f)",
-                    self.operand(*x, true)?
-                )
-            }
-            Op::ExpDifference(_) => {
+            Op::ExpDifference(_) | Op::Heaviside { .. } => {
                 return Err(EmitError::Unexpanded {
                     index,
-                    op: "ExpDifference".to_owned(),
+                    op: format!("{op:?}"),
                 });
             }
             Op::Const(_) | Op::Bool(_) | Op::Int(_) | Op::Load(_) => self.constant(index)?,
@@ -184,13 +183,11 @@ impl<M: Memory> Body<'_, M> {
             Unary::Floor => format!("floor({a})"),
             Unary::Round => format!("round({a})"),
             Unary::Not => format!("!{a}"),
-            Unary::Detach => a.to_owned(),
             Unary::ToInt => format!("i32({a})"),
             Unary::ToFloat => format!("f32({a})"),
             Unary::ToBits => format!("bitcast<i32>({a})"),
             Unary::FromBits => format!("bitcast<f32>({a})"),
             Unary::Indicator => format!("select(0.0f, 1.0f, {a})"),
-            Unary::Fired => format!("{a} > 0.5f"),
             Unary::Exp
             | Unary::Expm1
             | Unary::Exprel
@@ -200,7 +197,9 @@ impl<M: Memory> Body<'_, M> {
             | Unary::Cos
             | Unary::Tanh
             | Unary::Erf
-            | Unary::Sigmoid => {
+            | Unary::Sigmoid
+            | Unary::Detach
+            | Unary::Fired => {
                 return Err(EmitError::Unexpanded {
                     index,
                     op: format!("{unary:?}"),

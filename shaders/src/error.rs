@@ -39,7 +39,7 @@ pub enum EmitError {
     /// The kernel has no place for this slot.
     #[error("the kernel cannot {access} {slot:?}")]
     Slot {
-        /// `read` or `write`.
+        /// What it was to do.
         access: &'static str,
         /// The slot.
         slot: Slot,

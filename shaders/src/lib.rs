@@ -25,4 +25,4 @@ pub use module::{
     UniformLayout, WORKGROUP_SIZE, workgroups,
 };
 pub use program::{ProgramModule, emit_program};
-pub use step::{StepShape, emit_step_program};
+pub use step::{StepShape, emit_step, emit_step_program};

@@ -1,6 +1,7 @@
 //! Any program as a kernel: adjoints, surrogates, tests.
 
-use rheobase_equations::ir::{Program, Slot};
+use rheobase_equations::ir::{Program, Slot, Type};
+use rheobase_equations::native::prepare::SpikeAs;
 
 use crate::body::{self, Memory};
 use crate::error::EmitError;
@@ -65,10 +66,8 @@ pub fn emit_program(
         n_places,
     };
     let body = format!("{name}_body");
-    let functions = format!(
-        "fn {body}(i: u32) {{\n{}}}\n",
-        body::emit(program, contraction, &memory)?
-    );
+    let statements = body::emit(program, SpikeAs::Float, contraction, &memory)?;
+    let functions = format!("fn {body}(i: u32) {{\n{statements}}}\n");
     let mut storage = Vec::new();
     if !reads.is_empty() {
         storage.push((Role::Sources, Access::Read, Element::F32, 0));
@@ -120,7 +119,13 @@ impl Memory for PlacedMemory<'_> {
         Ok((self.element(Role::Sources, place), format!("{slot:?}")))
     }
 
-    fn store(&self, slot: Slot, value: &str) -> Result<String, EmitError> {
+    fn store(&self, slot: Slot, value: &str, ty: Type) -> Result<String, EmitError> {
+        if ty != Type::Float {
+            return Err(EmitError::Slot {
+                access: "write a value that is no float to",
+                slot,
+            });
+        }
         let place = self.writes.iter().position(|&s| s == slot);
         let place = place.ok_or(EmitError::Slot {
             access: "write",

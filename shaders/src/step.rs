@@ -1,6 +1,9 @@
 //! One step of a population as a kernel.
 
-use rheobase_equations::ir::{Program, Slot};
+use rheobase_equations::ir::{Program, Slot, Type};
+use rheobase_equations::lower::Component;
+use rheobase_equations::native::prepare::SpikeAs;
+use rheobase_equations::real::Precision;
 
 use crate::body::{self, Memory};
 use crate::error::EmitError;
@@ -22,6 +25,41 @@ pub struct StepShape {
     pub n_normals: usize,
     /// Names of the real-valued outputs.
     pub outputs: Vec<String>,
+}
+
+impl StepShape {
+    /// The arrays of a component.
+    #[must_use]
+    pub fn of(component: &Component) -> Self {
+        let (n_uniforms, n_normals) = component.n_draws();
+        let model = &component.model;
+        Self {
+            states: component.states.iter().map(|s| s.name.clone()).collect(),
+            inputs: model.inputs.iter().map(|i| i.name.clone()).collect(),
+            n_derived: component.n_derived,
+            n_uniforms,
+            n_normals,
+            outputs: model.outputs.iter().map(|o| o.name.clone()).collect(),
+        }
+    }
+}
+
+/// The kernel that advances a population of `component` by one step, under the contract of
+/// `rheobase_equations::native::StepArgs`.
+///
+/// # Errors
+/// If the step holds something a shader cannot do, such as a constant beyond f32.
+pub fn emit_step(
+    component: &Component,
+    contraction: Contraction,
+) -> Result<ShaderModule, EmitError> {
+    let program = component.expanded_step(Precision::F32);
+    emit_step_program(
+        &component.model.name,
+        &program,
+        &StepShape::of(component),
+        contraction,
+    )
 }
 
 /// The kernel that advances a population with this step program (expanded for f32) by one step,
@@ -50,7 +88,7 @@ pub fn emit_step_program(
         },
     };
     let mut functions = String::from("fn step(i: u32) {\n");
-    functions.push_str(&body::emit(program, contraction, &memory)?);
+    functions.push_str(&body::emit(program, SpikeAs::Flag, contraction, &memory)?);
     if program.stored(Slot::Spike).is_none() {
         functions.push_str("    fired[i] = 0u;\n");
     }
@@ -170,11 +208,13 @@ impl Memory for StepMemory<'_> {
         })
     }
 
-    fn store(&self, slot: Slot, value: &str) -> Result<String, EmitError> {
+    fn store(&self, slot: Slot, value: &str, ty: Type) -> Result<String, EmitError> {
         let place = match slot {
             Slot::State(k) => Self::named(Role::States, &self.shape.states, k),
             Slot::Output(k) => Self::named(Role::Outputs, &self.shape.outputs, k),
-            Slot::Spike => return Ok(format!("fired[i] = select(0u, 1u, {value} > 0.5f);")),
+            Slot::Spike if ty == Type::Bool => {
+                return Ok(format!("fired[i] = select(0u, 1u, {value});"));
+            }
             _ => None,
         };
         let (place, name) = place.ok_or(EmitError::Slot {

@@ -262,3 +262,83 @@ fn malformed_programs_and_names_are_errors() {
         assert_eq!(error, Err(EmitError::Name(name.to_owned())));
     }
 }
+
+/// An op on earlier values, chosen by four numbers; total, so that every choice is a program.
+fn add_op(b: &mut Builder, floats: &mut Vec<Value>, flags: &mut Vec<Value>, choice: [u8; 4]) {
+    let [kind, x, y, z] = choice.map(usize::from);
+    let (x, y) = (floats[x % floats.len()], floats[y % floats.len()]);
+    let flag = flags[z % flags.len()];
+    let unary = [
+        Unary::Neg,
+        Unary::Abs,
+        Unary::Sqrt,
+        Unary::Floor,
+        Unary::Round,
+        Unary::Detach,
+    ];
+    let binary = [
+        Binary::Add,
+        Binary::Sub,
+        Binary::Mul,
+        Binary::Div,
+        Binary::Min,
+        Binary::Max,
+    ];
+    let v = match kind % 16 {
+        k @ 0..6 => b.unary(unary[k], x),
+        k @ 6..12 => b.binary(binary[k - 6], x, y),
+        12 => b.select(flag, x, y),
+        13 => b.push(Op::Heaviside {
+            x,
+            strict: z.is_multiple_of(2),
+            surrogate: SurrogateId(0),
+            arguments: vec![],
+        }),
+        14 => {
+            let i = b.unary(Unary::ToBits, x);
+            let distance = b.int(i64::try_from(z % 32).expect("small"));
+            let shifted = b.binary(Binary::Shr, i, distance);
+            b.unary(Unary::ToFloat, shifted)
+        }
+        _ => {
+            let compared = b.binary(Binary::Lt, x, y);
+            flags.push(b.binary(Binary::Or, compared, flag));
+            b.unary(Unary::Indicator, compared)
+        }
+    };
+    floats.push(v);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        cases: 256,
+        failure_persistence: Some(Box::new(
+            proptest::test_runner::FileFailurePersistence::WithSource("regressions")
+        )),
+        ..Default::default()
+    })]
+
+    /// Whatever the program, constants in any place: naga accepts the text.
+    #[test]
+    fn every_program_becomes_a_valid_module(
+        choices in proptest::collection::vec(proptest::prelude::any::<[u8; 4]>(), 1..60),
+        constants in proptest::collection::vec(-1e30_f32..1e30, 0..4),
+    ) {
+        let mut b = Builder::new();
+        let mut floats: Vec<Value> = (0..2).map(|k| b.load(Slot::Argument(k))).collect();
+        floats.extend(constants.iter().map(|&c| b.constant(f64::from(c))));
+        let mut flags = vec![b.boolean(true), b.boolean(false)];
+        for choice in choices {
+            add_op(&mut b, &mut floats, &mut flags, choice);
+        }
+        let outputs: Vec<Value> = floats.iter().rev().take(3).copied().collect();
+        match emit_program(&store_all(b, &outputs), "random", Contraction::Prevent) {
+            Ok(kernel) => validate(&kernel.module),
+            // Folding in f64 may leave f32.
+            Err(EmitError::Constant { value, .. }) => {
+                proptest::prop_assert!(value.abs() > 3e38 || value.is_nan());
+            }
+            Err(e) => proptest::prop_assert!(false, "{e}"),
+        }
+    }
+}

@@ -102,7 +102,15 @@ impl ConnectivityRule for FixedIndegree {
         if self.indegree == 0 || (self.multapses && n > 0) || self.indegree <= n {
             return Ok(());
         }
+<<<<<<< HEAD
         let advice = if self.multapses { "" } else { ", or allow multapses" };
+=======
+        let advice = if self.multapses {
+            ""
+        } else {
+            ", or allow multapses"
+        };
+>>>>>>> main
         Err(format!(
             "fixed_indegree asks for {} synapses from {n} sources; ask for fewer{advice}",
             self.indegree

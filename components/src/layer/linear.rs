@@ -89,17 +89,39 @@ struct Linear {
 
 fn make(arguments: &Arguments) -> Result<Arc<dyn LayerType>, ArgumentError> {
     let n = arguments.integer("out_features")?;
+<<<<<<< HEAD
     let n_out = usize::try_from(n).ok().filter(|_| (1..=MAX_FEATURES).contains(&n)).ok_or_else(
         || ArgumentError::new("out_features", format!("expected 1 to {MAX_FEATURES}, found {n}")),
     )?;
     Ok(Arc::new(Linear { n_out, bias: arguments.boolean("bias")? }))
+=======
+    let n_out = usize::try_from(n)
+        .ok()
+        .filter(|_| (1..=MAX_FEATURES).contains(&n))
+        .ok_or_else(|| {
+            ArgumentError::new(
+                "out_features",
+                format!("expected 1 to {MAX_FEATURES}, found {n}"),
+            )
+        })?;
+    Ok(Arc::new(Linear {
+        n_out,
+        bias: arguments.boolean("bias")?,
+    }))
+>>>>>>> main
 }
 
 impl LayerType for Linear {
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, String> {
         match input {
             &[n_in] if n_in > 0 => Ok(vec![self.n_out]),
+<<<<<<< HEAD
             _ => Err(format!("linear expects a vector, found the shape {input:?}; flatten it first")),
+=======
+            _ => Err(format!(
+                "linear expects a vector, found the shape {input:?}; flatten it first"
+            )),
+>>>>>>> main
         }
     }
 
@@ -109,8 +131,19 @@ impl LayerType for Linear {
         let bound = 1.0 / (n_in as f64).sqrt();
         let mut tensor = |name: &str, shape: Vec<usize>| {
             let n = shape.iter().product();
+<<<<<<< HEAD
             let values = (0..n).map(|_| bound * (2.0 * random.uniform() - 1.0)).collect();
             Tensor { name: name.to_owned(), shape, values }
+=======
+            let values = (0..n)
+                .map(|_| bound * (2.0 * random.uniform() - 1.0))
+                .collect();
+            Tensor {
+                name: name.to_owned(),
+                shape,
+                values,
+            }
+>>>>>>> main
         };
         let mut parameters = vec![tensor("weight", vec![self.n_out, n_in])];
         if self.bias {
@@ -130,7 +163,15 @@ impl LayerType for Linear {
 
 impl Linear {
     fn kernel<R>(&self, input: &[usize]) -> Kernel<R> {
+<<<<<<< HEAD
         Kernel { n_in: input.iter().product(), n_out: self.n_out, turned: Vec::new() }
+=======
+        Kernel {
+            n_in: input.iter().product(),
+            n_out: self.n_out,
+            turned: Vec::new(),
+        }
+>>>>>>> main
     }
 }
 
@@ -148,14 +189,26 @@ impl<R: Real> Layer<R> for Kernel<R> {
             match parameters.get(1) {
                 // A bias of −0 becomes 0: then adding a product of 0 never changes a sum.
                 Some(bias) => {
+<<<<<<< HEAD
                     row.iter_mut().zip(&bias.values).for_each(|(y, &b)| *y = b + R::ZERO);
+=======
+                    row.iter_mut()
+                        .zip(&bias.values)
+                        .for_each(|(y, &b)| *y = b + R::ZERO);
+>>>>>>> main
                 }
                 None => row.fill(R::ZERO),
             }
         }
         match input {
             LayerInput::Real { values, .. } => self.dense(weight, values, output),
+<<<<<<< HEAD
             LayerInput::Spikes { offsets, indices, .. } => {
+=======
+            LayerInput::Spikes {
+                offsets, indices, ..
+            } => {
+>>>>>>> main
                 self.gather(weight, offsets, indices, output);
             }
         }
@@ -170,6 +223,7 @@ impl<R: Real> Layer<R> for Kernel<R> {
         parameter_cotangents: &mut [Tensor<R>],
     ) {
         if let Some(dx) = input_cotangent {
+<<<<<<< HEAD
             let dy = Strided { values: output_cotangent, row_stride: self.n_out, column_stride: 1 };
             let rows = output_cotangent.len() / self.n_out;
             let size = Size { rows, depth: self.n_out, columns: self.n_in };
@@ -185,6 +239,42 @@ impl<R: Real> Layer<R> for Kernel<R> {
                 multiply_add(size, dy, values, &mut d_weight.values);
             }
             LayerInput::Spikes { offsets, indices, .. } => {
+=======
+            let dy = Strided {
+                values: output_cotangent,
+                row_stride: self.n_out,
+                column_stride: 1,
+            };
+            let rows = output_cotangent.len() / self.n_out;
+            let size = Size {
+                rows,
+                depth: self.n_out,
+                columns: self.n_in,
+            };
+            multiply_add(size, dy, &parameters[0].values, dx);
+        }
+        let Some((d_weight, d_bias)) = parameter_cotangents.split_first_mut() else {
+            return;
+        };
+        match input {
+            LayerInput::Real { values, .. } => {
+                let rows = output_cotangent.len() / self.n_out;
+                let dy = Strided {
+                    values: output_cotangent,
+                    row_stride: 1,
+                    column_stride: self.n_out,
+                };
+                let size = Size {
+                    rows: self.n_out,
+                    depth: rows,
+                    columns: self.n_in,
+                };
+                multiply_add(size, dy, values, &mut d_weight.values);
+            }
+            LayerInput::Spikes {
+                offsets, indices, ..
+            } => {
+>>>>>>> main
                 self.scatter(output_cotangent, offsets, indices, &mut d_weight.values);
             }
         }
@@ -204,8 +294,21 @@ impl<R: Real> Kernel<R> {
             return;
         }
         self.turn(weight);
+<<<<<<< HEAD
         let x = Strided { values, row_stride: self.n_in, column_stride: 1 };
         let size = Size { rows, depth: self.n_in, columns: self.n_out };
+=======
+        let x = Strided {
+            values,
+            row_stride: self.n_in,
+            column_stride: 1,
+        };
+        let size = Size {
+            rows,
+            depth: self.n_in,
+            columns: self.n_out,
+        };
+>>>>>>> main
         multiply_add(size, x, &self.turned, output);
     }
 
@@ -273,7 +376,14 @@ fn active<'a>(offsets: &[u32], indices: &'a [u32], row: usize) -> &'a [u32] {
 fn dot_products<R: Real>(weight: &[R], x: &[R], output: &mut [R]) {
     const OUTPUTS: usize = 8;
     let n_in = x.len();
+<<<<<<< HEAD
     for (ys, weights) in output.chunks_mut(OUTPUTS).zip(weight.chunks(OUTPUTS * n_in)) {
+=======
+    for (ys, weights) in output
+        .chunks_mut(OUTPUTS)
+        .zip(weight.chunks(OUTPUTS * n_in))
+    {
+>>>>>>> main
         let mut sums = [R::ZERO; OUTPUTS];
         sums[..ys.len()].copy_from_slice(ys);
         for (i, &x) in x.iter().enumerate() {
@@ -286,6 +396,7 @@ fn dot_products<R: Real>(weight: &[R], x: &[R], output: &mut [R]) {
 }
 
 #[cfg(test)]
+<<<<<<< HEAD
 mod tests {
     use proptest::prelude::*;
     use rheobase_engine::random::{Purpose, construction_stream};
@@ -456,3 +567,6 @@ mod tests {
         assert!(error.to_string().contains("expected 1 to"));
     }
 }
+=======
+mod tests;
+>>>>>>> main

@@ -1,37 +1,17 @@
 //! Random programs on the device against the scalar evaluator.
 
-use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use rheobase_engine::backend::gpu::{GpuDevice, ProgramKernel};
 use rheobase_equations::ir::{Binary, Builder, Op, Program, Slot, SurrogateId, Unary, Value};
 use rheobase_shaders::Contraction;
 
+use crate::random::Random;
 use crate::{device, scalar};
 
 const N: usize = 4096;
 const N_ARGUMENTS: u32 = 4;
 
-struct Random(Xoshiro256PlusPlus);
-
-impl Random {
-    fn new(seed: u64) -> Self {
-        Self(Xoshiro256PlusPlus::seed_from_u64(seed))
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        usize::try_from(self.0.next_u64() % n as u64).expect("small")
-    }
-
-    /// Magnitudes from 2⁻⁸ to 2⁸, both signs, all 23 bits of the fraction random.
-    fn float(&mut self) -> f32 {
-        let bits = self.0.next_u32();
-        let exponent = 127 - 8 + self.below(16);
-        f32::from_bits((bits & 0x807f_ffff) | u32::try_from(exponent << 23).expect("fits"))
-    }
-
-    fn pick(&mut self, values: &[Value]) -> Value {
-        values[self.below(values.len())]
-    }
+fn pick(random: &mut Random, values: &[Value]) -> Value {
+    values[random.below(values.len())]
 }
 
 /// Sums, products, comparisons, choices: everything but division and square root.
@@ -49,7 +29,7 @@ fn random_program(random: &mut Random, n_ops: usize) -> Program {
     for _ in 0..n_ops {
         // Recent values more often: long chains, where merging would show.
         let recent = floats.len().saturating_sub(4);
-        let (x, y) = (random.pick(&floats[recent..]), random.pick(&floats));
+        let (x, y) = (pick(random, &floats[recent..]), pick(random, &floats));
         let v = match random.below(14) {
             0..4 => b.add(x, y),
             4..6 => b.sub(x, y),
@@ -67,7 +47,7 @@ fn random_program(random: &mut Random, n_ops: usize) -> Program {
                 let comparison = [Binary::Lt, Binary::Le, Binary::Eq][random.below(3)];
                 let compared = b.binary(comparison, x, y);
                 flags.push(compared);
-                let c = random.pick(&flags);
+                let c = pick(random, &flags);
                 b.select(c, x, y)
             }
         };
@@ -277,4 +257,29 @@ fn division_and_square_root_keep_their_bound() {
         assert_eq!(found.compared, N);
         assert!(found.worst <= 4.0, "{name}: {} ε", found.worst);
     }
+}
+
+/// Devices may flush subnormal numbers to zero; nothing else may become of them.
+#[test]
+fn subnormal_products_are_kept_or_zero() {
+    let Some(device) = device() else { return };
+    let mut b = Builder::new();
+    let x = b.load(Slot::Argument(0));
+    let tiny = b.constant(f64::from(f32::MIN_POSITIVE));
+    let product = b.mul(x, tiny);
+    b.store(Slot::Output(0), product);
+    let kernel =
+        ProgramKernel::new(&device, &b.finish(), "tiny", Contraction::Prevent).expect("compiles");
+    let mut random = Random::new(17);
+    let x: Vec<f32> = (0..N).map(|_| random.float() / 256.0).collect();
+    let results = kernel.run(N, |_| &x).expect("runs");
+    let (mut kept, mut flushed) = (0, 0);
+    for (got, x) in results[0].1.iter().zip(&x) {
+        let expected = x * f32::MIN_POSITIVE;
+        assert!(expected.is_subnormal() || x.abs() >= 1.0);
+        kept += usize::from(got.to_bits() == expected.to_bits());
+        flushed += usize::from(expected.is_subnormal() && *got == 0.0);
+    }
+    println!("{kept} of {N} subnormal products kept, {flushed} flushed to zero");
+    assert_eq!(kept + flushed, N);
 }

@@ -111,7 +111,7 @@ fn named(node: &Node<'_>, name: &str) -> Result<Constant, Problem> {
                 .label("only numbers, units, `pi` and + - * / ^");
             Err(match words::alias(name) {
                 Some(ours) => problem.help(format!("write `{ours}`")),
-                None => problem.suggest(name, crate::unit::spellings()),
+                None => problem.suggest(name, crate::unit::spellings().filter(|u| u.len() > 1)),
             })
         }
     }

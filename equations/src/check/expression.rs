@@ -4,7 +4,7 @@ use super::names::{Meaning, small};
 use super::{Checker, Scope, Type, Typed, is_shown, line_of, shown};
 use crate::diagnostic::{Problem, Span};
 use crate::ir::{Binary, Op, Slot, Unary, Value};
-use crate::limits::{MAX_DRAWS, MAX_OPS};
+use crate::limits::MAX_DRAWS;
 use crate::surrogate;
 use crate::syntax::ast::{Expression, Name, Node, NodeKind, Prefix};
 use crate::syntax::words;
@@ -51,12 +51,8 @@ impl<'a> Checker<'a, '_> {
     /// Refuses constants that are not finite, and arenas that are too large.
     fn checked(&mut self, typed: Typed, node: usize) -> Option<Typed> {
         let span = self.nodes[node].span;
-        if self.builder.ops().len() > MAX_OPS {
-            self.is_full = true;
-            self.report(
-                Problem::new(span, "the component is too large")
-                    .label(format!("beyond {MAX_OPS} operations here")),
-            );
+        self.check_size(span);
+        if self.is_full {
             return None;
         }
         if let Some(c) = self.builder.as_constant(typed.value)

@@ -8,7 +8,7 @@ use crate::diagnostic::{Problem, Span};
 use crate::ir::Value;
 use crate::limits::{MAX_INPUTS, MAX_PARAMETERS, MAX_STATES};
 use crate::model;
-use crate::syntax::ast::{Expression, Input, Name, Parameter, UnitNote};
+use crate::syntax::ast::{Expression, Input, Name, NodeKind, Parameter, UnitNote};
 use crate::syntax::words;
 use crate::unit::lookup;
 
@@ -102,6 +102,18 @@ impl<'a> Checker<'a, '_> {
     }
 
     fn constant(&mut self, expression: Expression) -> Option<Constant> {
+        let other = self.nodes[expression.first..=expression.root].iter().find_map(|node| {
+            let NodeKind::Name(name) = node.kind else { return None };
+            self.names.get(name).filter(|_| lookup(name).is_none()).map(|_| (name, node.span))
+        });
+        if let Some((name, span)) = other {
+            self.report(
+                Problem::new(span, format!("a default cannot depend on `{name}`"))
+                    .label("only numbers, units, `pi` and + - * / ^")
+                    .help("define a subexpression below the parameters"),
+            );
+            return None;
+        }
         evaluate(self.nodes, expression)
             .map_err(|problem| self.report(problem))
             .ok()
@@ -131,15 +143,13 @@ impl<'a> Checker<'a, '_> {
         let (low, high) = (low.1.value, high.1.value);
         if !(low <= default.value && default.value <= high) {
             let span = self.nodes[parameter.default.root].span;
-            let name = parameter.name.text;
+            let (name, unit) = (parameter.name.text, &default.unit);
+            let (low, high) = (unit.from_base(low), unit.from_base(high));
+            let spelled = if unit.dimension.is_none() { "" } else { unit.name.as_str() };
+            let label = format!("expected a value in [{low}, {high}] {spelled}");
             self.report(
-                Problem::new(
-                    span,
-                    format!("the default of `{name}` is outside its bounds"),
-                )
-                .label(format!(
-                    "expected a value in [{low}, {high}], in base units"
-                )),
+                Problem::new(span, format!("the default of `{name}` is outside its bounds"))
+                    .label(label.trim_end()),
             );
             return None;
         }
@@ -290,7 +300,7 @@ fn taken_by_the_language(name: Name<'_>) -> Option<Problem> {
     let text = name.text;
     let what = if words::arity(text).is_some() {
         "a function"
-    } else if words::CONSTANTS.contains(&text) {
+    } else if words::CONSTANTS.contains(&text) || text == words::HIDDEN_STATE {
         "a quantity of the language"
     } else if text.len() > 1 && lookup(text).is_some() {
         "a unit"

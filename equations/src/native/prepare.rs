@@ -7,7 +7,7 @@ use crate::ir::{Binary, Builder, Op, Program, Slot, Type, Unary, Value};
 
 /// What a store to [`Slot::Spike`] holds afterwards.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum SpikeAs {
+pub enum SpikeAs {
     /// A truth value, for runners that list the neurons that fired.
     Flag,
     /// 1 or 0, as in the program.
@@ -15,7 +15,9 @@ pub(crate) enum SpikeAs {
 }
 
 /// `program` (expanded) with cheaper ops and the same results.
-pub(crate) fn prepare(program: &Program, spike: SpikeAs) -> Program {
+///
+/// Every runner starts from it, so that all take the same comparisons.
+pub fn prepare(program: &Program, spike: SpikeAs) -> Program {
     let mut b = Builder::new();
     let mut renamed: Vec<Value> = Vec::with_capacity(program.ops.len());
     for op in &program.ops {

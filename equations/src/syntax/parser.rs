@@ -97,6 +97,12 @@ impl<'a, 's> Parser<'a, 's> {
         if self.blocks.is_empty() {
             return self.statement_without_component();
         }
+        if self.has_bad_token() {
+            if let Some(block) = self.blocks.last_mut() {
+                block.is_incomplete = true;
+            }
+            return Err(Failed);
+        }
         let parsed = self.statement().and_then(|statements| {
             self.end_of_statement("an operator or the end of the line")?;
             Ok(statements)
@@ -116,6 +122,12 @@ impl<'a, 's> Parser<'a, 's> {
                 Err(failed)
             }
         }
+    }
+
+    /// Whether the lexer reported something in this statement: one error is enough.
+    fn has_bad_token(&self) -> bool {
+        let rest = self.tokens[self.at..].iter();
+        rest.take_while(|t| t.kind != Kind::Newline).any(|t| t.kind == Kind::Bad)
     }
 
     /// Reported once: the statements that follow get a component without a name.

@@ -80,12 +80,15 @@ impl<'a> Parser<'a, '_> {
                 name.span,
                 format!("parameter `{}` has no default", name.text),
             )
-            .label("expected `= VALUE UNIT` after the name")
-            .help(format!(
-                "write `parameter {} = 1 mV`: the default carries the unit",
+            .label("expected `= VALUE UNIT` after the name");
+            let unit = match self.peek_word(1) {
+                "" => "mV",
+                written => written,
+            };
+            return self.fail(problem.help(format!(
+                "write `parameter {} = 1 {unit}`: the default carries the unit",
                 name.text
-            ));
-            return self.fail(problem);
+            )));
         }
         self.expect(Kind::Assign)?;
         let default = self.expression()?;
@@ -441,13 +444,24 @@ impl<'a> Parser<'a, '_> {
                 self.advance();
                 std::mem::replace(&mut spike.detached, true)
             }
-            _ => return self.expected("`reset`, `refractory`, `surrogate` or `detached`"),
+            other => return self.unknown_clause(other),
         };
         if !repeated {
             return Ok(());
         }
         let text = word.of(self.text);
         self.fail(Problem::new(word, format!("`{text}` is given twice")).label("the second one"))
+    }
+
+    fn unknown_clause<T>(&mut self, word: &'a str) -> Parsed<T> {
+        const EXPECTED: &str = "`reset`, `refractory`, `surrogate` or `detached`";
+        if word.is_empty() {
+            return self.expected(EXPECTED);
+        }
+        let problem = Problem::new(self.token().span, format!("`{word}` is no clause of `spike`"))
+            .label(format!("expected {EXPECTED}"))
+            .suggest(word, words::CLAUSES.iter().copied());
+        self.fail(problem)
     }
 
     fn surrogate(&mut self) -> Parsed<Surrogate<'a>> {

@@ -24,6 +24,9 @@ const CONTEXTUAL: &[&str] = &["in", "learnable", "per", "before", "after", "down
 /// Constants and quantities of the step.
 pub(crate) const CONSTANTS: &[&str] = &["pi", "dt", "t"];
 
+/// State that a refractory time adds to a component.
+pub(crate) const HIDDEN_STATE: &str = "refractory_steps";
+
 /// Functions, with the number of their arguments.
 pub(crate) const FUNCTIONS: &[(&str, usize)] = &[
     ("select", 3),
@@ -75,6 +78,9 @@ const ALIASES: &[(&str, &str)] = &[
     ("ceil", "-floor(-x)"),
     ("log10", "ln(x)/ln(10)"),
     ("second", "s"),
+    ("sec", "s"),
+    ("msec", "ms"),
+    ("usec", "us"),
     ("msecond", "ms"),
     ("volt", "V"),
     ("mvolt", "mV"),

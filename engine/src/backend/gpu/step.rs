@@ -1,7 +1,9 @@
 //! One step of a population on a device.
 
 use rheobase_equations::ir::Program;
+use rheobase_equations::lower::Component;
 use rheobase_equations::native::{Derived, StepArgs};
+use rheobase_equations::real::Precision;
 use rheobase_shaders::{
     Contraction, Place, Role, ShaderModule, StepShape, Uniform, emit_step_program,
 };
@@ -20,6 +22,16 @@ pub struct StepKernel {
 }
 
 impl StepKernel {
+    /// Compiles the step of `component`, for the CPU kernel's bits.
+    ///
+    /// # Errors
+    /// If the step cannot become a shader, or the device rejects it.
+    pub fn new(device: &GpuDevice, component: &Component) -> Result<Self, GpuError> {
+        let (program, shape) =
+            (component.expanded_step(Precision::F32), StepShape::of(component));
+        Self::from_program(device, &component.model.name, &program, shape, Contraction::Prevent)
+    }
+
     /// Compiles a step program that is expanded for f32.
     ///
     /// # Errors
