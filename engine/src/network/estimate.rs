@@ -108,10 +108,17 @@ impl Plan {
     /// Expected memory on `threads` threads: every thread has row tables of its own.
     #[must_use]
     pub fn estimate_for(&self, threads: usize) -> MemoryEstimate {
-        let mut estimate =
-            MemoryEstimate { neurons: 0, synapses: 0.0, bytes: 0.0, parts: Vec::new() };
+        let mut estimate = MemoryEstimate {
+            neurons: 0,
+            synapses: 0.0,
+            bytes: 0.0,
+            parts: Vec::new(),
+        };
         let mut add = |name: &str, bytes: f64| {
-            estimate.parts.push(MemoryPart { name: name.to_owned(), bytes });
+            estimate.parts.push(MemoryPart {
+                name: name.to_owned(),
+                bytes,
+            });
         };
         for node in &self.nodes {
             match &node.kind {
@@ -138,8 +145,10 @@ impl Plan {
             let (name, bytes) = self.recording_bytes(monitor);
             add(&name, bytes);
         }
-        let populations =
-            self.nodes.iter().filter(|n| matches!(n.kind, NodeKind::Population(_)));
+        let populations = self
+            .nodes
+            .iter()
+            .filter(|n| matches!(n.kind, NodeKind::Population(_)));
         estimate.neurons = populations.map(|n| (n.size() * self.batch) as u64).sum();
         estimate.synapses = synapses;
         estimate.bytes = estimate.parts.iter().map(|p| p.bytes).sum();
@@ -190,9 +199,16 @@ impl Plan {
 
     fn synapse_bytes(&self, s: &Synapses, sides: Sides, n: f64, threads: usize) -> f64 {
         let fixed = s.rule.fixes_weights();
-        let weights =
-            if s.weight.constant().is_some() && !fixed { 0.0 } else { self.real_bytes() };
-        let delays = if fixed { 1.0 } else { delay_levels(&s.delay, self.dt_ms) };
+        let weights = if s.weight.constant().is_some() && !fixed {
+            0.0
+        } else {
+            self.real_bytes()
+        };
+        let delays = if fixed {
+            1.0
+        } else {
+            delay_levels(&s.delay, self.dt_ms)
+        };
         let tables = f64::from(sides.n_source) * delays.min(n.max(1.0)) * 8.0;
         n * (4.0 + weights) + tables * float(threads)
     }
@@ -200,9 +216,14 @@ impl Plan {
     /// Parameters of the layer an edge leads to, if it leads to one.
     fn layer_parameters(&self, edge: &Edge, add: &mut impl FnMut(&str, f64)) {
         let target = &self.nodes[edge.target];
-        let NodeKind::Layer(layer) = &target.kind else { return };
+        let NodeKind::Layer(layer) = &target.kind else {
+            return;
+        };
         let n = layer.parameter_count(&self.nodes[edge.source].shape);
-        add(&format!("{} (parameters)", target.name), float(n) * self.real_bytes());
+        add(
+            &format!("{} (parameters)", target.name),
+            float(n) * self.real_bytes(),
+        );
     }
 
     fn recording_bytes(&self, monitor: &Monitor) -> (String, f64) {
@@ -215,11 +236,19 @@ impl Plan {
                 let spikes = float(node.size() * self.batch) * seconds * ASSUMED_RATE_HZ;
                 (format!("{} (spikes)", node.name), spikes * SPIKE_BYTES)
             }
-            Monitor::State { node, states, neurons, every_steps } => {
+            Monitor::State {
+                node,
+                states,
+                neurons,
+                every_steps,
+            } => {
                 #[allow(clippy::cast_precision_loss, reason = "an estimate")]
                 let rows = steps / (*every_steps).max(1) as f64;
                 let columns = float(states.len() * neurons.len() * self.batch);
-                (format!("{} (state)", self.nodes[*node].name), rows * columns * 8.0)
+                (
+                    format!("{} (state)", self.nodes[*node].name),
+                    rows * columns * 8.0,
+                )
             }
         }
     }
@@ -227,7 +256,9 @@ impl Plan {
 
 /// About how many different delays, in steps, a projection has.
 fn delay_levels(delay: &Value, dt_ms: f64) -> f64 {
-    let Value::Drawn(distribution) = delay else { return 1.0 };
+    let Value::Drawn(distribution) = delay else {
+        return 1.0;
+    };
     let (low, high) = support(delay);
     let (low, high) = match distribution.shape {
         Shape::Normal { mean, sd } => (low.max(mean - 4.0 * sd), high.min(mean + 4.0 * sd)),

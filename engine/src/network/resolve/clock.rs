@@ -1,7 +1,7 @@
 //! Step, duration, seed, precision and batch of a run.
 
 use rheobase_equations::real::Precision;
-use rheobase_equations::unit;
+use rheobase_equations::unit::{Dimension, Unit};
 use serde_json::Value as Json;
 
 use super::Overrides;
@@ -60,14 +60,12 @@ impl Clock {
 
 /// A time in ms; `None` after reporting what is wrong with it.
 pub(super) fn read_time_at(text: &str, path: &Path, errors: &mut Errors) -> Option<f64> {
-    let ms = match unit::parse_unit("ms") {
-        Ok(ms) => ms,
-        Err(e) => {
-            errors.push(ErrorKind::Value, path, e.to_string());
-            return None;
-        }
-    };
-    read_quantity(&Json::from(text), &ms, path, errors)
+    read_quantity(
+        &Json::from(text),
+        &Unit::base(Dimension::TIME),
+        path,
+        errors,
+    )
 }
 
 fn read_time(text: &str, entry: &str, errors: &mut Errors) -> Option<f64> {

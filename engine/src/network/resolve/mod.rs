@@ -163,7 +163,10 @@ impl Resolver<'_> {
         match &self.nodes[node].kind {
             NodeKind::Population(p) => {
                 let inputs = &p.neuron.ports().inputs;
-                inputs.iter().map(|q| (q.name.clone(), q.unit.clone())).collect()
+                inputs
+                    .iter()
+                    .map(|q| (q.name.clone(), q.unit.clone()))
+                    .collect()
             }
             NodeKind::Layer(_) => vec![(LAYER_PORT.to_owned(), Unit::one())],
             NodeKind::Source(_) | NodeKind::Input(_) => Vec::new(),
@@ -190,7 +193,11 @@ impl Resolver<'_> {
         match index {
             Ok(i) => Some((i, ports[i].1.clone())),
             Err(message) => {
-                let path = if port.is_some() { path.key("port") } else { path.clone() };
+                let path = if port.is_some() {
+                    path.key("port")
+                } else {
+                    path.clone()
+                };
                 self.error(ErrorKind::Wiring, &path, message)
             }
         }
@@ -202,7 +209,7 @@ impl Resolver<'_> {
                 None => Emission::Spikes,
                 Some(k) => {
                     let unit = p.neuron.ports().outputs[k].unit.clone();
-                    Emission::Real((!unit.is_one()).then_some(unit))
+                    Emission::Real((!unit.dimension.is_none()).then_some(unit))
                 }
             },
             NodeKind::Source(_) | NodeKind::Input(InputKind::Spikes) => Emission::Spikes,
