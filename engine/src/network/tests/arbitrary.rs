@@ -4,14 +4,14 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::fakes::registry;
-use crate::network::{Network, Overrides};
+use crate::network::Network;
 
 /// Resolves whatever could be read.
 fn drive(read: Result<Network, crate::network::NetworkErrors>) {
     match read {
         Ok(network) => {
-            if let Ok(plan) = network.resolve(&registry(), &Overrides::default()) {
-                assert!(plan.estimate().bytes >= 0.0);
+            if let Ok(plan) = network.resolve(&registry()) {
+                assert!(plan.estimate().synapses.is_finite());
             }
             let json = network.to_json().unwrap();
             assert_eq!(Network::from_json(&json, "").unwrap(), network);

@@ -5,7 +5,7 @@ use std::path::Path as FilePath;
 use rheobase_equations::model::Integrator;
 
 use super::fakes::registry;
-use crate::network::{Network, Overrides, json_schema};
+use crate::network::{Network, json_schema};
 use crate::plan::{EdgeKind, Monitor, NodeKind, Plan};
 use crate::value::{Distribution, Shape, Value};
 
@@ -18,7 +18,7 @@ fn read(name: &str) -> Network {
 
 fn plan(name: &str) -> Plan {
     read(name)
-        .resolve(&registry(), &Overrides::default())
+        .resolve(&registry())
         .unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::fakes::registry;
-use crate::network::{ErrorKind, Network, Overrides};
+use crate::network::{ErrorKind, Network};
 
 /// A folder of its own for each test, removed at the end.
 struct Folder(PathBuf);
@@ -42,12 +42,9 @@ fn components_are_found_beside_the_network() {
     folder.write("models/leak.rheo", LEAK);
     let toml = folder.write("net.toml", NETWORK);
     let mut network = Network::from_path(&toml).unwrap();
-    assert!(network.resolve(&registry(), &Overrides::default()).is_ok());
+    assert!(network.resolve(&registry()).is_ok());
     network.set("populations.L.size", "4").unwrap();
-    assert!(
-        network.resolve(&registry(), &Overrides::default()).is_ok(),
-        "the folder is kept"
-    );
+    assert!(network.resolve(&registry()).is_ok(), "the folder is kept");
     let json = folder.write("net.json", &network.to_json().unwrap());
     assert_eq!(Network::from_path(&json).unwrap(), network);
 }
@@ -58,10 +55,7 @@ fn errors_name_the_file() {
     let text = LEAK.replace("10 ms", "10 mss");
     let file = folder.write("models/leak.rheo", &text);
     let network = Network::from_path(&folder.write("net.toml", NETWORK)).unwrap();
-    let errors = network
-        .resolve(&registry(), &Overrides::default())
-        .map(drop)
-        .unwrap_err();
+    let errors = network.resolve(&registry()).map(drop).unwrap_err();
     assert_eq!(errors.as_slice()[0].kind, ErrorKind::Model);
     let shown = errors.to_string();
     assert!(
@@ -93,10 +87,7 @@ fn files_that_cannot_be_read() {
     assert!(error.contains("cannot read"), "{error}");
     folder.write("models/leak.rheo", &" ".repeat((1 << 20) + 1));
     let network = Network::from_path(&folder.write("net.toml", NETWORK)).unwrap();
-    let error = network
-        .resolve(&registry(), &Overrides::default())
-        .map(drop)
-        .unwrap_err();
+    let error = network.resolve(&registry()).map(drop).unwrap_err();
     assert!(
         error
             .to_string()

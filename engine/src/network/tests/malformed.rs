@@ -1,7 +1,7 @@
 //! What is wrong is said in one clear message, with its place: a contract, word for word.
 
 use super::fakes::registry;
-use crate::network::{ErrorKind, Network, NetworkErrors, Overrides};
+use crate::network::{ErrorKind, Network, NetworkErrors};
 use crate::plan::Plan;
 
 /// Two populations on a cycle, a source, a drive, a layer between an input and a population.
@@ -82,7 +82,7 @@ neurons = [0, 1]
 "#;
 
 fn plan(text: &str) -> Result<Plan, NetworkErrors> {
-    Network::from_toml(text, "bad.toml")?.resolve(&registry(), &Overrides::default())
+    Network::from_toml(text, "bad.toml")?.resolve(&registry())
 }
 
 /// The good network with the first `old` replaced by `new`; `old` must be there.
@@ -698,46 +698,28 @@ fn long_lists_of_errors_are_cut() {
 }
 
 #[test]
-fn overrides_are_checked_like_entries() {
-    let network = Network::from_toml(GOOD, "").unwrap();
-    let resolve = |overrides: Overrides| {
-        network
-            .resolve(&registry(), &overrides)
-            .map(drop)
-            .unwrap_err()
+fn a_description_changed_by_a_program_is_checked_again() {
+    let mut network = Network::from_toml(GOOD, "").unwrap();
+    let errors = |network: &Network| {
+        let errors = network.resolve(&registry()).map(drop).unwrap_err();
+        errors
             .to_string()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned()
     };
-    let of = |text: &str| Some(text.to_owned());
+    network.batch = 0;
     assert_eq!(
-        resolve(Overrides {
-            dt: of("0"),
-            ..Overrides::default()
-        }),
-        "dt: 0 is not above 0"
-    );
-    assert_eq!(
-        resolve(Overrides {
-            duration: of("1 pA"),
-            ..Overrides::default()
-        }),
-        "duration: expected a quantity in ms, found \"1 pA\""
-    );
-    assert_eq!(
-        resolve(Overrides {
-            batch: Some(0),
-            ..Overrides::default()
-        }),
+        errors(&network),
         "batch: 0 copies of the network hold nothing; 1 is the smallest batch"
     );
+    network.batch = 1 << 31;
     assert_eq!(
-        resolve(Overrides {
-            batch: Some(1 << 31),
-            ..Overrides::default()
-        })
-        .lines()
-        .next(),
-        Some(
-            "populations.E.size: 80 elements times a batch of 2147483648 are more than 4294967295"
-        )
+        errors(&network),
+        "populations.E.size: 80 elements times a batch of 2147483648 are more than 4294967295"
     );
+    network.batch = 1;
+    network.dt = "0".to_owned();
+    assert_eq!(errors(&network), "dt: 0 is not above 0");
 }

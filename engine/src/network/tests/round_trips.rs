@@ -6,9 +6,7 @@ use serde_json::json;
 
 use super::fakes::registry;
 use crate::network::values::{exponential, lognormal, normal, uniform};
-use crate::network::{
-    Edge, Input, Layer, Monitor, Network, Overrides, Population, Projection, Stimulus,
-};
+use crate::network::{Edge, Input, Layer, Monitor, Network, Population, Projection, Stimulus};
 
 const TOML: &str = r#"
 name = "all of it"
@@ -205,7 +203,7 @@ fn order_survives() {
     for n in [&network, &again, &once_more] {
         assert_eq!(n.populations.keys().collect::<Vec<_>>(), names);
     }
-    let plan = network.resolve(&registry(), &Overrides::default()).unwrap();
+    let plan = network.resolve(&registry()).unwrap();
     let planned: Vec<_> = plan.nodes.iter().map(|n| n.name.as_str()).collect();
     assert_eq!(planned, names);
 }
@@ -213,7 +211,7 @@ fn order_survives() {
 #[test]
 fn everything_in_it_resolves() {
     let plan = built()
-        .resolve(&registry(), &Overrides::default())
+        .resolve(&registry())
         .unwrap_or_else(|e| panic!("{e}"));
     let nodes: Vec<_> = plan
         .nodes
@@ -241,19 +239,4 @@ fn everything_in_it_resolves() {
             "edges[2].delay: 0.3 ms is rounded to 1 steps",
         ]
     );
-}
-
-#[test]
-fn runs_change_what_the_command_line_says() {
-    let overrides = Overrides {
-        seed: Some(9),
-        dt: Some("0.25 ms".to_owned()),
-        duration: Some("1 s".to_owned()),
-        discard: Some("0.5 s".to_owned()),
-        precision: Some(Precision::F32),
-        batch: Some(2),
-    };
-    let plan = built().resolve(&registry(), &overrides).unwrap();
-    assert_eq!((plan.seed, plan.steps, plan.discard_steps), (9, 4000, 2000));
-    assert_eq!((plan.precision, plan.batch), (Precision::F32, 2));
 }

@@ -1,7 +1,7 @@
 //! Changing entries by path.
 
 use super::fakes::registry;
-use crate::network::{Network, Overrides};
+use crate::network::Network;
 
 const TEXT: &str = r#"
 [models]
@@ -110,10 +110,7 @@ fn setting_equals_writing() {
         set.set(path, value)
             .unwrap_or_else(|e| panic!("{path}: {e}"));
         assert_eq!(set, written(old, new), "{path} = {value}");
-        assert!(
-            set.resolve(&registry(), &Overrides::default()).is_ok(),
-            "{path} = {value}"
-        );
+        assert!(set.resolve(&registry()).is_ok(), "{path} = {value}");
     }
 }
 
