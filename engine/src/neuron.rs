@@ -63,7 +63,13 @@ impl EquationNeuron {
         let ports = ports(&component);
         let prologue = expand(&component.prologue, Precision::F64);
         let initial = expand(&component.initial, Precision::F64);
-        Self { component, ports, native, prologue, initial }
+        Self {
+            component,
+            ports,
+            native,
+            prologue,
+            initial,
+        }
     }
 
     /// A neuron type from what `neuron!` made.
@@ -110,8 +116,16 @@ fn ports(component: &Component) -> NeuronPorts {
                 port(&s.name, doc, &s.unit, value)
             })
             .collect(),
-        inputs: model.inputs.iter().map(|i| port(&i.name, &i.doc, &i.unit, 0.0)).collect(),
-        outputs: model.outputs.iter().map(|o| port(&o.name, "", &o.unit, 0.0)).collect(),
+        inputs: model
+            .inputs
+            .iter()
+            .map(|i| port(&i.name, &i.doc, &i.unit, 0.0))
+            .collect(),
+        outputs: model
+            .outputs
+            .iter()
+            .map(|o| port(&o.name, "", &o.unit, 0.0))
+            .collect(),
         n_uniforms,
         n_normals,
     }
