@@ -36,6 +36,7 @@ use crate::native::prepare::{SpikeAs, prepare};
 use crate::native::{Derived, LANES, Level, StepArgs};
 use crate::real::Real;
 
+pub(crate) use engine::Interpreted;
 use engine::{Binding, Engine, Firing};
 use plan::Access;
 use table::Window;

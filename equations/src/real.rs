@@ -35,6 +35,7 @@ pub trait Real:
     + MulAssign
     + bytemuck::Pod
     + crate::native::Lane
+    + crate::block::Interpreted
 {
     /// Which of the two.
     const PRECISION: Precision;

@@ -10,7 +10,7 @@ use crate::real::Real;
 
 /// Bytes of one window: large enough that choosing an instruction costs little beside running it,
 /// small enough that a dozen windows stay in the first-level cache.
-const WINDOW_BYTES: usize = 2048;
+const WINDOW_BYTES: usize = 4096;
 
 /// What a slot is bound to in one run.
 pub(super) enum Binding<'a, R> {
@@ -138,14 +138,35 @@ impl<R: Real> Engine<R> {
             firing,
             cleared: first_cleared..first_cleared + n_cleared,
         };
-        run(self.level, Interpret(&mut interpreter));
+        R::interpret(self.level, &mut interpreter);
         self.rests = recycle(rests);
         self.table = recycle(table);
     }
 }
 
+/// The types the interpreter exists for. Implemented for each by itself, so that the interpreter is
+/// compiled here, once, and not again in every crate that uses it.
+#[allow(unreachable_pub, reason = "supertrait of a public trait, sealed by its private module")]
+pub trait Interpreted: Sized {
+    #[doc(hidden)]
+    fn interpret(level: Level, interpreter: &mut Interpreter<'_, '_, Self>);
+}
+
+impl Interpreted for f32 {
+    fn interpret(level: Level, interpreter: &mut Interpreter<'_, '_, Self>) {
+        run(level, Interpret(interpreter));
+    }
+}
+
+impl Interpreted for f64 {
+    fn interpret(level: Level, interpreter: &mut Interpreter<'_, '_, Self>) {
+        run(level, Interpret(interpreter));
+    }
+}
+
 /// One run of a plan.
-struct Interpreter<'r, 'a, R> {
+#[allow(unreachable_pub, reason = "named by a supertrait of a public trait")]
+pub struct Interpreter<'r, 'a, R> {
     plan: &'r Plan,
     scalars: &'r [R],
     rests: &'r mut Vec<Window<'a, R>>,

@@ -3,7 +3,7 @@
 //! Every loop is over a block of known length whose arrays are separate parameters, so that LLVM
 //! makes packed code of it; shapes of operands are chosen outside of the loop.
 
-use super::code::{Code, Instruction, shapes::*};
+use super::code::{Code, Instruction, MAX_ARGS, Shape, shapes::*};
 use super::table::Window;
 use crate::native::{Block, Isa, LANES, select};
 use crate::real::Real;
@@ -98,13 +98,14 @@ loops! {
     map2, lanes2: A a, B b;
     map3, lanes3: A a, B b, C c;
     map4, lanes4: A a, B b, C c, E e;
+    map6, lanes6: A a, B b, C c, E e, F g, G h;
 }
 
 /// The operands of an instruction.
 struct Operands<'t, 'w, R> {
     table: &'t [Window<'w, R>],
     scalars: &'t [R],
-    sources: [u32; 4],
+    sources: [u32; MAX_ARGS],
     k: usize,
 }
 
@@ -207,7 +208,13 @@ fn compute<R: Real, I: Isa>(
         Code::MulAdd => product(shape, out, from, |x, y, z| x * y + z),
         Code::MulSub => product(shape, out, from, |x, y, z| x * y - z),
         Code::SubMul => product(shape, out, from, |x, y, z| z - x * y),
-        Code::MulMulAdd => products(shape, out, from, |w, x, y, z| w * x + y * z),
+        Code::Linear2 => linear::<R, 2, false>(shape == LINEAR2D, out, from),
+        Code::Linear3 => linear::<R, 3, false>(shape == LINEAR3D, out, from),
+        Code::Linear4 => linear::<R, 4, false>(shape == LINEAR4D, out, from),
+        Code::Linear2C => linear::<R, 2, true>(shape == LINEAR2CD, out, from),
+        Code::Linear3C => linear::<R, 3, true>(shape == LINEAR3CD, out, from),
+        Code::Linear4C => linear::<R, 4, true>(shape == LINEAR4CD, out, from),
+        Code::Countdown => countdown(shape, out, from),
         Code::Select => choice(shape, out, from, |w, x, y| select(w.lane_is_set(), x, y)),
         Code::SelectLt => compared_choice(shape, out, from, |w, x, y, z| select(w < x, y, z)),
         Code::SelectLe => compared_choice(shape, out, from, |w, x, y, z| select(w <= x, y, z)),
@@ -236,7 +243,7 @@ type From<'f, 't, 'w, R> = &'f Operands<'t, 'w, R>;
 /// Commutative, two operands.
 #[inline(always)]
 fn sum<R: Real>(
-    shape: u8,
+    shape: Shape,
     out: Out<'_, R>,
     from: From<'_, '_, '_, R>,
     f: impl Fn(R, R) -> R + Copy,
@@ -248,7 +255,7 @@ fn sum<R: Real>(
 
 #[inline(always)]
 fn difference<R: Real>(
-    shape: u8,
+    shape: Shape,
     out: Out<'_, R>,
     from: From<'_, '_, '_, R>,
     f: impl Fn(R, R) -> R + Copy,
@@ -261,7 +268,7 @@ fn difference<R: Real>(
 
 #[inline(always)]
 fn comparison<R: Real>(
-    shape: u8,
+    shape: Shape,
     out: Out<'_, R>,
     from: From<'_, '_, '_, R>,
     f: impl Fn(R, R) -> R + Copy,
@@ -271,7 +278,7 @@ fn comparison<R: Real>(
 
 #[inline(always)]
 fn integer<R: Real>(
-    shape: u8,
+    shape: Shape,
     out: Out<'_, R>,
     from: From<'_, '_, '_, R>,
     f: impl Fn(R, R) -> R + Copy,
@@ -281,7 +288,7 @@ fn integer<R: Real>(
 
 #[inline(always)]
 fn product<R: Real>(
-    shape: u8,
+    shape: Shape,
     out: Out<'_, R>,
     from: From<'_, '_, '_, R>,
     f: impl Fn(R, R, R) -> R + Copy,
@@ -293,21 +300,66 @@ fn product<R: Real>(
     }
 }
 
+/// x₀·s₀ + x₁·s₁ + … (+ c), from the left; the first window may be the destination.
 #[inline(always)]
-fn products<R: Real>(
-    shape: u8,
+fn linear<R: Real, const N: usize, const C: bool>(
+    in_place: bool,
     out: Out<'_, R>,
     from: From<'_, '_, '_, R>,
-    f: impl Fn(R, R, R, R) -> R + Copy,
 ) {
-    by_shape! { shape, out, from, f; map4;
-        VSVS = V 0 S 1 V 2 S 3; DSVS = D 0 S 1 V 2 S 3; VVVV = V 0 V 1 V 2 V 3;
+    let factors: [R; N] = std::array::from_fn(|i| from.s(2 * i + 1).0);
+    let constant = if C { from.s(2 * N).0 } else { R::ZERO };
+    let [x1, x2, x3] = std::array::from_fn(|i| if i + 1 < N { from.v(2 * i + 2) } else { V(&[]) });
+    if in_place {
+        for k in 0..out.len() {
+            linear_block::<R, _, N, C>(&mut out[k], D, [x1, x2, x3], k, factors, constant);
+        }
+    } else {
+        let x0 = from.v(0);
+        for k in 0..out.len() {
+            let first = x0.block(k);
+            linear_block::<R, _, N, C>(&mut out[k], first, [x1, x2, x3], k, factors, constant);
+        }
+    }
+}
+
+#[inline(always)]
+fn linear_block<R: Real, A: Lanes<R>, const N: usize, const C: bool>(
+    out: &mut Block<R>,
+    x0: A,
+    rest: [V<'_, R>; 3],
+    k: usize,
+    factors: [R; N],
+    constant: R,
+) {
+    let finish = |sum: R| if C { sum + constant } else { sum };
+    let f = |i: usize| factors[i];
+    match N {
+        2 => lanes2(out, x0, rest[0].block(k), |a, b| finish(a * f(0) + b * f(1))),
+        3 => lanes3(out, x0, rest[0].block(k), rest[1].block(k), |a, b, c| {
+            finish(a * f(0) + b * f(1) + c * f(2))
+        }),
+        _ => lanes4(out, x0, rest[0].block(k), rest[1].block(k), rest[2].block(k), |a, b, c, e| {
+            finish(a * f(0) + b * f(1) + c * f(2) + e * f(3))
+        }),
+    }
+}
+
+#[inline(always)]
+fn countdown<R: Real>(shape: Shape, out: Out<'_, R>, from: From<'_, '_, '_, R>) {
+    let f = |u: R, v: R, w: R, x: R, y: R, z: R| {
+        select(u.lane_is_set(), v, select(w.lane_is_set(), x - y, z))
+    };
+    by_shape! { shape, out, from, f; map6;
+        COUNT_S = V 0 S 1 V 2 V 3 S 4 S 5; COUNT_SD = V 0 S 1 V 2 D 3 S 4 S 5;
+        COUNT_V = V 0 V 1 V 2 V 3 S 4 S 5; COUNT_VD = V 0 V 1 V 2 D 3 S 4 S 5;
+        COUNT_VVV = V 0 V 1 V 2 V 3 V 4 V 5;
     }
 }
 
 #[inline(always)]
 fn choice<R: Real>(
-    shape: u8,
+    shape: Shape,
     out: Out<'_, R>,
     from: From<'_, '_, '_, R>,
     f: impl Fn(R, R, R) -> R + Copy,
@@ -320,7 +372,7 @@ fn choice<R: Real>(
 
 #[inline(always)]
 fn guarded<R: Real>(
-    shape: u8,
+    shape: Shape,
     out: Out<'_, R>,
     from: From<'_, '_, '_, R>,
     f: impl Fn(R, R, R) -> R + Copy,
@@ -332,7 +384,7 @@ fn guarded<R: Real>(
 
 #[inline(always)]
 fn compared_choice<R: Real>(
-    shape: u8,
+    shape: Shape,
     out: Out<'_, R>,
     from: From<'_, '_, '_, R>,
     f: impl Fn(R, R, R, R) -> R + Copy,

@@ -131,16 +131,44 @@ impl Graph {
     }
 
     fn fuse_add(&mut self, i: usize) {
-        let products = [self.only_use(i, 0, &[Code::Mul]), self.only_use(i, 1, &[Code::Mul])];
-        match products {
-            [Some(p), Some(q)] if p != q && self.is_scaled(p) && self.is_scaled(q) => {
-                let args = [self.scaled_args(p), self.scaled_args(q)].concat();
-                self.replace(i, Code::MulMulAdd, args, &[p, q]);
-            }
-            [_, Some(q)] => self.fuse_product(i, q, self.nodes[i].args[0], Code::MulAdd),
-            [Some(p), None] => self.fuse_product(i, p, self.nodes[i].args[1], Code::MulAdd),
-            [None, None] => {}
+        if self.fuse_linear(i) {
+            return;
         }
+        for k in [1, 0] {
+            if let Some(q) = self.only_use(i, k, &[Code::Mul]) {
+                self.fuse_product(i, q, self.nodes[i].args[1 - k], Code::MulAdd);
+                return;
+            }
+        }
+    }
+
+    /// Two scaled windows, or a sum of some with one more or with a scalar.
+    fn fuse_linear(&mut self, i: usize) -> bool {
+        for k in [0, 1] {
+            let Some(sum) = self.only_use(i, k, &[Code::Mul, Code::Linear2, Code::Linear3, Code::Linear4])
+            else {
+                continue;
+            };
+            if self.nodes[sum].code == Code::Mul && !self.is_scaled(sum) {
+                continue;
+            }
+            let (args, fused) = match self.nodes[i].args[1 - k] {
+                other @ Source::Scalar(_) if self.nodes[sum].code != Code::Mul => {
+                    ([self.scaled_args(sum), vec![other]].concat(), vec![sum])
+                }
+                _ => match self.only_use(i, 1 - k, &[Code::Mul]) {
+                    Some(product) if product != sum && self.is_scaled(product) => {
+                        let args = [self.scaled_args(sum), self.scaled_args(product)].concat();
+                        (args, vec![sum, product])
+                    }
+                    _ => continue,
+                },
+            };
+            let Some(code) = linear(args.len()) else { continue };
+            self.replace(i, code, args, &fused);
+            return true;
+        }
+        false
     }
 
     fn fuse_sub(&mut self, i: usize) {
@@ -163,14 +191,19 @@ impl Graph {
         scalars.count() == 1
     }
 
-    /// The window, then the scalar.
+    /// The window, then the scalar; those of a sum of such products are in this order already.
     fn scaled_args(&self, m: usize) -> Vec<Source> {
         let mut args = self.nodes[m].args.clone();
-        args.sort_by_key(|a| matches!(a, Source::Scalar(_)));
+        if self.nodes[m].code == Code::Mul {
+            args.sort_by_key(|a| matches!(a, Source::Scalar(_)));
+        }
         args
     }
 
     fn fuse_select(&mut self, i: usize) {
+        if self.fuse_countdown(i) {
+            return;
+        }
         if let Some(m) = self.only_use(i, 0, &[Code::Lt, Code::Le]) {
             let code =
                 if self.nodes[m].code == Code::Lt { Code::SelectLt } else { Code::SelectLe };
@@ -178,6 +211,21 @@ impl Graph {
             args.extend_from_slice(&self.nodes[i].args[1..]);
             self.replace(i, code, args, &[m]);
         }
+    }
+
+    /// `u ? v : (w ? x − y : z)` with scalar y and z.
+    fn fuse_countdown(&mut self, i: usize) -> bool {
+        let Some(inner) = self.only_use(i, 2, &[Code::Select]) else { return false };
+        let Some(difference) = self.only_use(inner, 1, &[Code::Sub]) else { return false };
+        let [u, v, _] = self.nodes[i].args[..] else { return false };
+        let [w, _, z] = self.nodes[inner].args[..] else { return false };
+        let [x, y] = self.nodes[difference].args[..] else { return false };
+        let is_scalar = |s: &Source| matches!(s, Source::Scalar(_));
+        if !is_scalar(&y) || !is_scalar(&z) || is_scalar(&u) || is_scalar(&w) {
+            return false;
+        }
+        self.replace(i, Code::Countdown, vec![u, v, w, x, y, z], &[inner, difference]);
+        true
     }
 
     /// `!x & y`, and with a comparison for y.
@@ -211,6 +259,19 @@ impl Graph {
             _ => self.replace(i, Code::NotAnd, vec![inner, other], &[]),
         }
     }
+}
+
+/// The code for so many operands: two per product, one for a scalar added last.
+fn linear(n_args: usize) -> Option<Code> {
+    Some(match n_args {
+        4 => Code::Linear2,
+        5 => Code::Linear2C,
+        6 => Code::Linear3,
+        7 => Code::Linear3C,
+        8 => Code::Linear4,
+        9 => Code::Linear4C,
+        _ => return None,
+    })
 }
 
 fn node(program: &Program, op: &Op, sources: &[Source]) -> Node {

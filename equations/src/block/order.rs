@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::code::{Arg, Code, Shape, shape, supported, swaps};
+use super::code::{Arg, Code, Shape, mirrored, shape, supported};
 use super::fuse::{Graph, Node, Source};
 
 /// Nodes in running order, with homes.
@@ -72,15 +72,14 @@ pub(super) fn legalise(node: &Node, home: Option<usize>) -> Option<Legal> {
     let supported = supported(node.code);
     for spread in [false, true] {
         let mut args = node.args.clone();
-        let swaps = swaps(node.code).iter().map(Some);
-        for swap in std::iter::once(None).chain(swaps) {
-            if let Some(&(i, j)) = swap {
-                args.swap(i, j);
-            }
+        loop {
             let kinds: Vec<Arg> = args.iter().map(|a| kind(*a, home, spread)).collect();
             let shape = shape(&kinds);
             if supported.contains(&shape) {
                 return Some(Legal { args, shape, spread });
+            }
+            if !mirrored(node.code, &mut args) || args == node.args {
+                break;
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::code::{Arg, Code, Instruction, Shape};
+use super::code::{Arg, Code, Instruction, MAX_ARGS, Shape};
 use super::fuse::{Graph, Source};
 use super::order::{Legal, Order, legalise, order};
 use crate::ir::{Op, Program, Slot};
@@ -127,7 +127,7 @@ impl Allocation {
         let Some(Legal { args, shape, spread }) = legalise(node, home) else {
             unreachable!("every node has an instruction over windows: {node:?}")
         };
-        let mut sources = [0; 4];
+        let mut sources = [0; MAX_ARGS];
         for (k, arg) in args.iter().enumerate() {
             sources[k] = self.source(*arg, spread);
         }
@@ -215,13 +215,9 @@ impl Allocation {
 
 fn copy(target: u32, source: Source, from: u32) -> Instruction {
     let kind = if matches!(source, Source::Scalar(_)) { Arg::S } else { Arg::V };
-    Instruction {
-        code: Code::Copy,
-        shape: kind as Shape,
-        immediate: 0,
-        target,
-        sources: [from, 0, 0, 0],
-    }
+    let mut sources = [0; MAX_ARGS];
+    sources[0] = from;
+    Instruction { code: Code::Copy, shape: kind as Shape, immediate: 0, target, sources }
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "programs are limited to 65,536 ops")]

@@ -255,38 +255,103 @@ fn old_values_are_read_before_they_are_overwritten() {
     assert_eq!((p, q), (vec![2.0; 128], vec![1.0; 128]));
 }
 
-/// Runs one instruction over windows 1 … 4 (or scalars 1 … 4) holding `values[1..]`, the
+const VALUES: [f64; 10] = [7.0, 3.0, 2.0, 1.0, 0.5, -2.5, 4.0, 0.75, -1.0, 6.0];
+
+/// Runs one instruction over windows 1 … 9 (or scalars 1 … 9) holding `values[1..]`, the
 /// destination holding `values[0]`.
-fn run_one(code: Code, shape: u8, values: [f64; 5]) -> [f64; LANES] {
+fn run_one(code: Code, shape: u32, values: [f64; 10]) -> [f64; LANES] {
     let mut memory: Vec<_> = values.iter().map(|x| vec![[*x; LANES]]).collect();
     let mut table: Vec<Window<'_, f64>> = memory.iter_mut().map(|m| Window::Mut(m)).collect();
-    let instruction = Instruction { code, shape, immediate: 1, target: 0, sources: [1, 2, 3, 4] };
+    let sources = std::array::from_fn(|i| i as u32 + 1);
+    let instruction = Instruction { code, shape, immediate: 1, target: 0, sources };
     execute::<f64, Baseline>(&instruction, &mut table, &values, 1);
     table[0].first(1)[0]
 }
 
 #[test]
-fn every_shape_computes_what_the_shape_of_windows_does() {
-    let set = f64::lane_mask(true);
+fn every_shape_computes_what_the_first_one_does() {
     for code in Code::ALL {
-        assert!(supported(code).contains(&0), "{code:?} runs over windows only");
-        for &shape in supported(code) {
-            for first in [3.0, set] {
-                let values = [7.0, first, 2.0, 1.0, 0.5];
+        let shapes = supported(code);
+        for &shape in shapes {
+            for first in [3.0, f64::lane_mask(true)] {
+                let mut values = VALUES;
+                values[1] = first;
                 let got = run_one(code, shape, values);
                 // Where the shape reads the destination, a window with the same contents.
                 let mut plain = values;
                 for (k, value) in plain[1..].iter_mut().enumerate() {
-                    if shape >> (2 * k) & 3 == Arg::D as u8 {
+                    if shape >> (2 * k) & 3 == Arg::D as u32 {
                         *value = values[0];
                     }
                 }
-                let want = run_one(code, 0, plain);
+                let want = run_one(code, shapes[0], plain);
                 assert_eq!(
                     got.map(f64::to_bits),
                     want.map(f64::to_bits),
-                    "{code:?}, shape {shape:#010b}"
+                    "{code:?}, shape {shape:#b}"
                 );
+            }
+        }
+    }
+}
+
+/// Sums of scaled states, as exact integration makes them, and a refractory counter.
+#[test]
+fn fused_sums_and_counters_give_the_bits_of_the_scalar_evaluator() {
+    for n in 1..=6 {
+        let mut b = Builder::new();
+        let x: Vec<Value> = (0..n).map(|i| b.load(Slot::State(i))).collect();
+        for target in 0..n {
+            let mut sum = None;
+            for (k, &x) in x.iter().enumerate() {
+                let factor = b.load(Slot::Derived((target + k as u32) % 3));
+                let term = b.mul(x, factor);
+                sum = Some(sum.map_or(term, |s| b.add(s, term)));
+            }
+            let mut sum = sum.unwrap_or(x[0]);
+            if target % 2 == 0 {
+                let constant = b.load(Slot::Derived(2));
+                sum = b.add(sum, constant);
+            }
+            b.store(Slot::State(target), sum);
+        }
+        let (zero, one, three) = (b.constant(0.0), b.constant(1.0), b.constant(3.0));
+        let counter = b.load(Slot::State(n));
+        let active = b.binary(Binary::Lt, zero, counter);
+        let fired = b.binary(Binary::Lt, x[0], zero);
+        let down = b.sub(counter, one);
+        let waiting = b.select(active, down, zero);
+        let next = b.select(fired, three, waiting);
+        b.store(Slot::State(n), next);
+        check_program::<f32>(&b.finish(), u64::from(n), n + 1);
+    }
+}
+
+fn check_program<R: Real>(program: &Program, seed: u64, n_states: u32) {
+    let mut dice = Dice::new(seed);
+    let derived: Vec<R> = (0..3).map(|_| R::from_f64(dice.float())).collect();
+    let states: Vec<Vec<R>> =
+        (0..n_states).map(|_| (0..1088).map(|_| R::from_f64(dice.float())).collect()).collect();
+    for level in Level::available() {
+        let mut written = states.clone();
+        let mut writes: Vec<(Slot, &mut [R])> = written
+            .iter_mut()
+            .enumerate()
+            .map(|(i, s)| (Slot::State(i as u32), s.as_mut_slice()))
+            .collect();
+        let read = |slot: Slot| match slot {
+            Slot::Derived(k) => Operand::Scalar(derived[k as usize]),
+            other => unreachable!("{other:?}"),
+        };
+        BlockFunction::<R>::new(program).at_level(level).run(1088, read, &mut writes);
+        for l in 0..1088 {
+            let load = |slot| match slot {
+                Slot::State(k) => states[k as usize][l],
+                Slot::Derived(k) => derived[k as usize],
+                other => unreachable!("{other:?}"),
+            };
+            for (i, (slot, want)) in expected(program, load).into_iter().enumerate() {
+                assert!(same(writes[i].1[l], want), "{slot:?} of lane {l} at {}", level.name());
             }
         }
     }
