@@ -11,9 +11,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use rheobase::engine::network::{Network, NetworkErrors, Overrides};
+use rheobase::engine::network::{Network, NetworkErrors};
 use rheobase::engine::plan::Plan;
-use rheobase::equations::real::Precision;
 use rheobase::run::RunFailure;
 
 /// Why a command ends with an exit code other than 0.
@@ -96,20 +95,21 @@ pub(crate) struct NetworkArguments {
 impl NetworkArguments {
     /// Reads the description, applies the options and checks everything.
     pub(crate) fn resolve(&self) -> Result<Plan, Failure> {
-        let precision = match self.precision.as_deref() {
-            None => None,
-            Some("f64") => Some(Precision::F64),
-            Some(_) => Some(Precision::F32),
-        };
-        let overrides = Overrides {
-            seed: self.seed,
-            dt: self.dt.clone(),
-            duration: self.duration.clone(),
-            discard: self.discard.clone(),
-            precision,
-            batch: None,
-        };
-        Ok(self.read()?.resolve(&rheobase::registry(), &overrides)?)
+        let mut network = self.read()?;
+        let quoted = |text: &String| format!("{text:?}");
+        let replaced = [
+            ("seed", self.seed.map(|s| s.to_string())),
+            ("duration", self.duration.as_ref().map(quoted)),
+            ("dt", self.dt.as_ref().map(quoted)),
+            ("discard", self.discard.as_ref().map(quoted)),
+            ("precision", self.precision.as_ref().map(quoted)),
+        ];
+        for (path, value) in replaced {
+            if let Some(value) = value {
+                network.set(path, &value)?;
+            }
+        }
+        Ok(network.resolve(&rheobase::registry())?)
     }
 
     fn read(&self) -> Result<Network, Failure> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rheobase_engine::Instantiate;
 use rheobase_engine::actor::RunError;
 use rheobase_engine::build::{BuildError, BuildOptions, BuildReport};
-use rheobase_engine::network::{MemoryBudgetExceeded, Network, NetworkErrors, Overrides};
+use rheobase_engine::network::{MemoryError, Network, NetworkErrors};
 use rheobase_engine::plan::{Monitor, NodeKind, Plan};
 use rheobase_engine::port::Registry;
 use rheobase_engine::simulation::{Recording, Simulation};
@@ -49,7 +49,7 @@ pub enum RunFailure {
     Network(#[from] NetworkErrors),
     /// It does not fit into memory.
     #[error("{0}")]
-    Memory(#[from] MemoryBudgetExceeded),
+    Memory(#[from] MemoryError),
     /// It cannot be built.
     #[error("{0}")]
     Build(#[from] BuildError),
@@ -100,7 +100,7 @@ pub fn simulate_with(
     options: &RunOptions,
     progress: &mut dyn FnMut(Progress) -> Continue,
 ) -> Result<Run, RunFailure> {
-    run_plan(network.resolve(registry, &Overrides::default())?, options, progress)
+    run_plan(network.resolve(registry)?, options, progress)
 }
 
 /// Runs a plan.

@@ -21,13 +21,9 @@ pub(crate) fn register(registry: &mut Registry) {
         ("fixed_indegree", fixed_indegree::ENTRY),
         ("explicit", explicit::ENTRY),
     ];
-<<<<<<< HEAD
-    registry.rules.extend(rules.map(|(name, entry)| (name.to_owned(), entry)));
-=======
     registry
         .rules
         .extend(rules.map(|(name, entry)| (name.to_owned(), entry)));
->>>>>>> main
 }
 
 /// The argument shared by rules that can meet a neuron twice on both sides.
@@ -50,11 +46,6 @@ struct Sources {
 impl Sources {
     fn of(sides: Sides, target: u32, autapses: bool) -> Self {
         if sides.same && !autapses {
-<<<<<<< HEAD
-            Self { n: sides.n_source.saturating_sub(1), skipped: Some(target) }
-        } else {
-            Self { n: sides.n_source, skipped: None }
-=======
             Self {
                 n: sides.n_source.saturating_sub(1),
                 skipped: Some(target),
@@ -64,7 +55,6 @@ impl Sources {
                 n: sides.n_source,
                 skipped: None,
             }
->>>>>>> main
         }
     }
 
@@ -84,14 +74,10 @@ fn n_sources(sides: Sides, autapses: bool) -> u32 {
 
 /// A synapse whose weight and delay the projection decides.
 fn free(source: u32) -> Candidate {
-<<<<<<< HEAD
-    Candidate { source, fixed: None }
-=======
     Candidate {
         source,
         fixed: None,
     }
->>>>>>> main
 }
 
 #[cfg(test)]

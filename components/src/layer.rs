@@ -8,11 +8,7 @@ use rheobase_engine::port::Registry;
 /// Adds every layer of this room.
 pub(crate) fn register(registry: &mut Registry) {
     let layers = [("linear", linear::ENTRY)];
-<<<<<<< HEAD
-    registry.layers.extend(layers.map(|(name, entry)| (name.to_owned(), entry)));
-=======
     registry
         .layers
         .extend(layers.map(|(name, entry)| (name.to_owned(), entry)));
->>>>>>> main
 }

@@ -14,14 +14,11 @@
 //! assert!(registry.layers.contains_key("linear"));
 //! ```
 
-<<<<<<< HEAD
-=======
 #![cfg_attr(
     test,
     allow(clippy::print_stdout, reason = "tests print the statistics they judge")
 )]
 
->>>>>>> main
 mod connectivity;
 mod layer;
 mod make;
@@ -31,10 +28,7 @@ mod stimulus;
 use rheobase_engine::port::Registry;
 
 pub use make::{MakeError, layer, rule, stimulus};
-<<<<<<< HEAD
-=======
 pub use neuron::neuron_text;
->>>>>>> main
 
 /// Every component of this crate, by name.
 #[must_use]

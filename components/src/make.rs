@@ -40,9 +40,6 @@ pub fn rule(
     name: &str,
     arguments: &[(&str, String)],
 ) -> Result<Arc<dyn ConnectivityRule>, MakeError> {
-<<<<<<< HEAD
-    make("connectivity rule", name, registry().rules.get(name), arguments, None)
-=======
     make(
         "connectivity rule",
         name,
@@ -50,7 +47,6 @@ pub fn rule(
         arguments,
         None,
     )
->>>>>>> main
 }
 
 /// The stimulus of that name, acting on a port of unit `port` (a pure number where `None`).
@@ -63,9 +59,6 @@ pub fn stimulus(
     arguments: &[(&str, String)],
     port: Option<Unit>,
 ) -> Result<StimulusType, MakeError> {
-<<<<<<< HEAD
-    make("stimulus", name, registry().stimuli.get(name), arguments, port)
-=======
     make(
         "stimulus",
         name,
@@ -73,7 +66,6 @@ pub fn stimulus(
         arguments,
         port,
     )
->>>>>>> main
 }
 
 /// The layer of that name. Arguments as in [`rule`].
@@ -100,15 +92,6 @@ fn make<T>(
     port: Option<Unit>,
 ) -> Result<T, MakeError> {
     let Some(entry) = entry else {
-<<<<<<< HEAD
-        return Err(MakeError::Unknown { kind, name: name.to_owned() });
-    };
-    let values: Map<String, Json> =
-        arguments.iter().map(|(key, text)| ((*key).to_owned(), json(text))).collect();
-    Arguments::check(&values, entry.arguments, port)
-        .and_then(|checked| (entry.make)(&checked))
-        .map_err(|source| MakeError::Argument { kind, name: name.to_owned(), source })
-=======
         return Err(MakeError::Unknown {
             kind,
             name: name.to_owned(),
@@ -125,7 +108,6 @@ fn make<T>(
             name: name.to_owned(),
             source,
         })
->>>>>>> main
 }
 
 fn json(text: &str) -> Json {

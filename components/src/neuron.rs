@@ -5,26 +5,6 @@ use std::sync::Arc;
 use rheobase_engine::neuron::EquationNeuron;
 use rheobase_engine::port::Registry;
 use rheobase_equations::lower::lower;
-<<<<<<< HEAD
-use rheobase_equations::native::NativeComponent;
-use rheobase_equations_macros::neuron;
-
-/// Compiles each text and puts it into a list.
-macro_rules! zoo {
-    ($($file:tt,)*) => {
-        /// Every neuron of this crate, compiled; in the order of `rheobase models`.
-        static ZOO: &[NativeComponent] = &[$(neuron!(file = $file)),*];
-    };
-}
-
-zoo! {
-    "src/neuron/lif.rheo",
-    "src/neuron/iaf_psc_delta.rheo",
-    "src/neuron/iaf_psc_exp.rheo",
-    "src/neuron/iaf_psc_alpha.rheo",
-    "src/neuron/iaf_cond_exp.rheo",
-    "src/neuron/izhikevich.rheo",
-=======
 use rheobase_equations::parse_one;
 
 /// The texts, in the order of `rheobase models`.
@@ -61,5 +41,4 @@ pub(crate) fn register(registry: &mut Registry) {
         let neuron = EquationNeuron::new(component, None);
         registry.neurons.insert(name.to_owned(), Arc::new(neuron));
     }
->>>>>>> main
 }

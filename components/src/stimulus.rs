@@ -19,13 +19,9 @@ pub(crate) fn register(registry: &mut Registry) {
         ("spike_times", spike_times::ENTRY),
         ("constant_current", constant_current::ENTRY),
     ];
-<<<<<<< HEAD
-    registry.stimuli.extend(stimuli.map(|(name, entry)| (name.to_owned(), entry)));
-=======
     registry
         .stimuli
         .extend(stimuli.map(|(name, entry)| (name.to_owned(), entry)));
->>>>>>> main
 }
 
 #[cfg(test)]

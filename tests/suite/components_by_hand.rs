@@ -120,7 +120,7 @@ fn same_bits<R: rheobase::engine::Instantiate>(precision: Precision) {
     registry.neurons.insert("by_hand".to_owned(), Arc::new(ByHand { ports }));
     let mut by_hand = network("by_hand", precision, None);
     by_hand.set("populations.n.integrator", "\"auto\"").unwrap();
-    let by_hand = by_hand.resolve(&registry, &rheobase::engine::network::Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
+    let by_hand = by_hand.resolve(&registry).unwrap_or_else(|e| panic!("{e}"));
 
     let mut prints = Vec::new();
     for plan in [built_in, inline, by_hand] {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rheobase::engine::build::BuildOptions;
-use rheobase::engine::network::{Network, Overrides};
+use rheobase::engine::network::Network;
 use rheobase::engine::plan::Plan;
 use rheobase::engine::simulation::{Recording, Simulation};
 
@@ -34,7 +34,7 @@ pub fn shared(path: &str) -> Option<PathBuf> {
 
 /// Resolves a network with the standard registry.
 pub fn plan(network: &Network) -> Plan {
-    network.resolve(&rheobase::registry(), &Overrides::default()).unwrap_or_else(|e| panic!("{e}"))
+    network.resolve(&rheobase::registry()).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// Runs a plan to its end.

@@ -48,29 +48,20 @@ use rheobase_engine::random::Construction;
 
 use super::{AUTAPSES, Sources, free, n_sources};
 
-<<<<<<< HEAD
-pub(super) const ENTRY: Entry<Arc<dyn ConnectivityRule>> =
-    Entry { summary: "every source to every target", arguments: &[AUTAPSES], make };
-=======
 pub(super) const ENTRY: Entry<Arc<dyn ConnectivityRule>> = Entry {
     summary: "every source to every target",
     arguments: &[AUTAPSES],
     make,
 };
->>>>>>> main
 
 struct AllToAll {
     autapses: bool,
 }
 
 fn make(arguments: &Arguments) -> Result<Arc<dyn ConnectivityRule>, ArgumentError> {
-<<<<<<< HEAD
-    Ok(Arc::new(AllToAll { autapses: arguments.boolean("autapses")? }))
-=======
     Ok(Arc::new(AllToAll {
         autapses: arguments.boolean("autapses")?,
     }))
->>>>>>> main
 }
 
 impl ConnectivityRule for AllToAll {

@@ -104,15 +104,10 @@ fn make(arguments: &Arguments) -> Result<Arc<dyn ConnectivityRule>, ArgumentErro
     let fixed = fixed(arguments, sources.len())?;
     let mut order: Vec<usize> = (0..targets.len()).collect();
     order.sort_by_key(|&k| targets[k]);
-<<<<<<< HEAD
-    let synapse =
-        |&k: &usize| Candidate { source: sources[k], fixed: fixed.as_ref().map(|f| f[k]) };
-=======
     let synapse = |&k: &usize| Candidate {
         source: sources[k],
         fixed: fixed.as_ref().map(|f| f[k]),
     };
->>>>>>> main
     Ok(Arc::new(Explicit {
         synapses: order.iter().map(synapse).collect(),
         fixes_weights: fixed.is_some(),
@@ -125,12 +120,6 @@ fn make(arguments: &Arguments) -> Result<Arc<dyn ConnectivityRule>, ArgumentErro
 fn indices(arguments: &Arguments, name: &str) -> Result<Vec<u32>, ArgumentError> {
     let narrow = |(k, i): (usize, u64)| {
         u32::try_from(i).map_err(|_| {
-<<<<<<< HEAD
-            ArgumentError::new(&format!("{name}[{k}]"), format!("{i} is no index of a neuron"))
-        })
-    };
-    arguments.integers(name)?.into_iter().enumerate().map(narrow).collect()
-=======
             ArgumentError::new(
                 &format!("{name}[{k}]"),
                 format!("{i} is no index of a neuron"),
@@ -143,7 +132,6 @@ fn indices(arguments: &Arguments, name: &str) -> Result<Vec<u32>, ArgumentError>
         .enumerate()
         .map(narrow)
         .collect()
->>>>>>> main
 }
 
 /// Weight and delay of each synapse, if given.
@@ -152,12 +140,6 @@ fn fixed(arguments: &Arguments, n: usize) -> Result<Option<Vec<(f64, f64)>>, Arg
         (false, false) => return Ok(None),
         (true, true) => {}
         (true, false) => {
-<<<<<<< HEAD
-            return Err(ArgumentError::new("delays", "is required where `weights` is given"));
-        }
-        (false, true) => {
-            return Err(ArgumentError::new("weights", "is required where `delays` is given"));
-=======
             return Err(ArgumentError::new(
                 "delays",
                 "is required where `weights` is given",
@@ -168,7 +150,6 @@ fn fixed(arguments: &Arguments, n: usize) -> Result<Option<Vec<(f64, f64)>>, Arg
                 "weights",
                 "is required where `delays` is given",
             ));
->>>>>>> main
         }
     }
     let weights = for_each_synapse("weights", arguments.port_quantities("weights")?, n)?;
@@ -186,25 +167,15 @@ fn for_each_synapse(name: &str, list: Vec<f64>, n: usize) -> Result<Vec<f64>, Ar
     match list.as_slice() {
         &[one] => Ok(vec![one; n]),
         _ if list.len() == n => Ok(list),
-<<<<<<< HEAD
-        _ => Err(ArgumentError::new(name, format!("{} entries for {n} synapses", list.len()))),
-=======
         _ => Err(ArgumentError::new(
             name,
             format!("{} entries for {n} synapses", list.len()),
         )),
->>>>>>> main
     }
 }
 
 /// The first of the largest entries.
 fn largest(list: &[u32]) -> Option<(usize, u32)> {
-<<<<<<< HEAD
-    list.iter().copied().enumerate().rev().max_by_key(|&(_, i)| i)
-}
-
-fn check_largest(name: &str, side: &str, largest: Option<(usize, u32)>, n: u32) -> Result<(), String> {
-=======
     list.iter()
         .copied()
         .enumerate()
@@ -218,7 +189,6 @@ fn check_largest(
     largest: Option<(usize, u32)>,
     n: u32,
 ) -> Result<(), String> {
->>>>>>> main
     match largest {
         Some((k, i)) if i >= n => Err(format!(
             "{name}[{k}] is {i}, but the {side} has {n} neurons; indices start at 0"

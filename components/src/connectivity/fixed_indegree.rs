@@ -102,15 +102,11 @@ impl ConnectivityRule for FixedIndegree {
         if self.indegree == 0 || (self.multapses && n > 0) || self.indegree <= n {
             return Ok(());
         }
-<<<<<<< HEAD
-        let advice = if self.multapses { "" } else { ", or allow multapses" };
-=======
         let advice = if self.multapses {
             ""
         } else {
             ", or allow multapses"
         };
->>>>>>> main
         Err(format!(
             "fixed_indegree asks for {} synapses from {n} sources; ask for fewer{advice}",
             self.indegree

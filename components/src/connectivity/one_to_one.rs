@@ -42,16 +42,11 @@ use rheobase_engine::random::Construction;
 
 use super::free;
 
-<<<<<<< HEAD
-pub(super) const ENTRY: Entry<Arc<dyn ConnectivityRule>> =
-    Entry { summary: "source i to target i", arguments: &[], make };
-=======
 pub(super) const ENTRY: Entry<Arc<dyn ConnectivityRule>> = Entry {
     summary: "source i to target i",
     arguments: &[],
     make,
 };
->>>>>>> main
 
 struct OneToOne;
 

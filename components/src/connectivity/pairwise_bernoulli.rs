@@ -74,12 +74,6 @@ struct PairwiseBernoulli {
 fn make(arguments: &Arguments) -> Result<Arc<dyn ConnectivityRule>, ArgumentError> {
     let p = arguments.number("p")?;
     if !(0.0..=1.0).contains(&p) {
-<<<<<<< HEAD
-        return Err(ArgumentError::new("p", format!("expected a probability, found {p}")));
-    }
-    let autapses = arguments.boolean("autapses")?;
-    Ok(Arc::new(PairwiseBernoulli { p, hazard: -libm::log1p(-p), autapses }))
-=======
         return Err(ArgumentError::new(
             "p",
             format!("expected a probability, found {p}"),
@@ -91,7 +85,6 @@ fn make(arguments: &Arguments) -> Result<Arc<dyn ConnectivityRule>, ArgumentErro
         hazard: -libm::log1p(-p),
         autapses,
     }))
->>>>>>> main
 }
 
 impl ConnectivityRule for PairwiseBernoulli {

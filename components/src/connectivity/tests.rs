@@ -22,15 +22,11 @@ fn message(name: &str, arguments: &[(&str, &str)]) -> String {
 }
 
 fn sides(n_source: u32, n_target: u32, same: bool) -> Sides {
-<<<<<<< HEAD
-    Sides { n_source, n_target, same }
-=======
     Sides {
         n_source,
         n_target,
         same,
     }
->>>>>>> main
 }
 
 fn row(rule: &dyn ConnectivityRule, sides: Sides, seed: u64, target: u32) -> Vec<Candidate> {
@@ -41,14 +37,10 @@ fn row(rule: &dyn ConnectivityRule, sides: Sides, seed: u64, target: u32) -> Vec
 }
 
 fn sources(rule: &dyn ConnectivityRule, sides: Sides, seed: u64, target: u32) -> Vec<u32> {
-<<<<<<< HEAD
-    row(rule, sides, seed, target).iter().map(|c| c.source).collect()
-=======
     row(rule, sides, seed, target)
         .iter()
         .map(|c| c.source)
         .collect()
->>>>>>> main
 }
 
 /// Upper bound of χ² that a sound test exceeds with probability 1e-3 (Wilson and Hilferty).
@@ -107,11 +99,6 @@ const EVERY: [(&str, &[(&str, &str)]); 9] = [
     ("pairwise_bernoulli", &[("p", "0.2")]),
     ("pairwise_bernoulli", &[("p", "0.2"), ("autapses", "false")]),
     ("fixed_indegree", &[("indegree", "9")]),
-<<<<<<< HEAD
-    ("fixed_indegree", &[("indegree", "9"), ("multapses", "false")]),
-    ("fixed_indegree", &[("indegree", "9"), ("multapses", "false"), ("autapses", "false")]),
-    ("fixed_indegree", &[("indegree", "9"), ("autapses", "false")]),
-=======
     (
         "fixed_indegree",
         &[("indegree", "9"), ("multapses", "false")],
@@ -128,7 +115,6 @@ const EVERY: [(&str, &[(&str, &str)]); 9] = [
         "fixed_indegree",
         &[("indegree", "9"), ("autapses", "false")],
     ),
->>>>>>> main
 ];
 
 #[test]
@@ -153,12 +139,7 @@ fn autapses_and_multapses_are_excluded_where_asked() {
         let rule = make(name, arguments);
         assert!(rule.check(sides).is_ok());
         let no_autapses = arguments.contains(&("autapses", "false"));
-<<<<<<< HEAD
-        let no_multapses =
-            name != "fixed_indegree" || arguments.contains(&("multapses", "false"));
-=======
         let no_multapses = name != "fixed_indegree" || arguments.contains(&("multapses", "false"));
->>>>>>> main
         let (mut autapses, mut multapses) = (0, 0);
         for seed in 1..=20 {
             for j in 0..40 {
@@ -169,10 +150,6 @@ fn autapses_and_multapses_are_excluded_where_asked() {
                 multapses += row.windows(2).filter(|w| w[0] == w[1]).count();
             }
         }
-<<<<<<< HEAD
-        assert_eq!(autapses == 0, no_autapses, "{name} {arguments:?}: {autapses} autapses");
-        assert_eq!(multapses == 0, no_multapses, "{name} {arguments:?}: {multapses} multapses");
-=======
         assert_eq!(
             autapses == 0,
             no_autapses,
@@ -183,7 +160,6 @@ fn autapses_and_multapses_are_excluded_where_asked() {
             no_multapses,
             "{name} {arguments:?}: {multapses} multapses"
         );
->>>>>>> main
     }
 }
 
@@ -238,15 +214,11 @@ fn bernoulli_counts() {
         let (mean, sd) = (pairs * p, (pairs * p * (1.0 - p)).sqrt());
         assert!((rule.expected_synapses(sides) - mean).abs() < 1e-9 * mean);
         let counts: Vec<f64> = (1..=20)
-<<<<<<< HEAD
-            .map(|seed| (0..n_target).map(|j| row(&*rule, sides, seed, j).len()).sum::<usize>())
-=======
             .map(|seed| {
                 (0..n_target)
                     .map(|j| row(&*rule, sides, seed, j).len())
                     .sum::<usize>()
             })
->>>>>>> main
             .map(|n| n as f64)
             .collect();
         let average = counts.iter().sum::<f64>() / 20.0;
@@ -273,15 +245,10 @@ fn bernoulli_degrees_are_binomial() {
             *sum += count;
         }
     }
-<<<<<<< HEAD
-    let expected: Vec<f64> =
-        binomial(n as usize, p).iter().map(|m| 20.0 * f64::from(n) * m).collect();
-=======
     let expected: Vec<f64> = binomial(n as usize, p)
         .iter()
         .map(|m| 20.0 * f64::from(n) * m)
         .collect();
->>>>>>> main
     assert_chi2("in-degree", &indegrees, &expected);
     assert_chi2("out-degree", &outdegrees, &expected);
 }
@@ -293,14 +260,10 @@ fn bernoulli_rows_have_the_probability_of_every_subset() {
         let rule = make("pairwise_bernoulli", &[("p", &p.to_string())]);
         let n = 40_000;
         let subset = |j| {
-<<<<<<< HEAD
-            sources(&*rule, sides(3, n, false), 1, j).iter().map(|&i| 1_usize << i).sum::<usize>()
-=======
             sources(&*rule, sides(3, n, false), 1, j)
                 .iter()
                 .map(|&i| 1_usize << i)
                 .sum::<usize>()
->>>>>>> main
         };
         let observed = histogram((0..n).map(subset), 8);
         let expected: Vec<f64> = (0..8_u32)
@@ -315,14 +278,10 @@ fn bernoulli_rows_have_the_probability_of_every_subset() {
 #[test]
 fn fixed_indegree_is_uniform() {
     let n = 50_000;
-<<<<<<< HEAD
-    let rule = make("fixed_indegree", &[("indegree", "2"), ("multapses", "false")]);
-=======
     let rule = make(
         "fixed_indegree",
         &[("indegree", "2"), ("multapses", "false")],
     );
->>>>>>> main
     let mut sets: BTreeMap<Vec<u32>, f64> = BTreeMap::new();
     for j in 0..n {
         let mut row = sources(&*rule, sides(6, n, false), 1, j);
@@ -357,38 +316,16 @@ fn fixed_indegree_outdegrees_are_binomial() {
         .iter()
         .map(|m| f64::from(n_source) * m)
         .collect();
-<<<<<<< HEAD
-    assert_chi2("out-degree", &histogram(out.into_iter(), draws + 1), &expected);
-=======
     assert_chi2(
         "out-degree",
         &histogram(out.into_iter(), draws + 1),
         &expected,
     );
->>>>>>> main
 }
 
 #[test]
 fn sides_that_do_not_fit_are_refused() {
     let one = make("one_to_one", &[]);
-<<<<<<< HEAD
-    assert!(one.check(sides(3, 4, false)).unwrap_err().contains("found 3 and 4"));
-    let nine = make("fixed_indegree", &[("indegree", "9"), ("multapses", "false")]);
-    assert!(nine.check(sides(9, 4, false)).is_ok());
-    assert!(nine.check(sides(8, 4, false)).unwrap_err().contains("allow multapses"));
-    let nine = make(
-        "fixed_indegree",
-        &[("indegree", "9"), ("multapses", "false"), ("autapses", "false")],
-    );
-    assert!(nine.check(sides(9, 9, true)).is_err());
-    assert!(nine.check(sides(9, 9, false)).is_ok());
-    let alone = make("fixed_indegree", &[("indegree", "1"), ("autapses", "false")]);
-    assert!(alone.check(sides(1, 1, true)).is_err());
-    let list = make("explicit", &[("sources", "[0, 5, 5]"), ("targets", "[1, 0, 3]")]);
-    assert!(list.check(sides(6, 4, false)).is_ok());
-    assert!(list.check(sides(5, 4, false)).unwrap_err().contains("sources[1] is 5"));
-    assert!(list.check(sides(6, 3, false)).unwrap_err().contains("targets[2] is 3"));
-=======
     assert!(
         one.check(sides(3, 4, false))
             .unwrap_err()
@@ -434,16 +371,11 @@ fn sides_that_do_not_fit_are_refused() {
             .unwrap_err()
             .contains("targets[2] is 3")
     );
->>>>>>> main
 }
 
 #[test]
 fn wrong_arguments_are_named() {
     for (name, arguments, expected) in [
-<<<<<<< HEAD
-        ("pairwise_bernoulli", &[("p", "1.5")][..], "`p`: expected a probability"),
-        ("pairwise_bernoulli", &[("p", "-0.1")], "`p`: expected a probability"),
-=======
         (
             "pairwise_bernoulli",
             &[("p", "1.5")][..],
@@ -454,20 +386,15 @@ fn wrong_arguments_are_named() {
             &[("p", "-0.1")],
             "`p`: expected a probability",
         ),
->>>>>>> main
         ("pairwise_bernoulli", &[], "`p`: is required"),
         ("pairwise_bernoulli", &[("q", "1")], "`q`"),
         ("fixed_indegree", &[("indegree", "1e12")], "`indegree`"),
         ("fixed_indegree", &[("indegree", "-1")], "`indegree`"),
-<<<<<<< HEAD
-        ("explicit", &[("sources", "[1]"), ("targets", "[]")], "`targets`: 0 entries for 1"),
-=======
         (
             "explicit",
             &[("sources", "[1]"), ("targets", "[]")],
             "`targets`: 0 entries for 1",
         ),
->>>>>>> main
         (
             "explicit",
             &[("sources", "[1]"), ("targets", "[1]"), ("weights", "[1]")],
@@ -483,15 +410,11 @@ fn wrong_arguments_are_named() {
             ],
             "`delays[1]`: -1 ms is negative",
         ),
-<<<<<<< HEAD
-        ("explicit", &[("sources", "[4294967296]"), ("targets", "[0]")], "`sources[0]`"),
-=======
         (
             "explicit",
             &[("sources", "[4294967296]"), ("targets", "[0]")],
             "`sources[0]`",
         ),
->>>>>>> main
     ] {
         let message = message(name, arguments);
         assert!(message.contains(expected), "{message}");
@@ -499,35 +422,21 @@ fn wrong_arguments_are_named() {
     assert_eq!(message("ring", &[]), "unknown connectivity rule `ring`");
 }
 
-<<<<<<< HEAD
-=======
 fn json(elements: impl Iterator<Item = String>) -> String {
     format!("[{}]", elements.collect::<Vec<_>>().join(","))
 }
 
->>>>>>> main
 proptest! {
     /// Rows put together again are the list: each synapse once, in its order within a target.
     #[test]
     fn explicit_lists_round_trip(
         list in prop::collection::vec((0_u32..20, 0_u32..12, -9_i32..9, 0_u32..30), 0..80)
     ) {
-<<<<<<< HEAD
-        let join = |f: &dyn Fn(&(u32, u32, i32, u32)) -> String| {
-            format!("[{}]", list.iter().map(f).collect::<Vec<_>>().join(","))
-        };
-        let rule = make("explicit", &[
-            ("sources", &join(&|s| s.0.to_string())),
-            ("targets", &join(&|s| s.1.to_string())),
-            ("weights", &join(&|s| s.2.to_string())),
-            ("delays", &join(&|s| format!("\"{} ms\"", s.3))),
-=======
         let rule = make("explicit", &[
             ("sources", &json(list.iter().map(|s| s.0.to_string()))),
             ("targets", &json(list.iter().map(|s| s.1.to_string()))),
             ("weights", &json(list.iter().map(|s| s.2.to_string()))),
             ("delays", &json(list.iter().map(|s| format!("\"{} ms\"", s.3)))),
->>>>>>> main
         ]);
         let sides = sides(20, 12, false);
         prop_assert!(rule.fixes_weights());

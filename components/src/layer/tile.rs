@@ -39,16 +39,12 @@ fn multiply_add_body<R: Real>(size: Size, a: Strided<'_, R>, b: &[R], c: &mut [R
         let width = COLUMNS.min(size.columns - column);
         let mut row = 0;
         while row < size.rows {
-<<<<<<< HEAD
-            let here = Tile { size, row, column, width };
-=======
             let here = Tile {
                 size,
                 row,
                 column,
                 width,
             };
->>>>>>> main
             if width == COLUMNS && size.rows - row >= ROWS {
                 here.full::<R>(a, b, c);
                 row += ROWS;
@@ -179,11 +175,6 @@ mod tests {
                     *c += a[i / columns * depth + k] * b[k * columns + i % columns];
                 }
             }
-<<<<<<< HEAD
-            let size = Size { rows, depth, columns };
-            let mut c = start.clone();
-            let plain = Strided { values: &a, row_stride: depth, column_stride: 1 };
-=======
             let size = Size {
                 rows,
                 depth,
@@ -195,21 +186,16 @@ mod tests {
                 row_stride: depth,
                 column_stride: 1,
             };
->>>>>>> main
             multiply_add(size, plain, &b, &mut c);
             assert_eq!(c, expected);
             let mut turned = vec![0.0; a.len()];
             transpose(rows, depth, &a, &mut turned);
             let mut c = start;
-<<<<<<< HEAD
-            let turned = Strided { values: &turned, row_stride: 1, column_stride: rows };
-=======
             let turned = Strided {
                 values: &turned,
                 row_stride: 1,
                 column_stride: rows,
             };
->>>>>>> main
             multiply_add(size, turned, &b, &mut c);
             assert_eq!(c, expected);
         }

@@ -73,14 +73,10 @@ pub(super) const RATE: ArgumentSpec = ArgumentSpec {
 pub(super) fn rate(arguments: &Arguments) -> Result<f64, ArgumentError> {
     let rate_per_ms = arguments.quantity("rate", "Hz")?;
     if rate_per_ms < 0.0 {
-<<<<<<< HEAD
-        return Err(ArgumentError::new("rate", format!("{} Hz is negative", rate_per_ms * 1e3)));
-=======
         return Err(ArgumentError::new(
             "rate",
             format!("{} Hz is negative", rate_per_ms * 1e3),
         ));
->>>>>>> main
     }
     Ok(rate_per_ms)
 }
@@ -90,13 +86,9 @@ struct Poisson {
 }
 
 fn make(arguments: &Arguments) -> Result<StimulusType, ArgumentError> {
-<<<<<<< HEAD
-    Ok(StimulusType::Source(Arc::new(Poisson { rate_per_ms: rate(arguments)? })))
-=======
     Ok(StimulusType::Source(Arc::new(Poisson {
         rate_per_ms: rate(arguments)?,
     })))
->>>>>>> main
 }
 
 impl SpikeSourceType for Poisson {
@@ -106,15 +98,11 @@ impl SpikeSourceType for Poisson {
 
     fn instantiate(&self, context: StimulusContext) -> Box<dyn SpikeSource> {
         let sampler = Sampler::new(self.rate_per_ms * context.dt_ms);
-<<<<<<< HEAD
-        Box::new(Neurons { stream: context.stream, sampler, words: [0; CHUNK] })
-=======
         Box::new(Neurons {
             stream: context.stream,
             sampler,
             words: [0; CHUNK],
         })
->>>>>>> main
     }
 }
 
@@ -129,13 +117,9 @@ struct Neurons {
 
 impl SpikeSource for Neurons {
     fn emit(&mut self, step: u64, range: Range<u32>, spikes: &mut Vec<u32>) {
-<<<<<<< HEAD
-        let Some(least) = self.sampler.smallest_hit() else { return };
-=======
         let Some(least) = self.sampler.smallest_hit() else {
             return;
         };
->>>>>>> main
         // Words come in groups of four lanes; lanes before the range are drawn and dropped.
         let mut lane = range.start - range.start % 4;
         while lane < range.end {

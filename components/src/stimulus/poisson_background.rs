@@ -85,14 +85,10 @@ struct PoissonBackground {
 fn make(arguments: &Arguments) -> Result<StimulusType, ArgumentError> {
     let rate_per_ms = rate(arguments)?;
     let weight = arguments.port_quantity("weight")?;
-<<<<<<< HEAD
-    Ok(StimulusType::Drive(Arc::new(PoissonBackground { rate_per_ms, weight })))
-=======
     Ok(StimulusType::Drive(Arc::new(PoissonBackground {
         rate_per_ms,
         weight,
     })))
->>>>>>> main
 }
 
 impl PoissonBackground {
@@ -148,12 +144,8 @@ impl<R: Real> Drive<R> for Trains<R> {
             let (now, later) = rest.split_at_mut(n);
             let drawn = start + n;
             self.stream.fill(lane, step, 0, &mut self.words[..drawn]);
-<<<<<<< HEAD
-            self.sampler.sample_all(&self.words[..drawn], &mut self.counts[..drawn]);
-=======
             self.sampler
                 .sample_all(&self.words[..drawn], &mut self.counts[..drawn]);
->>>>>>> main
             add(self.weight, &self.counts[start..drawn], now);
             rest = later;
             start = 0;

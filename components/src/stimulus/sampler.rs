@@ -45,15 +45,11 @@ pub(super) struct Sampler {
 impl Sampler {
     /// A sampler of mean `mean` ≥ 0. O(√mean).
     pub(super) fn new(mean: f64) -> Self {
-<<<<<<< HEAD
-        let mut sampler = Self { base: 0, thresholds: Vec::new(), guide: Vec::new() };
-=======
         let mut sampler = Self {
             base: 0,
             thresholds: Vec::new(),
             guide: Vec::new(),
         };
->>>>>>> main
         let (first, weights) = weights(mean);
         let total: f64 = weights.iter().sum();
         let mut number = first;
@@ -95,15 +91,11 @@ impl Sampler {
 
     /// Words below this give 0; `None` if all do.
     pub(super) fn smallest_hit(&self) -> Option<u32> {
-<<<<<<< HEAD
-        if self.base > 0 { Some(0) } else { self.thresholds.first().copied() }
-=======
         if self.base > 0 {
             Some(0)
         } else {
             self.thresholds.first().copied()
         }
->>>>>>> main
     }
 }
 
@@ -144,14 +136,10 @@ fn to_u32(x: f64) -> u32 {
     x as u32
 }
 
-<<<<<<< HEAD
-#[allow(clippy::cast_possible_truncation, reason = "a table has far fewer than 2^32 entries")]
-=======
 #[allow(
     clippy::cast_possible_truncation,
     reason = "a table has far fewer than 2^32 entries"
 )]
->>>>>>> main
 fn narrow(k: usize) -> u32 {
     k as u32
 }
@@ -173,15 +161,11 @@ fn count_reached_body(thresholds: &[u32], base: u32, words: &[u32], counts: &mut
         *counts = k;
     }
     for (count, &word) in last_counts.iter_mut().zip(last_words) {
-<<<<<<< HEAD
-        *count = base + thresholds.iter().map(|&t| u32::from(word >= t)).sum::<u32>();
-=======
         *count = base
             + thresholds
                 .iter()
                 .map(|&t| u32::from(word >= t))
                 .sum::<u32>();
->>>>>>> main
     }
 }
 
@@ -208,13 +192,9 @@ mod tests {
     /// P(K ≤ k), summed from the definition in logarithms.
     fn cdf(mean: f64, k: u32) -> f64 {
         let log_factorial = |n: u32| (1..=n).map(|i| f64::from(i).ln()).sum::<f64>();
-<<<<<<< HEAD
-        (0..=k).map(|n| (f64::from(n) * mean.ln() - mean - log_factorial(n)).exp()).sum()
-=======
         (0..=k)
             .map(|n| (f64::from(n) * mean.ln() - mean - log_factorial(n)).exp())
             .sum()
->>>>>>> main
     }
 
     /// The words that give at most k are within one half, plus rounding of the reference, of
@@ -226,13 +206,6 @@ mod tests {
             for (j, &t) in sampler.thresholds.iter().enumerate() {
                 let exact = cdf(mean, sampler.base + narrow(j)) * WORDS;
                 let tolerance = 0.5 + 1e-11 * WORDS;
-<<<<<<< HEAD
-                assert!((f64::from(t) - exact).abs() <= tolerance, "{mean} {j}: {t} {exact}");
-            }
-            let beyond = cdf(mean, sampler.base + narrow(sampler.thresholds.len()));
-            assert!(1.0 - beyond <= 0.51 / WORDS + 1e-11, "{mean}");
-            println!("mean {mean}: {} thresholds from {}", sampler.thresholds.len(), sampler.base);
-=======
                 assert!(
                     (f64::from(t) - exact).abs() <= tolerance,
                     "{mean} {j}: {t} {exact}"
@@ -245,7 +218,6 @@ mod tests {
                 sampler.thresholds.len(),
                 sampler.base
             );
->>>>>>> main
         }
     }
 
@@ -255,17 +227,12 @@ mod tests {
         for mean in [1e-3, 0.5, 2.0, 100.0, 10_000.0] {
             let sampler = Sampler::new(mean);
             let (mut m1, mut m2, mut below) = (0.0, 0.0, 0.0);
-<<<<<<< HEAD
-            for (j, end) in
-                sampler.thresholds.iter().map(|&t| f64::from(t)).chain([WORDS]).enumerate()
-=======
             for (j, end) in sampler
                 .thresholds
                 .iter()
                 .map(|&t| f64::from(t))
                 .chain([WORDS])
                 .enumerate()
->>>>>>> main
             {
                 let k = f64::from(sampler.base + narrow(j));
                 m1 += k * (end - below) / WORDS;
@@ -282,11 +249,6 @@ mod tests {
     fn all_ways_to_count_agree() {
         for mean in [0.0, 1e-7, 0.01, 1.0, 2.5, 9.0, 60.0, 5000.0] {
             let sampler = Sampler::new(mean);
-<<<<<<< HEAD
-            let edges = sampler.thresholds.iter().flat_map(|&t| [t - 1, t, t.saturating_add(1)]);
-            let spread = (0..9_999_u32).map(|i| i.wrapping_mul(2_654_435_761));
-            let words: Vec<u32> = [0, u32::MAX].into_iter().chain(edges).chain(spread).collect();
-=======
             let edges = sampler
                 .thresholds
                 .iter()
@@ -297,7 +259,6 @@ mod tests {
                 .chain(edges)
                 .chain(spread)
                 .collect();
->>>>>>> main
             let mut counts = vec![0; words.len()];
             sampler.sample_all(&words, &mut counts);
             for (&w, &count) in words.iter().zip(&counts) {
@@ -313,14 +274,10 @@ mod tests {
     #[test]
     fn nothing_comes_from_a_mean_of_zero() {
         let sampler = Sampler::new(0.0);
-<<<<<<< HEAD
-        assert_eq!((sampler.sample(u32::MAX), sampler.smallest_hit()), (0, None));
-=======
         assert_eq!(
             (sampler.sample(u32::MAX), sampler.smallest_hit()),
             (0, None)
         );
->>>>>>> main
     }
 
     #[test]

@@ -85,14 +85,10 @@ fn make(arguments: &Arguments) -> Result<StimulusType, ArgumentError> {
         events.extend(times.iter().map(|&time_ms| Event { time_ms, neuron }));
     }
     events.sort_by(|a, b| a.time_ms.total_cmp(&b.time_ms));
-<<<<<<< HEAD
-    Ok(StimulusType::Source(Arc::new(SpikeTimes { n, events: events.into() })))
-=======
     Ok(StimulusType::Source(Arc::new(SpikeTimes {
         n,
         events: events.into(),
     })))
->>>>>>> main
 }
 
 fn check_times(neuron: u32, times: &[f64]) -> Result<(), ArgumentError> {
@@ -104,14 +100,10 @@ fn check_times(neuron: u32, times: &[f64]) -> Result<(), ArgumentError> {
         return wrong(k, "is not after time 0, where the first step begins");
     }
     match times.windows(2).position(|w| w[0] > w[1]) {
-<<<<<<< HEAD
-        Some(k) => wrong(k + 1, &format!("comes after {} ms; sort the times", times[k])),
-=======
         Some(k) => wrong(
             k + 1,
             &format!("comes after {} ms; sort the times", times[k]),
         ),
->>>>>>> main
         None => Ok(()),
     }
 }
@@ -123,16 +115,12 @@ impl SpikeSourceType for SpikeTimes {
 
     fn instantiate(&self, context: StimulusContext) -> Box<dyn SpikeSource> {
         let events = Arc::clone(&self.events);
-<<<<<<< HEAD
-        Box::new(Trains { events, dt_ms: context.dt_ms, next_step: 0, cursor: 0 })
-=======
         Box::new(Trains {
             events,
             dt_ms: context.dt_ms,
             next_step: 0,
             cursor: 0,
         })
->>>>>>> main
     }
 }
 
@@ -155,15 +143,11 @@ impl Trains {
             self.cursor = self.events.partition_point(|&e| self.step_of(e) < step);
         }
         let start = self.cursor;
-<<<<<<< HEAD
-        while self.events.get(self.cursor).is_some_and(|&e| self.step_of(e) == step) {
-=======
         while self
             .events
             .get(self.cursor)
             .is_some_and(|&e| self.step_of(e) == step)
         {
->>>>>>> main
             self.cursor += 1;
         }
         self.next_step = step + 1;

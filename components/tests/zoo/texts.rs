@@ -47,14 +47,9 @@ fn every_heading_is_there_in_order() {
             "{name}"
         );
         let source = section(text, "Source").join(" ");
-<<<<<<< HEAD
-        assert!(
-            source.contains("doi:") || source.contains("SpikingJelly"),
-=======
         let sources = ["doi:", "NEST 3.10.0", "SpikingJelly 2.0.0"];
         assert!(
             sources.iter().any(|s| source.contains(s)),
->>>>>>> main
             "{name}: {source}"
         );
     }
