@@ -12,6 +12,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use rheobase::engine::network::{Network, NetworkErrors};
+use rheobase::engine::plan::Plan;
 use rheobase::run::RunFailure;
 
 /// Why a command ends with an exit code other than 0.
@@ -92,8 +93,26 @@ pub(crate) struct NetworkArguments {
 }
 
 impl NetworkArguments {
-    /// Reads the description and applies the options.
-    pub(crate) fn read(&self) -> Result<Network, Failure> {
+    /// Reads the description, applies the options and checks everything.
+    pub(crate) fn resolve(&self) -> Result<Plan, Failure> {
+        let mut network = self.read()?;
+        let quoted = |text: &String| format!("{text:?}");
+        let replaced = [
+            ("seed", self.seed.map(|s| s.to_string())),
+            ("duration", self.duration.as_ref().map(quoted)),
+            ("dt", self.dt.as_ref().map(quoted)),
+            ("discard", self.discard.as_ref().map(quoted)),
+            ("precision", self.precision.as_ref().map(quoted)),
+        ];
+        for (path, value) in replaced {
+            if let Some(value) = value {
+                network.set(path, &value)?;
+            }
+        }
+        Ok(network.resolve(&rheobase::registry())?)
+    }
+
+    fn read(&self) -> Result<Network, Failure> {
         let mut network = if self.file == "-" {
             let mut text = String::new();
             std::io::stdin()
@@ -113,19 +132,6 @@ impl NetworkArguments {
                 .split_once('=')
                 .ok_or_else(|| Failure::Input(format!("--set {entry}: expected PATH=VALUE")))?;
             network.set(path.trim(), value.trim())?;
-        }
-        let quoted = |text: &String| format!("{text:?}");
-        let replaced = [
-            ("seed", self.seed.map(|s| s.to_string())),
-            ("duration", self.duration.as_ref().map(quoted)),
-            ("dt", self.dt.as_ref().map(quoted)),
-            ("discard", self.discard.as_ref().map(quoted)),
-            ("precision", self.precision.as_ref().map(quoted)),
-        ];
-        for (path, value) in replaced {
-            if let Some(value) = value {
-                network.set(path, &value)?;
-            }
         }
         Ok(network)
     }

@@ -12,7 +12,7 @@ use rheobase_engine::port::Registry;
 use rheobase_engine::simulation::{Recording, Simulation};
 use rheobase_equations::real::Precision;
 use rheobase_report::statistics::{Statistics, StatisticsError, summarise};
-use rheobase_report::{PopulationRecord, RunRecord, Spikes, Timings};
+use rheobase_report::{Kernel, PopulationRecord, RunRecord, Spikes, Timings};
 
 /// How a network is run.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +24,7 @@ pub struct RunOptions {
 }
 
 /// A finished (or interrupted) run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Run {
     /// What ran, how fast, what came out.
     pub record: RunRecord,
@@ -234,7 +234,11 @@ fn record<R: Instantiate>(
                 .kernels
                 .iter()
                 .find(|(n, _)| n == name)
-                .map(|(_, kernel)| (*kernel).to_owned());
+                .map(|(_, kernel)| match *kernel {
+                    "native" => Kernel::Native,
+                    "block" => Kernel::Block,
+                    _ => Kernel::Rust,
+                });
             entry.state_dim = u32::try_from(p.neuron.ports().states.len()).ok();
             populations.push(entry);
         }

@@ -24,6 +24,8 @@ pub enum ArgumentKind {
     IntegerList,
     /// A quantity in the unit of the port the component acts on.
     PortQuantity,
+    /// A list of quantities in the unit of the port the component acts on.
+    PortQuantityList,
 }
 
 /// Declaration of an argument.
@@ -125,6 +127,7 @@ impl Arguments {
             ArgumentKind::QuantityLists(unit) => self.quantity_lists(name, unit).map(drop),
             ArgumentKind::IntegerList => self.integers(name).map(drop),
             ArgumentKind::PortQuantity => self.port_quantity(name).map(drop),
+            ArgumentKind::PortQuantityList => self.port_quantities(name).map(drop),
         }
     }
 
@@ -195,6 +198,16 @@ impl Arguments {
             self.get(name)?,
             self.port_unit.as_ref().unwrap_or(&one),
         )
+    }
+
+    /// A list of quantities in the unit of the port the component acts on, in base units.
+    ///
+    /// # Errors
+    /// As [`Self::quantity`], naming the element.
+    pub fn port_quantities(&self, name: &str) -> Result<Vec<f64>, ArgumentError> {
+        let one = Unit::one();
+        let unit = self.port_unit.as_ref().unwrap_or(&one);
+        list_of(name, self.get(name)?, |n, v| quantity_of(n, v, unit))
     }
 
     /// A list of quantities, in base units.

@@ -42,6 +42,18 @@ pub struct EquationNeuron {
     initial: Program,
 }
 
+/// Why a compiled component cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NativeError {
+    /// Its text is refused.
+    #[error(transparent)]
+    Text(#[from] rheobase_equations::diagnostic::Diagnostics),
+    /// Its text cannot be lowered.
+    #[error(transparent)]
+    Lower(#[from] rheobase_equations::lower::LowerError),
+}
+
 impl EquationNeuron {
     /// A neuron type from a lowered component. `native` is used if it was compiled from the same
     /// programs (its fingerprint tells), and ignored otherwise.
@@ -51,7 +63,23 @@ impl EquationNeuron {
         let ports = ports(&component);
         let prologue = expand(&component.prologue, Precision::F64);
         let initial = expand(&component.initial, Precision::F64);
-        Self { component, ports, native, prologue, initial }
+        Self {
+            component,
+            ports,
+            native,
+            prologue,
+            initial,
+        }
+    }
+
+    /// A neuron type from what `neuron!` made.
+    ///
+    /// # Errors
+    /// If the text is refused, which `neuron!` would have found at compile time.
+    pub fn from_native(native: NativeComponent) -> Result<Self, NativeError> {
+        let model = rheobase_equations::parse_one(native.text, "neuron!")?;
+        let component = rheobase_equations::lower::lower(&std::sync::Arc::new(model), None)?;
+        Ok(Self::new(component, Some(native)))
     }
 
     /// Whether it runs as compiled code.
@@ -88,8 +116,16 @@ fn ports(component: &Component) -> NeuronPorts {
                 port(&s.name, doc, &s.unit, value)
             })
             .collect(),
-        inputs: model.inputs.iter().map(|i| port(&i.name, &i.doc, &i.unit, 0.0)).collect(),
-        outputs: model.outputs.iter().map(|o| port(&o.name, "", &o.unit, 0.0)).collect(),
+        inputs: model
+            .inputs
+            .iter()
+            .map(|i| port(&i.name, &i.doc, &i.unit, 0.0))
+            .collect(),
+        outputs: model
+            .outputs
+            .iter()
+            .map(|o| port(&o.name, "", &o.unit, 0.0))
+            .collect(),
         n_uniforms,
         n_normals,
     }

@@ -149,12 +149,26 @@ pub trait SpikeSourceType: Send + Sync {
     fn size(&self) -> Option<u32> {
         None
     }
+    /// Whether it can run with this step and size.
+    ///
+    /// # Errors
+    /// A sentence that says what does not fit and what to do.
+    fn check(&self, _context: StimulusContext) -> Result<(), String> {
+        Ok(())
+    }
     /// A source for one shard.
     fn instantiate(&self, context: StimulusContext) -> Box<dyn SpikeSource>;
 }
 
 /// Makes drives; one instance per shard.
 pub trait DriveType: Send + Sync {
+    /// Whether it can run with this step and size.
+    ///
+    /// # Errors
+    /// A sentence that says what does not fit and what to do.
+    fn check(&self, _context: StimulusContext) -> Result<(), String> {
+        Ok(())
+    }
     /// A drive of an f32 population.
     fn instantiate_f32(&self, context: StimulusContext) -> Box<dyn Drive<f32>>;
     /// A drive of an f64 population.

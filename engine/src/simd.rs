@@ -5,6 +5,7 @@
 
 /// `dispatch! { fn name = body(args…); }` defines `name`, which runs `body` (an `#[inline(always)]`
 /// function) compiled for the widest vectors of this machine.
+#[macro_export]
 macro_rules! dispatch {
     ($(#[$meta:meta])* $vis:vis fn $name:ident $(<$g:ident : $bound:path>)? = $body:ident (
         $($arg:ident : $ty:ty),* $(,)?
@@ -40,7 +41,7 @@ macro_rules! dispatch {
         }
     };
 }
-pub(crate) use dispatch;
+pub use dispatch;
 
 /// Instruction sets told apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -45,7 +45,11 @@ pub fn one_of(names: &[&str]) -> String {
 fn distance(name: &str, known: &str) -> usize {
     let (a, b) = (name.to_lowercase(), known.to_lowercase());
     // Another case is a nearer miss than another letter, but still a miss.
-    if a == b { 0 } else { strsim::damerau_levenshtein(&a, &b) }
+    if a == b {
+        0
+    } else {
+        strsim::damerau_levenshtein(&a, &b)
+    }
 }
 
 #[cfg(test)]
@@ -65,8 +69,14 @@ mod tests {
     fn a_single_letter_is_near_its_other_case_only() {
         assert_eq!(nearest("X", &["E", "I"]), None);
         assert_eq!(nearest("e", &["E", "I"]), Some("E"));
-        assert_eq!(unknown("population", "X", &["E"]), "unknown population `X`; expected E");
-        assert_eq!(unknown("population", "X", &[]), "unknown population `X`; there are none here");
+        assert_eq!(
+            unknown("population", "X", &["E"]),
+            "unknown population `X`; expected E"
+        );
+        assert_eq!(
+            unknown("population", "X", &[]),
+            "unknown population `X`; there are none here"
+        );
     }
 
     #[test]

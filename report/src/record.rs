@@ -23,6 +23,8 @@ pub enum Kernel {
     Native,
     /// By the block interpreter, for models known only at run time.
     Block,
+    /// By a neuron written in Rust.
+    Rust,
 }
 
 /// How a population advances.

@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn check(arguments: &Arguments) -> Result<(), Failure> {
-    let plan = arguments.network.read()?.resolve(&rheobase::registry())?;
+    let plan = arguments.network.resolve()?;
     if arguments.json {
         print(&format!("{}\n", as_json(&plan)))
     } else {
@@ -69,7 +69,7 @@ fn as_text(plan: &Plan) -> String {
         "{} neurons, about {} synapses, about {} of memory; {} steps of {} ms\n",
         grouped(estimate.neurons),
         grouped(estimate.synapses as u64),
-        human_bytes(estimate.bytes),
+        human_bytes(estimate.bytes as u64),
         grouped(plan.steps),
         plan.dt_ms
     ));

@@ -49,8 +49,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let network = arguments.network.read()?;
-    let plan = network.resolve(&rheobase::registry())?;
+    let plan = arguments.network.resolve()?;
     let options = RunOptions {
         threads: arguments.threads.map_or(0, usize::from),
         memory_limit: memory_limit(arguments)?,

@@ -43,8 +43,14 @@ impl Network {
     /// # Ok::<(), rheobase_engine::network::NetworkErrors>(())
     /// ```
     pub fn builder(name: impl Into<String>) -> NetworkBuilder {
-        let network = Self { name: name.into(), ..Self::default() };
-        NetworkBuilder { network, errors: Errors::default() }
+        let network = Self {
+            name: name.into(),
+            ..Self::default()
+        };
+        NetworkBuilder {
+            network,
+            errors: Errors::default(),
+        }
     }
 }
 
@@ -87,7 +93,10 @@ impl NetworkBuilder {
 
     /// A component described by its text.
     pub fn model(mut self, name: &str, text: impl Into<String>) -> Self {
-        let earlier = self.network.models.insert(name.to_owned(), ModelText::Text(text.into()));
+        let earlier = self
+            .network
+            .models
+            .insert(name.to_owned(), ModelText::Text(text.into()));
         self.once("models", name, earlier.is_some())
     }
 
@@ -136,7 +145,8 @@ impl NetworkBuilder {
     fn once(mut self, section: &str, name: &str, again: bool) -> Self {
         if again {
             let path = Path::root().key(section).key(name);
-            self.errors.push(ErrorKind::Name, &path, format!("`{name}` stands twice"));
+            self.errors
+                .push(ErrorKind::Name, &path, format!("`{name}` stands twice"));
         }
         self
     }
@@ -207,7 +217,13 @@ impl Stimulus {
     #[must_use]
     pub fn new(model: impl Into<String>) -> Self {
         let arguments = Map::new();
-        Self { model: model.into(), target: None, port: None, size: None, arguments }
+        Self {
+            model: model.into(),
+            target: None,
+            port: None,
+            size: None,
+            arguments,
+        }
     }
 
     /// The population it acts on.
@@ -243,7 +259,10 @@ impl Layer {
     /// A layer of the type `model`.
     #[must_use]
     pub fn new(model: impl Into<String>) -> Self {
-        Self { model: model.into(), arguments: Map::new() }
+        Self {
+            model: model.into(),
+            arguments: Map::new(),
+        }
     }
 
     /// Sets an argument of the component.
@@ -258,13 +277,19 @@ impl Input {
     /// Real values of that shape.
     #[must_use]
     pub fn real(shape: impl Into<Vec<u64>>) -> Self {
-        Self { shape: shape.into(), kind: InputKind::Real }
+        Self {
+            shape: shape.into(),
+            kind: InputKind::Real,
+        }
     }
 
     /// Spikes of that shape.
     #[must_use]
     pub fn spikes(shape: impl Into<Vec<u64>>) -> Self {
-        Self { shape: shape.into(), kind: InputKind::Spikes }
+        Self {
+            shape: shape.into(),
+            kind: InputKind::Spikes,
+        }
     }
 }
 
@@ -394,7 +419,10 @@ impl Monitor {
     /// Records the spikes of some nodes.
     #[must_use]
     pub fn spikes(nodes: impl Into<Names>) -> Self {
-        Self { spikes: Some(nodes.into()), ..Self::default() }
+        Self {
+            spikes: Some(nodes.into()),
+            ..Self::default()
+        }
     }
 
     /// Records state variables of a population.

@@ -300,7 +300,10 @@ pub enum Neurons {
     },
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde asks for"
+)]
 fn is_false(x: &bool) -> bool {
     !x
 }

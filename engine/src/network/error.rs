@@ -51,9 +51,19 @@ impl Path {
     #[must_use]
     pub fn key(&self, name: &str) -> Self {
         let plain = !name.is_empty()
-            && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
-        let name = if plain { name.to_owned() } else { format!("{name:?}") };
-        if self.0.is_empty() { Self(name) } else { Self(format!("{}.{name}", self.0)) }
+            && name
+                .chars()
+                .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+        let name = if plain {
+            name.to_owned()
+        } else {
+            format!("{name:?}")
+        };
+        if self.0.is_empty() {
+            Self(name)
+        } else {
+            Self(format!("{}.{name}", self.0))
+        }
     }
 
     /// Element `index` of the list here.
@@ -69,7 +79,11 @@ impl Path {
     }
 
     fn as_prefix(&self) -> String {
-        if self.0.is_empty() { String::new() } else { format!("{}: ", self.0) }
+        if self.0.is_empty() {
+            String::new()
+        } else {
+            format!("{}: ", self.0)
+        }
     }
 }
 
@@ -123,14 +137,14 @@ pub(super) struct Errors(Vec<NetworkError>);
 
 impl Errors {
     pub(super) fn push(&mut self, kind: ErrorKind, path: &Path, message: impl Into<String>) {
-        let error = NetworkError { path: path.clone(), kind, message: message.into() };
+        let error = NetworkError {
+            path: path.clone(),
+            kind,
+            message: message.into(),
+        };
         if !self.0.contains(&error) {
             self.0.push(error);
         }
-    }
-
-    pub(super) fn extend(&mut self, errors: NetworkErrors) {
-        self.0.extend(errors.0);
     }
 
     pub(super) fn len(&self) -> usize {
@@ -139,7 +153,11 @@ impl Errors {
 
     /// `value`, if nothing was wrong.
     pub(super) fn finish<T>(self, value: T) -> Result<T, NetworkErrors> {
-        if self.0.is_empty() { Ok(value) } else { Err(NetworkErrors(self.0)) }
+        if self.0.is_empty() {
+            Ok(value)
+        } else {
+            Err(NetworkErrors(self.0))
+        }
     }
 }
 
@@ -154,5 +172,10 @@ pub(super) fn fail_at<T>(
     path: &Path,
     message: impl Into<String>,
 ) -> Result<T, NetworkErrors> {
-    Err(NetworkError { path: path.clone(), kind, message: message.into() }.into())
+    Err(NetworkError {
+        path: path.clone(),
+        kind,
+        message: message.into(),
+    }
+    .into())
 }

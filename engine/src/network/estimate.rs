@@ -18,7 +18,7 @@ pub struct MemoryEstimate {
     /// Expected number of synapses.
     pub synapses: f64,
     /// Expected number of bytes.
-    pub bytes: f64,
+    pub bytes: u64,
     /// What they are made of, in the order of the description.
     pub parts: Vec<MemoryPart>,
 }
@@ -29,20 +29,20 @@ pub struct MemoryPart {
     /// A population, an edge, a layer, a recording.
     pub name: String,
     /// Expected number of bytes.
-    pub bytes: f64,
+    pub bytes: u64,
 }
 
 /// A network is expected to need more memory than allowed.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 #[error(
     "the network needs about {} ({neurons} neurons, {synapses:.3e} synapses) but only {} may be \
-     used; the largest part is {largest}", gigabytes(*.bytes), gigabytes(*.limit_bytes)
+     used; the largest part is {largest}", readable(*.bytes), readable(*.limit_bytes)
 )]
-pub struct MemoryBudgetExceeded {
+pub struct MemoryError {
     /// Expected number of bytes.
-    pub bytes: f64,
+    pub bytes: u64,
     /// Allowed number of bytes.
-    pub limit_bytes: f64,
+    pub limit_bytes: u64,
     /// Neurons.
     pub neurons: u64,
     /// Expected number of synapses.
@@ -56,14 +56,12 @@ impl MemoryEstimate {
     ///
     /// # Errors
     /// With the figures, if it is above.
-    pub fn check(&self, limit_bytes: u64) -> Result<(), MemoryBudgetExceeded> {
-        #[allow(clippy::cast_precision_loss, reason = "a budget needs no 53 bits")]
-        let limit_bytes = limit_bytes as f64;
+    pub fn check(&self, limit_bytes: u64) -> Result<(), MemoryError> {
         if self.bytes <= limit_bytes {
             return Ok(());
         }
-        let largest = self.parts.iter().max_by(|a, b| a.bytes.total_cmp(&b.bytes));
-        Err(MemoryBudgetExceeded {
+        let largest = self.parts.iter().max_by_key(|p| p.bytes);
+        Err(MemoryError {
             bytes: self.bytes,
             limit_bytes,
             neurons: self.neurons,
@@ -75,17 +73,24 @@ impl MemoryEstimate {
 
 impl fmt::Display for MemoryPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, gigabytes(self.bytes))
+        write!(f, "{}: {}", self.name, readable(self.bytes))
     }
 }
 
 /// Bytes with a unit that people read.
-fn gigabytes(bytes: f64) -> String {
-    const UNITS: [(f64, &str); 3] = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
-    match UNITS.iter().find(|(size, _)| bytes >= *size) {
-        Some((size, unit)) => format!("{:.1} {unit}", bytes / size),
-        None => format!("{bytes:.0} B"),
+fn readable(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
     }
+    #[allow(clippy::cast_precision_loss, reason = "a few digits are shown")]
+    let mut size = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while size >= 1024.0 && unit + 1 < UNITS.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    format!("{size:.1} {}", UNITS[unit])
 }
 
 /// Spikes per neuron and second assumed for recordings. An estimate, not a limit.
@@ -108,10 +113,17 @@ impl Plan {
     /// Expected memory on `threads` threads: every thread has row tables of its own.
     #[must_use]
     pub fn estimate_for(&self, threads: usize) -> MemoryEstimate {
-        let mut estimate =
-            MemoryEstimate { neurons: 0, synapses: 0.0, bytes: 0.0, parts: Vec::new() };
+        let mut estimate = MemoryEstimate {
+            neurons: 0,
+            synapses: 0.0,
+            bytes: 0,
+            parts: Vec::new(),
+        };
         let mut add = |name: &str, bytes: f64| {
-            estimate.parts.push(MemoryPart { name: name.to_owned(), bytes });
+            estimate.parts.push(MemoryPart {
+                name: name.to_owned(),
+                bytes: whole(bytes),
+            });
         };
         for node in &self.nodes {
             match &node.kind {
@@ -138,11 +150,16 @@ impl Plan {
             let (name, bytes) = self.recording_bytes(monitor);
             add(&name, bytes);
         }
-        let populations =
-            self.nodes.iter().filter(|n| matches!(n.kind, NodeKind::Population(_)));
+        let populations = self
+            .nodes
+            .iter()
+            .filter(|n| matches!(n.kind, NodeKind::Population(_)));
         estimate.neurons = populations.map(|n| (n.size() * self.batch) as u64).sum();
         estimate.synapses = synapses;
-        estimate.bytes = estimate.parts.iter().map(|p| p.bytes).sum();
+        estimate.bytes = estimate
+            .parts
+            .iter()
+            .fold(0, |sum, p| sum.saturating_add(p.bytes));
         estimate
     }
 
@@ -190,9 +207,16 @@ impl Plan {
 
     fn synapse_bytes(&self, s: &Synapses, sides: Sides, n: f64, threads: usize) -> f64 {
         let fixed = s.rule.fixes_weights();
-        let weights =
-            if s.weight.constant().is_some() && !fixed { 0.0 } else { self.real_bytes() };
-        let delays = if fixed { 1.0 } else { delay_levels(&s.delay, self.dt_ms) };
+        let weights = if s.weight.constant().is_some() && !fixed {
+            0.0
+        } else {
+            self.real_bytes()
+        };
+        let delays = if fixed {
+            1.0
+        } else {
+            delay_levels(&s.delay, self.dt_ms)
+        };
         let tables = f64::from(sides.n_source) * delays.min(n.max(1.0)) * 8.0;
         n * (4.0 + weights) + tables * float(threads)
     }
@@ -200,9 +224,14 @@ impl Plan {
     /// Parameters of the layer an edge leads to, if it leads to one.
     fn layer_parameters(&self, edge: &Edge, add: &mut impl FnMut(&str, f64)) {
         let target = &self.nodes[edge.target];
-        let NodeKind::Layer(layer) = &target.kind else { return };
+        let NodeKind::Layer(layer) = &target.kind else {
+            return;
+        };
         let n = layer.parameter_count(&self.nodes[edge.source].shape);
-        add(&format!("{} (parameters)", target.name), float(n) * self.real_bytes());
+        add(
+            &format!("{} (parameters)", target.name),
+            float(n) * self.real_bytes(),
+        );
     }
 
     fn recording_bytes(&self, monitor: &Monitor) -> (String, f64) {
@@ -215,11 +244,19 @@ impl Plan {
                 let spikes = float(node.size() * self.batch) * seconds * ASSUMED_RATE_HZ;
                 (format!("{} (spikes)", node.name), spikes * SPIKE_BYTES)
             }
-            Monitor::State { node, states, neurons, every_steps } => {
+            Monitor::State {
+                node,
+                states,
+                neurons,
+                every_steps,
+            } => {
                 #[allow(clippy::cast_precision_loss, reason = "an estimate")]
                 let rows = steps / (*every_steps).max(1) as f64;
                 let columns = float(states.len() * neurons.len() * self.batch);
-                (format!("{} (state)", self.nodes[*node].name), rows * columns * 8.0)
+                (
+                    format!("{} (state)", self.nodes[*node].name),
+                    rows * columns * 8.0,
+                )
             }
         }
     }
@@ -227,7 +264,9 @@ impl Plan {
 
 /// About how many different delays, in steps, a projection has.
 fn delay_levels(delay: &Value, dt_ms: f64) -> f64 {
-    let Value::Drawn(distribution) = delay else { return 1.0 };
+    let Value::Drawn(distribution) = delay else {
+        return 1.0;
+    };
     let (low, high) = support(delay);
     let (low, high) = match distribution.shape {
         Shape::Normal { mean, sd } => (low.max(mean - 4.0 * sd), high.min(mean + 4.0 * sd)),
@@ -244,4 +283,13 @@ fn delay_levels(delay: &Value, dt_ms: f64) -> f64 {
 #[allow(clippy::cast_precision_loss, reason = "an estimate")]
 fn float(n: usize) -> f64 {
     n as f64
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates; sizes are not negative"
+)]
+fn whole(bytes: f64) -> u64 {
+    bytes.ceil() as u64
 }

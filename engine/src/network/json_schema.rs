@@ -35,8 +35,12 @@ fn section(section: &Section) -> Json {
         }
         (e.name.to_owned(), schema)
     });
-    let required: Vec<&str> =
-        section.entries.iter().filter(|e| e.required).map(|e| e.name).collect();
+    let required: Vec<&str> = section
+        .entries
+        .iter()
+        .filter(|e| e.required)
+        .map(|e| e.name)
+        .collect();
     let mut schema = json!({
         "type": "object",
         "properties": Json::Object(properties.collect()),

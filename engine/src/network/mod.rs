@@ -33,7 +33,6 @@ pub use describe::{
     Stimulus,
 };
 pub use error::{ErrorKind, NetworkError, NetworkErrors, Path};
-pub use estimate::{MemoryBudgetExceeded, MemoryEstimate, MemoryPart};
+pub use estimate::{MemoryError, MemoryEstimate, MemoryPart};
 pub use json_schema::json_schema;
 pub use read::MAX_FILE_BYTES;
-pub use resolve::Overrides;

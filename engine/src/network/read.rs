@@ -64,7 +64,10 @@ impl Network {
             Ok(text) => text,
             Err(message) => return fail(ErrorKind::File, message),
         };
-        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) {
+        if path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("json"))
+        {
             Self::from_json(&text, &origin)
         } else {
             Self::from_toml(&text, &origin)
@@ -81,7 +84,10 @@ impl Network {
             Err(e) => return fail(ErrorKind::Entry, e.to_string()),
         };
         let folder = FilePath::new(origin).parent().unwrap_or(FilePath::new(""));
-        network.origin = Origin { name: origin.to_owned(), folder: folder.to_owned() };
+        network.origin = Origin {
+            name: origin.to_owned(),
+            folder: folder.to_owned(),
+        };
         Ok(network)
     }
 
@@ -116,9 +122,14 @@ pub(super) fn read_text(path: &FilePath, limit: u64) -> Result<String, String> {
         return Err(format!("cannot read {name}: it is no file"));
     }
     let mut text = String::new();
-    let n = file.take(limit + 1).read_to_string(&mut text).map_err(wrong)?;
+    let n = file
+        .take(limit + 1)
+        .read_to_string(&mut text)
+        .map_err(wrong)?;
     if n as u64 > limit {
-        return Err(format!("cannot read {name}: it is longer than {limit} bytes"));
+        return Err(format!(
+            "cannot read {name}: it is longer than {limit} bytes"
+        ));
     }
     Ok(text)
 }
@@ -156,7 +167,11 @@ pub(super) fn value_to_json(value: toml::Value, path: &Path, errors: &mut Errors
             }
         },
         toml::Value::Datetime(date) => {
-            errors.push(ErrorKind::Value, path, format!("the date {date} is no value here"));
+            errors.push(
+                ErrorKind::Value,
+                path,
+                format!("the date {date} is no value here"),
+            );
             Json::Null
         }
     }
@@ -216,7 +231,9 @@ impl<'de> Visitor<'de> for UniqueVisitor {
         let mut object = Map::new();
         while let Some((key, Unique(value))) = map.next_entry::<String, _>()? {
             if object.contains_key(&key) {
-                return Err(A::Error::custom(format!("`{key}` stands twice in one object")));
+                return Err(A::Error::custom(format!(
+                    "`{key}` stands twice in one object"
+                )));
             }
             object.insert(key, value);
         }

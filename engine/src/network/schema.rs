@@ -1,7 +1,7 @@
 //! The entries a description may have: the one table that the check of what was read, its error
 //! messages, and the JSON Schema for editors come from.
 
-use rheobase_equations::unit;
+use rheobase_equations::unit::{Dimension, Unit};
 use serde_json::{Map, Value as Json};
 
 use super::error::{ErrorKind, Errors, Path};
@@ -63,11 +63,21 @@ pub(super) struct Section {
 }
 
 const fn must(name: &'static str, kind: Kind, doc: &'static str) -> Entry {
-    Entry { name, kind, required: true, doc }
+    Entry {
+        name,
+        kind,
+        required: true,
+        doc,
+    }
 }
 
 const fn may(name: &'static str, kind: Kind, doc: &'static str) -> Entry {
-    Entry { name, kind, required: false, doc }
+    Entry {
+        name,
+        kind,
+        required: false,
+        doc,
+    }
 }
 
 /// Largest number of neurons of a node.
@@ -78,23 +88,57 @@ const MAX_NEURON: u64 = MAX_SIZE - 1;
 const MAX_SEED: u64 = i64::MAX as u64;
 
 const INTEGRATORS: &[&str] = &["auto", "exact", "exponential_euler", "euler", "heun", "rk4"];
-const ROUND_DELAY: Entry =
-    may("round_delay", Kind::Boolean, "round a delay that is no whole number of steps");
-const PORT: Entry =
-    may("port", Kind::Name, "input port of the target; may be left out where there is only one");
+const ROUND_DELAY: Entry = may(
+    "round_delay",
+    Kind::Boolean,
+    "round a delay that is no whole number of steps",
+);
+const PORT: Entry = may(
+    "port",
+    Kind::Name,
+    "input port of the target; may be left out where there is only one",
+);
 const MODEL: Entry = must("model", Kind::Name, "name of the component");
 
 const POPULATION: Section = Section {
     what: "a population",
     open: false,
     entries: &[
-        must("model", Kind::Name, "name of the neuron: one of [models] or a built-in"),
-        may("size", Kind::Integer(1, MAX_SIZE), "number of neurons; this or shape"),
-        may("shape", Kind::Integers(1, MAX_SIZE), "shape without the batch axis; this or size"),
-        may("integrator", Kind::Choice(INTEGRATORS), "how differential equations are advanced"),
-        may("parameters", Kind::Values, "parameters that differ from the defaults"),
-        may("initial", Kind::Values, "initial values that differ from the model's"),
-        may("emits", Kind::Name, "real-valued output that is emitted instead of spikes"),
+        must(
+            "model",
+            Kind::Name,
+            "name of the neuron: one of [models] or a built-in",
+        ),
+        may(
+            "size",
+            Kind::Integer(1, MAX_SIZE),
+            "number of neurons; this or shape",
+        ),
+        may(
+            "shape",
+            Kind::Integers(1, MAX_SIZE),
+            "shape without the batch axis; this or size",
+        ),
+        may(
+            "integrator",
+            Kind::Choice(INTEGRATORS),
+            "how differential equations are advanced",
+        ),
+        may(
+            "parameters",
+            Kind::Values,
+            "parameters that differ from the defaults",
+        ),
+        may(
+            "initial",
+            Kind::Values,
+            "initial values that differ from the model's",
+        ),
+        may(
+            "emits",
+            Kind::Name,
+            "real-valued output that is emitted instead of spikes",
+        ),
     ],
 };
 
@@ -105,18 +149,34 @@ const STIMULUS: Section = Section {
         MODEL,
         may("target", Kind::Names, "population it acts on"),
         PORT,
-        may("size", Kind::Integer(1, MAX_SIZE), "number of neurons of a source of spikes"),
+        may(
+            "size",
+            Kind::Integer(1, MAX_SIZE),
+            "number of neurons of a source of spikes",
+        ),
     ],
 };
 
-const LAYER: Section = Section { what: "a layer", open: true, entries: &[MODEL] };
+const LAYER: Section = Section {
+    what: "a layer",
+    open: true,
+    entries: &[MODEL],
+};
 
 const INPUT: Section = Section {
     what: "an input",
     open: false,
     entries: &[
-        must("shape", Kind::Integers(1, MAX_SIZE), "shape without the batch axis"),
-        may("kind", Kind::Choice(&["real", "spikes"]), "what it carries; real if not given"),
+        must(
+            "shape",
+            Kind::Integers(1, MAX_SIZE),
+            "shape without the batch axis",
+        ),
+        may(
+            "kind",
+            Kind::Choice(&["real", "spikes"]),
+            "what it carries; real if not given",
+        ),
     ],
 };
 
@@ -124,7 +184,11 @@ const PROJECTION: Section = Section {
     what: "a projection",
     open: false,
     entries: &[
-        must("source", Kind::Names, "where from; lists make one projection for each pair"),
+        must(
+            "source",
+            Kind::Names,
+            "where from; lists make one projection for each pair",
+        ),
         must("target", Kind::Names, "where to"),
         PORT,
         must("rule", Kind::Rule, "who is connected with whom"),
@@ -150,11 +214,27 @@ const MONITOR: Section = Section {
     what: "a monitor",
     open: false,
     entries: &[
-        may("spikes", Kind::Names, "nodes whose spikes are recorded; this or state"),
-        may("state", Kind::Name, "population whose state variables are recorded"),
+        may(
+            "spikes",
+            Kind::Names,
+            "nodes whose spikes are recorded; this or state",
+        ),
+        may(
+            "state",
+            Kind::Name,
+            "population whose state variables are recorded",
+        ),
         may("variables", Kind::Names, "state variables to record"),
-        may("neurons", Kind::Neurons, "neurons to record; all if not given"),
-        may("every", Kind::Time, "time between records; every step if not given"),
+        may(
+            "neurons",
+            Kind::Neurons,
+            "neurons to record; all if not given",
+        ),
+        may(
+            "every",
+            Kind::Time,
+            "time between records; every step if not given",
+        ),
     ],
 };
 
@@ -164,20 +244,60 @@ pub(super) const NETWORK: Section = Section {
     open: false,
     entries: &[
         may("name", Kind::Text, "name of the network"),
-        may("seed", Kind::Integer(0, MAX_SEED), "seed of every random stream; 1 if not given"),
+        may(
+            "seed",
+            Kind::Integer(0, MAX_SEED),
+            "seed of every random stream; 1 if not given",
+        ),
         may("dt", Kind::Time, "length of a step; 0.1 ms if not given"),
-        may("duration", Kind::Time, "biological time to simulate; 1 s if not given"),
-        may("discard", Kind::Time, "time at the start that statistics leave out"),
-        may("precision", Kind::Choice(&["f32", "f64"]), "precision; f32 if not given"),
-        may("batch", Kind::Integer(1, MAX_BATCH), "copies that run side by side; 1 if not given"),
-        may("models", Kind::Model, "components described here: text, or { file = \"…\" }"),
-        may("populations", Kind::Named(POPULATION), "populations of neurons"),
+        may(
+            "duration",
+            Kind::Time,
+            "biological time to simulate; 1 s if not given",
+        ),
+        may(
+            "discard",
+            Kind::Time,
+            "time at the start that statistics leave out",
+        ),
+        may(
+            "precision",
+            Kind::Choice(&["f32", "f64"]),
+            "precision; f32 if not given",
+        ),
+        may(
+            "batch",
+            Kind::Integer(1, MAX_BATCH),
+            "copies that run side by side; 1 if not given",
+        ),
+        may(
+            "models",
+            Kind::Model,
+            "components described here: text, or { file = \"…\" }",
+        ),
+        may(
+            "populations",
+            Kind::Named(POPULATION),
+            "populations of neurons",
+        ),
         may("stimuli", Kind::Named(STIMULUS), "stimuli"),
         may("layers", Kind::Named(LAYER), "stateless layers"),
-        may("inputs", Kind::Named(INPUT), "values given from outside for every step"),
+        may(
+            "inputs",
+            Kind::Named(INPUT),
+            "values given from outside for every step",
+        ),
         may("projections", Kind::List(PROJECTION), "synapses"),
-        may("edges", Kind::List(EDGE), "connections of element i to element i"),
-        may("monitors", Kind::List(MONITOR), "what is recorded; all spikes if not given"),
+        may(
+            "edges",
+            Kind::List(EDGE),
+            "connections of element i to element i",
+        ),
+        may(
+            "monitors",
+            Kind::List(MONITOR),
+            "what is recorded; all spikes if not given",
+        ),
     ],
 };
 
@@ -232,11 +352,8 @@ impl Kind {
                 None => wrong("a list of tables", json, path, errors),
             },
             Self::Time => {
-                let ms = unit::parse_unit("ms").map_err(|e| e.to_string());
-                let checked =
-                    ms.and_then(|ms| quantity_of("", json, &ms).map_err(|e| e.message));
-                if let Err(message) = checked {
-                    errors.push(ErrorKind::Value, path, message);
+                if let Err(e) = quantity_of("", json, &Unit::base(Dimension::TIME)) {
+                    errors.push(ErrorKind::Value, path, e.message);
                 }
             }
             Self::Name => check_name(json, path, errors),
@@ -263,7 +380,11 @@ impl Kind {
 }
 
 fn wrong(expected: &str, found: &Json, path: &Path, errors: &mut Errors) {
-    errors.push(ErrorKind::Entry, path, format!("expected {expected}, found {}", short(found)));
+    errors.push(
+        ErrorKind::Entry,
+        path,
+        format!("expected {expected}, found {}", short(found)),
+    );
 }
 
 /// A value as it appears in a message.
@@ -322,14 +443,23 @@ fn check_name(json: &Json, path: &Path, errors: &mut Errors) {
 fn check_choice(json: &Json, options: &[&str], path: &Path, errors: &mut Errors) {
     match json.as_str() {
         Some(text) if options.contains(&text) => {}
-        Some(text) => errors.push(ErrorKind::Entry, path, suggest::unknown("choice", text, options)),
+        Some(text) => errors.push(
+            ErrorKind::Entry,
+            path,
+            suggest::unknown("choice", text, options),
+        ),
         None => wrong(&suggest::one_of(options), json, path, errors),
     }
 }
 
 fn check_integer(json: &Json, least: u64, most: u64, path: &Path, errors: &mut Errors) {
     if !json.as_u64().is_some_and(|n| (least..=most).contains(&n)) {
-        wrong(&format!("a whole number from {least} to {most}"), json, path, errors);
+        wrong(
+            &format!("a whole number from {least} to {most}"),
+            json,
+            path,
+            errors,
+        );
     }
 }
 
@@ -358,7 +488,12 @@ fn check_model(json: &Json, path: &Path, errors: &mut Errors) {
     let file = json.as_object().and_then(single);
     let fits = json.is_string() || matches!(file, Some(("file", Json::String(_))));
     if !fits {
-        wrong("the text of a component or { file = \"…\" }", json, path, errors);
+        wrong(
+            "the text of a component or { file = \"…\" }",
+            json,
+            path,
+            errors,
+        );
     }
 }
 

@@ -53,9 +53,14 @@ impl Network {
 fn parts(path: &str) -> Result<Vec<Part>, NetworkErrors> {
     let mut parts = Vec::new();
     for piece in path.split('.') {
-        let (key, indices) = piece.split_once('[').map_or((piece, None), |(k, i)| (k, Some(i)));
+        let (key, indices) = piece
+            .split_once('[')
+            .map_or((piece, None), |(k, i)| (k, Some(i)));
         if key.is_empty() {
-            return fail(ErrorKind::Entry, format!("`{path}` is no path: an empty name in it"));
+            return fail(
+                ErrorKind::Entry,
+                format!("`{path}` is no path: an empty name in it"),
+            );
         }
         parts.push(Part::Key(key.to_owned()));
         let Some(indices) = indices else { continue };
@@ -78,10 +83,12 @@ fn value_of(path: &str, text: &str) -> Result<Json, NetworkErrors> {
     match parsed {
         Ok(mut table) if table.len() == 1 => {
             let mut errors = Errors::default();
-            let at = parts(path)?.iter().fold(Path::root(), |at, part| match part {
-                Part::Key(key) => at.key(key),
-                Part::Index(i) => at.index(*i),
-            });
+            let at = parts(path)?
+                .iter()
+                .fold(Path::root(), |at, part| match part {
+                    Part::Key(key) => at.key(key),
+                    Part::Index(i) => at.index(*i),
+                });
             let json = match table.remove("value") {
                 Some(value) => value_to_json(value, &at, &mut errors),
                 None => Json::String(text.to_owned()),
@@ -97,7 +104,9 @@ fn value_of(path: &str, text: &str) -> Result<Json, NetworkErrors> {
 }
 
 fn put(tree: &mut Json, parts: &[Part], value: Json) -> Result<(), NetworkErrors> {
-    let Some((last, before)) = parts.split_last() else { return Ok(()) };
+    let Some((last, before)) = parts.split_last() else {
+        return Ok(());
+    };
     let mut at = Path::root();
     let mut here = tree;
     for (depth, part) in before.iter().enumerate() {
@@ -173,14 +182,22 @@ fn element<'t>(
 }
 
 fn leads_nowhere<T>(at: &Path, found: &Json) -> Result<T, NetworkErrors> {
-    let message = format!("holds {}, nothing lies below it", super::schema::short(found));
+    let message = format!(
+        "holds {}, nothing lies below it",
+        super::schema::short(found)
+    );
     fail_at(ErrorKind::Entry, at, message)
 }
 
 /// Whether the entry at `parts` is a table of named things.
 fn is_named(parts: &[Part]) -> bool {
-    let [Part::Key(key)] = parts else { return false };
-    matches!(NETWORK.entry(key).map(|e| e.kind), Some(Kind::Named(_) | Kind::Model))
+    let [Part::Key(key)] = parts else {
+        return false;
+    };
+    matches!(
+        NETWORK.entry(key).map(|e| e.kind),
+        Some(Kind::Named(_) | Kind::Model)
+    )
 }
 
 fn is_list(key: &str) -> bool {
@@ -201,5 +218,9 @@ fn unknown_name<T>(
         _ => "name",
     };
     let known: Vec<&str> = table.keys().map(String::as_str).collect();
-    fail_at(ErrorKind::Name, &at.key(name), suggest::unknown(what, name, &known))
+    fail_at(
+        ErrorKind::Name,
+        &at.key(name),
+        suggest::unknown(what, name, &known),
+    )
 }

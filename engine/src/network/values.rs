@@ -30,7 +30,11 @@ pub fn normal(mean: impl Into<Json>, sd: impl Into<Json>) -> Drawn {
 
 /// exp of a normal with mean `mu` and standard deviation `sigma`, in `unit`.
 pub fn lognormal(mu: f64, sigma: f64, unit: &str) -> Drawn {
-    let entries = [("mu", mu.into()), ("sigma", sigma.into()), ("unit", unit.into())];
+    let entries = [
+        ("mu", mu.into()),
+        ("sigma", sigma.into()),
+        ("unit", unit.into()),
+    ];
     Drawn::new("lognormal", table(entries))
 }
 
@@ -40,7 +44,12 @@ pub fn exponential(mean: impl Into<Json>) -> Drawn {
 }
 
 fn table<const N: usize>(entries: [(&str, Json); N]) -> Json {
-    Json::Object(entries.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
+    Json::Object(
+        entries
+            .into_iter()
+            .map(|(k, v)| (k.to_owned(), v))
+            .collect(),
+    )
 }
 
 impl Drawn {
@@ -85,7 +94,9 @@ pub(super) fn read_quantity(
     } else {
         quantity_of("", json, unit).map_err(|e| e.message)
     };
-    result.map_err(|message| errors.push(ErrorKind::Value, path, message)).ok()
+    result
+        .map_err(|message| errors.push(ErrorKind::Value, path, message))
+        .ok()
 }
 
 /// Reads a constant, list or distribution; `None` after reporting what is wrong with it.
@@ -96,14 +107,22 @@ pub(super) fn read_value(
     errors: &mut Errors,
 ) -> Option<Value> {
     match json {
-        Json::Object(table) => {
-            Reader { table, unit, path, errors }.distribution().map(Value::Drawn)
+        Json::Object(table) => Reader {
+            table,
+            unit,
+            path,
+            errors,
         }
+        .distribution()
+        .map(Value::Drawn),
         Json::Array(list) => {
             let read = |(i, item)| read_quantity(item, unit, &path.index(i), errors);
             // Every element is read, so that every wrong one is reported.
             let values: Vec<Option<f64>> = list.iter().enumerate().map(read).collect();
-            values.into_iter().collect::<Option<Vec<f64>>>().map(Value::List)
+            values
+                .into_iter()
+                .collect::<Option<Vec<f64>>>()
+                .map(Value::List)
         }
         one => read_quantity(one, unit, path, errors).map(Value::Constant),
     }
@@ -124,10 +143,10 @@ impl Reader<'_> {
         let shape = self.shape()?;
         let bounds = self.bounds()?;
         if let Some(b) = bounds.filter(|b| b.redraw) {
-            let mass = mass_below(&shape, b.high) - mass_below(&shape, b.low);
+            let mass = mass_within(&shape, b.low, b.high);
             if !(mass >= MIN_REDRAW_MASS) {
                 return self.fail(format!(
-                    "redraw would keep only {:.2} % of the distribution (at least {} % must lie \
+                    "redraw would keep only {:.2} % of the distribution (at least {:.0} % must lie \
                      within the bounds); use clip, or other bounds",
                     100.0 * mass.max(0.0),
                     100.0 * MIN_REDRAW_MASS,
@@ -173,7 +192,7 @@ impl Reader<'_> {
         let one = Unit::one();
         let pure = Json::from("1");
         let with_unit = match arguments {
-            Json::Object(table) if self.unit.is_one() && !table.contains_key("unit") => {
+            Json::Object(table) if self.unit.dimension.is_none() && !table.contains_key("unit") => {
                 let mut table = table.clone();
                 table.insert("unit".to_owned(), pure.clone());
                 Json::Object(table)
@@ -187,7 +206,11 @@ impl Reader<'_> {
             return self.fail(format!("`unit` is a string such as \"{}\"", self.unit.name));
         };
         // One of the unit; for pure numbers that is "1" itself.
-        let scale = if name == "1" { "1".to_owned() } else { format!("1 {name}") };
+        let scale = if name == "1" {
+            "1".to_owned()
+        } else {
+            format!("1 {name}")
+        };
         let scale = read_quantity(&scale.into(), self.unit, &path.key("unit"), self.errors)?;
         Some(Shape::Lognormal { mu, sigma, scale })
     }
@@ -229,7 +252,11 @@ impl Reader<'_> {
             (Some(_), Some(_)) => return self.fail("give clip or redraw, not both".to_owned()),
         };
         let (low, high) = self.pair(json, &self.path.key(how))?;
-        Some(Some(Bounds { low, high, redraw: how == "redraw" }))
+        Some(Some(Bounds {
+            low,
+            high,
+            redraw: how == "redraw",
+        }))
     }
 
     /// `[low, high]` in order.
@@ -243,7 +270,8 @@ impl Reader<'_> {
         let high = read_quantity(high, self.unit, &path.index(1), self.errors);
         let (low, high) = (low?, high?);
         if low > high {
-            self.errors.push(ErrorKind::Value, path, "the lower end is above the upper");
+            self.errors
+                .push(ErrorKind::Value, path, "the lower end is above the upper");
             return None;
         }
         Some((low, high))
@@ -252,7 +280,11 @@ impl Reader<'_> {
     fn not_negative(&mut self, json: &Json, unit: &Unit, path: &Path) -> Option<f64> {
         let x = read_quantity(json, unit, path, self.errors)?;
         if x < 0.0 {
-            self.errors.push(ErrorKind::Value, path, format!("{} is negative", short(json)));
+            self.errors.push(
+                ErrorKind::Value,
+                path,
+                format!("{} is negative", short(json)),
+            );
             return None;
         }
         Some(x)
@@ -264,8 +296,21 @@ impl Reader<'_> {
     }
 }
 
-/// Share of a distribution at or below `x`. The bounds belong to what is kept, so a distribution
-/// without spread that sits on a lower bound counts as above it.
+/// Share of a distribution in `[low, high]`.
+fn mass_within(shape: &Shape, low: f64, high: f64) -> f64 {
+    let value = Value::Drawn(Distribution {
+        shape: *shape,
+        bounds: None,
+    });
+    let (least, most) = support(&value);
+    if low <= least && most <= high {
+        // Covers what has no spread and sits on a bound.
+        return 1.0;
+    }
+    mass_below(shape, high) - mass_below(shape, low)
+}
+
+/// Share of a distribution below `x`.
 pub(super) fn mass_below(shape: &Shape, x: f64) -> f64 {
     match *shape {
         Shape::Uniform { low, high } if low < high => ((x - low) / (high - low)).clamp(0.0, 1.0),
@@ -301,7 +346,9 @@ pub(super) fn support(value: &Value) -> (f64, f64) {
         Value::Constant(x) => (*x, *x),
         Value::List(values) => values
             .iter()
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &x| (a.min(x), b.max(x))),
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &x| {
+                (a.min(x), b.max(x))
+            }),
         Value::Drawn(d) => {
             let (low, high) = match d.shape {
                 Shape::Uniform { low, high } => (low, high),

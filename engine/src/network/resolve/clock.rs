@@ -1,10 +1,9 @@
 //! Step, duration, seed, precision and batch of a run.
 
 use rheobase_equations::real::Precision;
-use rheobase_equations::unit;
+use rheobase_equations::unit::{Dimension, Unit};
 use serde_json::Value as Json;
 
-use super::Overrides;
 use crate::network::describe::Network;
 use crate::network::error::{ErrorKind, Errors, Path};
 use crate::network::values::read_quantity;
@@ -23,10 +22,10 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    pub(super) fn read(network: &Network, overrides: &Overrides, errors: &mut Errors) -> Self {
-        let dt = overrides.dt.as_ref().unwrap_or(&network.dt);
-        let duration = overrides.duration.as_ref().unwrap_or(&network.duration);
-        let discard = overrides.discard.as_ref().or(network.discard.as_ref());
+    pub(super) fn read(network: &Network, errors: &mut Errors) -> Self {
+        let dt = &network.dt;
+        let duration = &network.duration;
+        let discard = network.discard.as_ref();
         let dt_ms = read_time(dt, "dt", errors).filter(|&ms| positive(ms, dt, "dt", errors));
         let steps = read_time(duration, "duration", errors)
             .filter(|&ms| positive(ms, duration, "duration", errors))
@@ -42,8 +41,7 @@ impl Clock {
             let message = format!("{text} leaves nothing of the duration, {duration}");
             errors.push(ErrorKind::Value, &Path::root().key("discard"), message);
         }
-        let batch = overrides.batch.unwrap_or(network.batch);
-        if batch == 0 {
+        if network.batch == 0 {
             let message = "0 copies of the network hold nothing; 1 is the smallest batch";
             errors.push(ErrorKind::Value, &Path::root().key("batch"), message);
         }
@@ -51,23 +49,21 @@ impl Clock {
             dt_ms: dt_ms.unwrap_or(0.1),
             steps: steps.unwrap_or(0),
             discard_steps: discard_steps.unwrap_or(0),
-            seed: overrides.seed.unwrap_or(network.seed),
-            precision: overrides.precision.unwrap_or(network.precision),
-            batch,
+            seed: network.seed,
+            precision: network.precision,
+            batch: network.batch,
         }
     }
 }
 
 /// A time in ms; `None` after reporting what is wrong with it.
 pub(super) fn read_time_at(text: &str, path: &Path, errors: &mut Errors) -> Option<f64> {
-    let ms = match unit::parse_unit("ms") {
-        Ok(ms) => ms,
-        Err(e) => {
-            errors.push(ErrorKind::Value, path, e.to_string());
-            return None;
-        }
-    };
-    read_quantity(&Json::from(text), &ms, path, errors)
+    read_quantity(
+        &Json::from(text),
+        &Unit::base(Dimension::TIME),
+        path,
+        errors,
+    )
 }
 
 fn read_time(text: &str, entry: &str, errors: &mut Errors) -> Option<f64> {

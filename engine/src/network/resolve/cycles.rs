@@ -13,7 +13,12 @@ impl Resolver<'_> {
         let edges: Vec<DelayedEdge> = self
             .edges
             .iter()
-            .map(|e| DelayedEdge { source: e.source, target: e.target, min_delay: 0, max_delay: 0 })
+            .map(|e| DelayedEdge {
+                source: e.source,
+                target: e.target,
+                min_delay: 0,
+                max_delay: 0,
+            })
             .collect();
         let component = components(self.nodes.len(), &edges);
         for i in 0..self.edges.len() {
@@ -40,7 +45,12 @@ impl Resolver<'_> {
         let mut came_from = vec![None; self.nodes.len()];
         let mut queue = VecDeque::from([target]);
         while let Some(node) = queue.pop_front() {
-            for next in self.edges.iter().filter(|e| e.source == node).map(|e| e.target) {
+            for next in self
+                .edges
+                .iter()
+                .filter(|e| e.source == node)
+                .map(|e| e.target)
+            {
                 if came_from[next].is_none() && next != target {
                     came_from[next] = Some(node);
                     queue.push_back(next);

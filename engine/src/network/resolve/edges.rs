@@ -1,6 +1,6 @@
 //! Projections and identity edges.
 
-use rheobase_equations::unit::{Unit, parse_unit};
+use rheobase_equations::unit::{Dimension, Unit};
 use serde_json::Value as Json;
 
 use super::clock::read_time_at;
@@ -59,7 +59,10 @@ impl Resolver<'_> {
     }
 
     fn edge_name(&self, (source, target): (NodeId, NodeId), path: &Path) -> String {
-        format!("{} -> {} ({path})", self.nodes[source].name, self.nodes[target].name)
+        format!(
+            "{} -> {} ({path})",
+            self.nodes[source].name, self.nodes[target].name
+        )
     }
 
     fn projection(&mut self, p: &Projection, ends: (NodeId, NodeId), path: &Path) -> Option<()> {
@@ -81,7 +84,11 @@ impl Resolver<'_> {
         let (port, unit) = self.port(target, p.port.as_deref(), path)?;
         let rule = self.rule(&p.rule, ends, &unit, &path.key("rule"));
         let fixes = rule.as_ref().is_some_and(|r| r.fixes_weights());
-        let weight = if rule.is_some() { self.weight(p, &unit, fixes, path) } else { None };
+        let weight = if rule.is_some() {
+            self.weight(p, &unit, fixes, path)
+        } else {
+            None
+        };
         let delay = self.delay(p, fixes, path);
         let (rule, weight, (delay, steps)) = (rule?, weight?, delay?);
         let name = self.edge_name(ends, path);
@@ -93,8 +100,17 @@ impl Resolver<'_> {
             min_delay_steps: 0,
             round_delay: p.round_delay,
         });
-        self.edges.push(plan::Edge { name, source, target, port, kind });
-        self.delays.push(EdgeDelay { path: path.clone(), steps });
+        self.edges.push(plan::Edge {
+            name,
+            source,
+            target,
+            port,
+            kind,
+        });
+        self.delays.push(EdgeDelay {
+            path: path.clone(),
+            steps,
+        });
         Some(())
     }
 
@@ -122,8 +138,11 @@ impl Resolver<'_> {
             Err(e) => return self.argument_error(&e, &path),
         };
         let count = |node: NodeId| u32::try_from(self.nodes[node].size()).unwrap_or(u32::MAX);
-        let sides =
-            Sides { n_source: count(source), n_target: count(target), same: source == target };
+        let sides = Sides {
+            n_source: count(source),
+            n_target: count(target),
+            same: source == target,
+        };
         match rule.check(sides) {
             Ok(()) => Some(rule),
             Err(message) => {
@@ -135,7 +154,7 @@ impl Resolver<'_> {
 
     fn weight(&mut self, p: &Projection, unit: &Unit, fixes: bool, path: &Path) -> Option<Value> {
         let Some(json) = &p.weight else {
-            if fixes || unit.is_one() {
+            if fixes || unit.dimension.is_none() {
                 return Some(Value::Constant(1.0));
             }
             let message = format!("`weight` is missing: a quantity in {}", unit.name);
@@ -172,10 +191,7 @@ impl Resolver<'_> {
                            delays = […] } }";
             return self.error(ErrorKind::Value, &path, message);
         }
-        let ms = match parse_unit("ms") {
-            Ok(ms) => ms,
-            Err(e) => return self.error(ErrorKind::Value, &path, e.to_string()),
-        };
+        let ms = Unit::base(Dimension::TIME);
         match read_value(json, &ms, &path, &mut self.errors)? {
             Value::Constant(x) => {
                 let steps = self.constant_delay(x, json, p.round_delay, &path)?;
@@ -188,14 +204,10 @@ impl Resolver<'_> {
         }
     }
 
-    fn constant_delay(
-        &mut self,
-        ms: f64,
-        written: &Json,
-        round: bool,
-        path: &Path,
-    ) -> Option<u64> {
-        let written = written.as_str().map_or_else(|| written.to_string(), str::to_owned);
+    fn constant_delay(&mut self, ms: f64, written: &Json, round: bool, path: &Path) -> Option<u64> {
+        let written = written
+            .as_str()
+            .map_or_else(|| written.to_string(), str::to_owned);
         let dt_ms = self.clock.dt_ms;
         if ms < 0.0 {
             return self.error(ErrorKind::Value, path, format!("{written} is negative"));
@@ -204,7 +216,8 @@ impl Resolver<'_> {
             Some(steps) => steps,
             None if round => {
                 let steps = steps_rounded(ms, dt_ms);
-                self.warnings.push(format!("{path}: {written} is rounded to {steps} steps"));
+                self.warnings
+                    .push(format!("{path}: {written} is rounded to {steps} steps"));
                 steps
             }
             None => {
@@ -225,7 +238,9 @@ impl Resolver<'_> {
 
     /// Delays drawn below zero become the smallest allowed; many of them are an error in disguise.
     fn drawn_delay(&mut self, value: &Value, path: &Path) -> Option<()> {
-        let Value::Drawn(distribution) = value else { return Some(()) };
+        let Value::Drawn(distribution) = value else {
+            return Some(());
+        };
         if distribution.bounds.is_some_and(|b| b.low < 0.0) {
             let message = "the lower bound is negative";
             return self.error(ErrorKind::Value, path, message);
@@ -235,8 +250,10 @@ impl Resolver<'_> {
             None => mass_below(&distribution.shape, 0.0),
         };
         if mass >= 0.5 {
-            let message =
-                format!("{:.0} % of the delays drawn would be negative", 100.0 * mass);
+            let message = format!(
+                "{:.0} % of the delays drawn would be negative",
+                100.0 * mass
+            );
             return self.error(ErrorKind::Value, path, message);
         }
         if mass > WORTH_A_WARNING {
@@ -272,8 +289,17 @@ impl Resolver<'_> {
         self.same_size(ends, path)?;
         let name = self.edge_name(ends, path);
         let kind = EdgeKind::Identity { delay_steps };
-        self.edges.push(plan::Edge { name, source, target, port, kind });
-        self.delays.push(EdgeDelay { path: path.clone(), steps: Some(delay_steps) });
+        self.edges.push(plan::Edge {
+            name,
+            source,
+            target,
+            port,
+            kind,
+        });
+        self.delays.push(EdgeDelay {
+            path: path.clone(),
+            steps: Some(delay_steps),
+        });
         Some(())
     }
 

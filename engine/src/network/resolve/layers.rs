@@ -78,7 +78,11 @@ impl Resolver<'_> {
     fn source_of_layer(&mut self, node: NodeId) -> Option<NodeId> {
         let network = self.network;
         let name = self.nodes[node].name.clone();
-        let mut edges = network.edges.iter().enumerate().filter(|(_, e)| e.target == name);
+        let mut edges = network
+            .edges
+            .iter()
+            .enumerate()
+            .filter(|(_, e)| e.target == name);
         let path = self.layer_path(node);
         match (edges.next(), edges.next()) {
             (Some((i, edge)), None) => {
@@ -97,7 +101,9 @@ impl Resolver<'_> {
 
     fn layer_shape(&mut self, node: NodeId, source: NodeId) {
         let input = self.nodes[source].shape.clone();
-        let NodeKind::Layer(layer) = &self.nodes[node].kind else { return };
+        let NodeKind::Layer(layer) = &self.nodes[node].kind else {
+            return;
+        };
         let path = self.layer_path(node);
         let shape = match layer.output_shape(&input) {
             Ok(output) => {

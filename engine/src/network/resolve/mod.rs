@@ -17,7 +17,6 @@ mod stimuli;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use rheobase_equations::real::Precision;
 use rheobase_equations::unit::Unit;
 
 use super::describe::Network;
@@ -28,35 +27,14 @@ use crate::suggest;
 use clock::Clock;
 use edges::EdgeDelay;
 
-/// What a run changes of a description; see [`Network::resolve`].
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Overrides {
-    /// Replaces [`Network::seed`].
-    pub seed: Option<u64>,
-    /// Replaces [`Network::dt`].
-    pub dt: Option<String>,
-    /// Replaces [`Network::duration`].
-    pub duration: Option<String>,
-    /// Replaces [`Network::discard`].
-    pub discard: Option<String>,
-    /// Replaces [`Network::precision`].
-    pub precision: Option<Precision>,
-    /// Replaces [`Network::batch`].
-    pub batch: Option<usize>,
-}
-
 impl Network {
     /// Looks up every name, reads every quantity and checks that everything fits.
     ///
     /// # Errors
     /// Everything found wrong, in the order of the description.
-    pub fn resolve(
-        &self,
-        registry: &Registry,
-        overrides: &Overrides,
-    ) -> Result<Plan, NetworkErrors> {
+    pub fn resolve(&self, registry: &Registry) -> Result<Plan, NetworkErrors> {
         let mut errors = Errors::default();
-        let clock = Clock::read(self, overrides, &mut errors);
+        let clock = Clock::read(self, &mut errors);
         let models = models::read(self, &mut errors);
         let mut r = Resolver {
             network: self,
@@ -163,7 +141,10 @@ impl Resolver<'_> {
         match &self.nodes[node].kind {
             NodeKind::Population(p) => {
                 let inputs = &p.neuron.ports().inputs;
-                inputs.iter().map(|q| (q.name.clone(), q.unit.clone())).collect()
+                inputs
+                    .iter()
+                    .map(|q| (q.name.clone(), q.unit.clone()))
+                    .collect()
             }
             NodeKind::Layer(_) => vec![(LAYER_PORT.to_owned(), Unit::one())],
             NodeKind::Source(_) | NodeKind::Input(_) => Vec::new(),
@@ -190,7 +171,11 @@ impl Resolver<'_> {
         match index {
             Ok(i) => Some((i, ports[i].1.clone())),
             Err(message) => {
-                let path = if port.is_some() { path.key("port") } else { path.clone() };
+                let path = if port.is_some() {
+                    path.key("port")
+                } else {
+                    path.clone()
+                };
                 self.error(ErrorKind::Wiring, &path, message)
             }
         }
@@ -202,7 +187,7 @@ impl Resolver<'_> {
                 None => Emission::Spikes,
                 Some(k) => {
                     let unit = p.neuron.ports().outputs[k].unit.clone();
-                    Emission::Real((!unit.is_one()).then_some(unit))
+                    Emission::Real((!unit.dimension.is_none()).then_some(unit))
                 }
             },
             NodeKind::Source(_) | NodeKind::Input(InputKind::Spikes) => Emission::Spikes,

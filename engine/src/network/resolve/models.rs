@@ -43,13 +43,16 @@ fn read_one(
         ModelText::Text(text) => (text.clone(), origin_of(network, path)),
         ModelText::File { file } => {
             let file = network.origin.folder.join(file);
-            let text =
-                read_text(&file, MAX_MODEL_BYTES).map_err(|e| (ErrorKind::File, e))?;
+            let text = read_text(&file, MAX_MODEL_BYTES).map_err(|e| (ErrorKind::File, e))?;
             (text, file.display().to_string())
         }
     };
-    let model = parse_one(&text, &origin)
-        .map_err(|e| (ErrorKind::Model, format!("\n{}", e.to_string().trim_end())))?;
+    let model = parse_one(&text, &origin).map_err(|e| {
+        (
+            ErrorKind::Model,
+            format!("this text cannot be read\n{}", e.to_string().trim_end()),
+        )
+    })?;
     if model.kind != Kind::Neuron {
         return Err((ErrorKind::Model, "expected a neuron".to_owned()));
     }

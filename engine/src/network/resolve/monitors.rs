@@ -43,9 +43,7 @@ impl Resolver<'_> {
                 Some(())
             }
             (None, Some(population)) => self.state_monitor(monitor, population, path),
-            (None, None) => {
-                self.error(ErrorKind::Entry, path, "`spikes` or `state` is missing")
-            }
+            (None, None) => self.error(ErrorKind::Entry, path, "`spikes` or `state` is missing"),
             (Some(_), Some(_)) => {
                 let message = "give `spikes` or `state`, not both: they are two monitors";
                 self.error(ErrorKind::Entry, path, message)
@@ -74,8 +72,13 @@ impl Resolver<'_> {
             let message = format!("`{name}` is no population; only populations have state");
             return self.error(ErrorKind::Wiring, &path.key("state"), message);
         };
-        let known: Vec<String> =
-            population.neuron.ports().states.iter().map(|q| q.name.clone()).collect();
+        let known: Vec<String> = population
+            .neuron
+            .ports()
+            .states
+            .iter()
+            .map(|q| q.name.clone())
+            .collect();
         let states = self.variables(monitor, &known, path);
         let neurons = self.neurons(monitor, node, path);
         let every_steps = match &monitor.every {
@@ -83,7 +86,12 @@ impl Resolver<'_> {
             Some(text) => self.period(text, &path.key("every")),
         };
         let (states, neurons, every_steps) = (states?, neurons?, every_steps?);
-        self.monitors.push(plan::Monitor::State { node, states, neurons, every_steps });
+        self.monitors.push(plan::Monitor::State {
+            node,
+            states,
+            neurons,
+            every_steps,
+        });
         Some(())
     }
 

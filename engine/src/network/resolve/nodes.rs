@@ -42,11 +42,13 @@ impl<'a> Resolver<'a> {
         }
         for (name, input) in &network.inputs {
             let path = Path::root().key("inputs").key(name);
-            let node = self.shape(&input.shape, &path.key("shape")).map(|shape| Node {
-                name: name.clone(),
-                shape,
-                kind: NodeKind::Input(input.kind),
-            });
+            let node = self
+                .shape(&input.shape, &path.key("shape"))
+                .map(|shape| Node {
+                    name: name.clone(),
+                    shape,
+                    kind: NodeKind::Input(input.kind),
+                });
             self.add(name, node, &path);
         }
     }
@@ -65,8 +67,9 @@ impl<'a> Resolver<'a> {
     /// Names are shared by populations, stimuli, layers and inputs.
     pub(super) fn name(&mut self, name: &'a str, found: Found, path: &Path) {
         if self.found.contains_key(name) {
-            let message =
-                format!("the name `{name}` is taken by another population, stimulus, layer or input");
+            let message = format!(
+                "the name `{name}` is taken by another population, stimulus, layer or input"
+            );
             self.errors.push(ErrorKind::Name, path, message);
         } else {
             self.found.insert(name, found);
@@ -75,7 +78,9 @@ impl<'a> Resolver<'a> {
 
     /// A shape whose product is within the limit.
     pub(super) fn shape(&mut self, shape: &[u64], path: &Path) -> Option<Vec<usize>> {
-        let size = shape.iter().try_fold(1_u64, |product, &n| product.checked_mul(n));
+        let size = shape
+            .iter()
+            .try_fold(1_u64, |product, &n| product.checked_mul(n));
         let lanes = size.and_then(|n| n.checked_mul(self.clock.batch as u64));
         match (size, lanes) {
             (Some(0), _) | (None, _) => {}
@@ -118,7 +123,9 @@ impl<'a> Resolver<'a> {
             Some(output) => Some(self.output(neuron.as_ref(), output, &path.key("emits"))?),
             None => None,
         };
-        let integrator = neuron.component().map_or(Integrator::Auto, |c| c.integrator);
+        let integrator = neuron
+            .component()
+            .map_or(Integrator::Auto, |c| c.integrator);
         let population = plan::Population {
             model: description.model.clone(),
             integrator,
@@ -137,13 +144,19 @@ impl<'a> Resolver<'a> {
             (Some(inline), _) => inline?,
             (None, Some(neuron)) => Arc::clone(neuron),
             (None, None) => {
-                let known: Vec<&str> =
-                    self.models.keys().chain(self.registry.neurons.keys()).map(String::as_str).collect();
+                let known: Vec<&str> = self
+                    .models
+                    .keys()
+                    .chain(self.registry.neurons.keys())
+                    .map(String::as_str)
+                    .collect();
                 let message = suggest::unknown("neuron", &p.model, &known);
                 return self.error(ErrorKind::Name, &path.key("model"), message);
             }
         };
-        let Some(integrator) = p.integrator else { return Some(neuron) };
+        let Some(integrator) = p.integrator else {
+            return Some(neuron);
+        };
         let path = path.key("integrator");
         let Some(component) = neuron.component() else {
             let message = format!(
@@ -247,13 +260,15 @@ impl<'a> Resolver<'a> {
 
     /// Bounds that the component's text declares for a parameter.
     fn within_bounds(&mut self, value: &Value, parameter: &Parameter, path: &Path) {
-        let Some((low, high)) = parameter.bounds else { return };
+        let Some((low, high)) = parameter.bounds else {
+            return;
+        };
         let (least, most) = support(value);
         if low <= least && most <= high {
             return;
         }
         let unit = &parameter.unit;
-        let shown = |x: f64| match unit.is_one() {
+        let shown = |x: f64| match unit.dimension.is_none() {
             true => format!("{x}"),
             false => format!("{} {}", x / unit.scale, unit.name),
         };
@@ -266,7 +281,12 @@ impl<'a> Resolver<'a> {
     }
 
     fn output(&mut self, neuron: &dyn NeuronType, name: &str, path: &Path) -> Option<usize> {
-        let known: Vec<&str> = neuron.ports().outputs.iter().map(|q| q.name.as_str()).collect();
+        let known: Vec<&str> = neuron
+            .ports()
+            .outputs
+            .iter()
+            .map(|q| q.name.as_str())
+            .collect();
         match known.iter().position(|k| *k == name) {
             Some(k) => Some(k),
             None => {
@@ -277,20 +297,21 @@ impl<'a> Resolver<'a> {
     }
 
     /// Reports a wrong argument of the component at `path`.
-    pub(super) fn argument_error<T>(
-        &mut self,
-        error: &ArgumentError,
-        path: &Path,
-    ) -> Option<T> {
+    pub(super) fn argument_error<T>(&mut self, error: &ArgumentError, path: &Path) -> Option<T> {
         // `name` may carry the place in a list: `times[2]`.
-        let (name, rest) = error.name.split_at(error.name.find('[').unwrap_or(error.name.len()));
-        if error.message.starts_with("unknown argument") || error.message.starts_with("is required")
-        {
-            let message = match error.message.strip_prefix("is required") {
-                Some(doc) => format!("`{name}` is missing{}", doc.replace(" (", ": ").replace(')', "")),
-                None => error.message.clone(),
-            };
-            return self.error(ErrorKind::Entry, path, message);
+        let (name, rest) = error
+            .name
+            .split_at(error.name.find('[').unwrap_or(error.name.len()));
+        if let Some(doc) = error.message.strip_prefix("is required") {
+            let doc = doc.trim_start_matches(" (").trim_end_matches(')');
+            return self.error(
+                ErrorKind::Entry,
+                path,
+                format!("`{name}` is missing: {doc}"),
+            );
+        }
+        if error.message.starts_with("unknown argument") {
+            return self.error(ErrorKind::Entry, path, error.message.clone());
         }
         let at = rest
             .split(['[', ']'])

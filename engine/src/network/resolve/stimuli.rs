@@ -48,11 +48,19 @@ impl Resolver<'_> {
                 return self.error(ErrorKind::Wiring, &path.key("size"), message);
             }
             (None, None) => {
-                return self.error(ErrorKind::Entry, path, "`size` is missing: number of neurons");
+                return self.error(
+                    ErrorKind::Entry,
+                    path,
+                    "`size` is missing: number of neurons",
+                );
             }
         };
         let shape = self.shape(&[size], &path.key("size"))?;
-        Some(Node { name: name.to_owned(), shape, kind: NodeKind::Source(source) })
+        Some(Node {
+            name: name.to_owned(),
+            shape,
+            kind: NodeKind::Source(source),
+        })
     }
 
     fn needs_target<T>(&mut self, stimulus: &Stimulus, path: &Path) -> Option<T> {
@@ -83,14 +91,19 @@ impl Resolver<'_> {
     pub(super) fn drives(&mut self) {
         let network = self.network;
         for (name, stimulus) in &network.stimuli {
-            let Some(targets) = &stimulus.target else { continue };
+            let Some(targets) = &stimulus.target else {
+                continue;
+            };
             let path = Path::root().key("stimuli").key(name);
             if stimulus.size.is_some() {
                 let message = "a stimulus that acts on a port is as large as its target";
-                self.errors.push(ErrorKind::Wiring, &path.key("size"), message);
+                self.errors
+                    .push(ErrorKind::Wiring, &path.key("size"), message);
             }
             for target in targets.as_slice() {
-                let Some(node) = self.node(target, &path.key("target")) else { continue };
+                let Some(node) = self.node(target, &path.key("target")) else {
+                    continue;
+                };
                 let drive = self.drive(name, stimulus, node, &path);
                 self.drives.extend(drive);
             }
@@ -110,9 +123,12 @@ impl Resolver<'_> {
         }
         let (port, unit) = self.port(target, stimulus.port.as_deref(), path)?;
         match self.make_stimulus(stimulus, Some(unit), path)? {
-            StimulusType::Drive(drive) => {
-                Some(DriveEdge { name: name.to_owned(), target, port, drive })
-            }
+            StimulusType::Drive(drive) => Some(DriveEdge {
+                name: name.to_owned(),
+                target,
+                port,
+                drive,
+            }),
             StimulusType::Source(_) => {
                 let message = format!(
                     "`{}` emits spikes and is a node: leave `target` and `port` out, give `size`, \

@@ -1,0 +1,84 @@
+//! Connectivity rules: which sources each target neuron receives.
+//!
+//! Every rule draws one *row* (the synapses of one target neuron) from a stream keyed by seed,
+//! projection and target. Rows may therefore be built in any order, twice, or on another thread.
+
+mod all_to_all;
+mod explicit;
+mod fixed_indegree;
+mod one_to_one;
+mod pairwise_bernoulli;
+
+use rheobase_engine::arguments::{ArgumentKind, ArgumentSpec};
+use rheobase_engine::port::{Candidate, Registry, Sides};
+
+/// Adds every rule of this room.
+pub(crate) fn register(registry: &mut Registry) {
+    let rules = [
+        ("all_to_all", all_to_all::ENTRY),
+        ("one_to_one", one_to_one::ENTRY),
+        ("pairwise_bernoulli", pairwise_bernoulli::ENTRY),
+        ("fixed_indegree", fixed_indegree::ENTRY),
+        ("explicit", explicit::ENTRY),
+    ];
+    registry
+        .rules
+        .extend(rules.map(|(name, entry)| (name.to_owned(), entry)));
+}
+
+/// The argument shared by rules that can meet a neuron twice on both sides.
+const AUTAPSES: ArgumentSpec = ArgumentSpec {
+    name: "autapses",
+    kind: ArgumentKind::Boolean,
+    default: Some("true"),
+    doc: "a neuron may project onto itself, where source and target are the same population",
+};
+
+/// The sources a target may receive from: all of them, or all but itself.
+#[derive(Clone, Copy, Debug)]
+struct Sources {
+    /// How many.
+    n: u32,
+    /// The one left out.
+    skipped: Option<u32>,
+}
+
+impl Sources {
+    fn of(sides: Sides, target: u32, autapses: bool) -> Self {
+        if sides.same && !autapses {
+            Self {
+                n: sides.n_source.saturating_sub(1),
+                skipped: Some(target),
+            }
+        } else {
+            Self {
+                n: sides.n_source,
+                skipped: None,
+            }
+        }
+    }
+
+    /// The source at position `i < n`, in ascending order.
+    fn get(self, i: u32) -> u32 {
+        match self.skipped {
+            Some(skipped) if i >= skipped => i + 1,
+            _ => i,
+        }
+    }
+}
+
+/// Sources per target: the same for every target.
+fn n_sources(sides: Sides, autapses: bool) -> u32 {
+    Sources::of(sides, 0, autapses).n
+}
+
+/// A synapse whose weight and delay the projection decides.
+fn free(source: u32) -> Candidate {
+    Candidate {
+        source,
+        fixed: None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,11 @@
+//! Descriptions, good and bad.
+
+mod arbitrary;
+mod distributions;
+mod estimates;
+mod examples;
+mod fakes;
+mod files;
+mod malformed;
+mod round_trips;
+mod setting;

@@ -1,0 +1,21 @@
+//! The test suite of whole networks: one binary, one module per promise.
+
+#![allow(clippy::print_stdout, reason = "tests print their figures")]
+
+#[path = "suite/harness.rs"]
+mod harness;
+
+#[path = "suite/command.rs"]
+mod command;
+#[path = "suite/components_by_hand.rs"]
+mod components_by_hand;
+#[path = "suite/determinism.rs"]
+mod determinism;
+#[path = "suite/layered.rs"]
+mod layered;
+#[path = "suite/macros.rs"]
+mod macros;
+#[path = "suite/nest.rs"]
+mod nest;
+#[path = "suite/statistics.rs"]
+mod statistics;

@@ -1,0 +1,13 @@
+use rheobase::equations::native::NativeComponent;
+use rheobase::neuron;
+
+const WRONG: NativeComponent = neuron!(
+    "
+neuron wrong
+  parameter tau_m = 10 ms
+  dv/dt = -v/tau_n : mV
+  spike when v >= 1 mV, reset v = 0 mV
+"
+);
+
+fn main() {}
