@@ -154,8 +154,15 @@ pub(super) fn execute<R: Real, I: Isa>(
     k: usize,
 ) {
     let target = instruction.target as usize;
-    let Window::Mut(out) = std::mem::take(&mut table[target]) else { return };
-    let from = Operands { table, scalars, sources: instruction.sources, k };
+    let Window::Mut(out) = std::mem::take(&mut table[target]) else {
+        return;
+    };
+    let from = Operands {
+        table,
+        scalars,
+        sources: instruction.sources,
+        k,
+    };
     compute::<R, I>(instruction, &mut out[..k], &from);
     table[target] = Window::Mut(out);
 }
@@ -179,8 +186,12 @@ fn compute<R: Real, I: Isa>(
         Code::ToFloat => one(out, from, |x| R::lane_from_int(x.lane_bits())),
         Code::Not => one(out, from, |x| R::lane_mask(!x.lane_is_set())),
         Code::Indicator => one(out, from, |x| select(x.lane_is_set(), R::ONE, R::ZERO)),
-        Code::Shl => one(out, from, |x| R::lane_from_bits(R::int_shl(x.lane_bits(), by))),
-        Code::Shr => one(out, from, |x| R::lane_from_bits(R::int_shr(x.lane_bits(), by))),
+        Code::Shl => one(out, from, |x| {
+            R::lane_from_bits(R::int_shl(x.lane_bits(), by))
+        }),
+        Code::Shr => one(out, from, |x| {
+            R::lane_from_bits(R::int_shr(x.lane_bits(), by))
+        }),
         Code::Add => sum(shape, out, from, |x, y| x + y),
         Code::Mul => sum(shape, out, from, |x, y| x * y),
         Code::Sub => by_shape! { shape, out, from, |x, y| x - y; map2;
@@ -194,11 +205,15 @@ fn compute<R: Real, I: Isa>(
         Code::Eq => two(out, from, |x, y| R::lane_mask(x == y)),
         Code::And => two(out, from, |x, y| on_bits(x, y, R::int_and)),
         Code::Or => two(out, from, |x, y| on_bits(x, y, R::int_or)),
-        Code::NotAnd => two(out, from, |x, y| R::lane_mask(!x.lane_is_set() & y.lane_is_set())),
+        Code::NotAnd => two(out, from, |x, y| {
+            R::lane_mask(!x.lane_is_set() & y.lane_is_set())
+        }),
         Code::IntAdd => two(out, from, |x, y| on_bits(x, y, R::int_add)),
         Code::IntSub => two(out, from, |x, y| on_bits(x, y, R::int_sub)),
         Code::IntLt => {
-            two(out, from, |x, y| R::lane_mask(R::int_lt(x.lane_bits(), y.lane_bits())));
+            two(out, from, |x, y| {
+                R::lane_mask(R::int_lt(x.lane_bits(), y.lane_bits()))
+            });
         }
         _ => compute_fused(instruction, out, from),
     }
@@ -229,10 +244,14 @@ fn compute_fused<R: Real>(
         Code::SelectLt => compared_choice(shape, out, from, |w, x, y, z| select(w < x, y, z)),
         Code::SelectLe => compared_choice(shape, out, from, |w, x, y, z| select(w <= x, y, z)),
         Code::NotAndLt => {
-            product(shape, out, from, |w, x, y| R::lane_mask(!w.lane_is_set() & (x < y)));
+            product(shape, out, from, |w, x, y| {
+                R::lane_mask(!w.lane_is_set() & (x < y))
+            });
         }
         Code::NotAndLe => {
-            product(shape, out, from, |w, x, y| R::lane_mask(!w.lane_is_set() & (x <= y)));
+            product(shape, out, from, |w, x, y| {
+                R::lane_mask(!w.lane_is_set() & (x <= y))
+            });
         }
         Code::Countdown => {
             let f = |u: R, v: R, w: R, x: R, y: R, z: R| {

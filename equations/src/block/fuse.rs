@@ -41,11 +41,7 @@ pub(super) struct Graph {
 impl Graph {
     /// Nodes of `program`; `arrays` are the slots bound to arrays, in window order, `access` tells
     /// which slots are scalars.
-    pub(super) fn new(
-        program: &Program,
-        arrays: &[Slot],
-        access: impl Fn(Slot) -> Access,
-    ) -> Self {
+    pub(super) fn new(program: &Program, arrays: &[Slot], access: impl Fn(Slot) -> Access) -> Self {
         let mut graph = Self {
             scalars: vec![Op::constant(-0.0)],
             nodes: Vec::new(),
@@ -58,8 +54,11 @@ impl Graph {
             let source = graph.place(program, op, arrays, &access, &sources);
             sources.push(source);
         }
-        graph.stores =
-            program.stores.iter().map(|s| (s.slot, sources[s.value.index()])).collect();
+        graph.stores = program
+            .stores
+            .iter()
+            .map(|s| (s.slot, sources[s.value.index()]))
+            .collect();
         graph.count_uses();
         graph.fuse();
         graph
@@ -157,21 +156,29 @@ impl Graph {
     /// Makes node `i` one sum if its argument `k` is a product or an open sum, used here only.
     fn extend_sum(&mut self, i: usize, k: usize) -> bool {
         let codes = [Code::Mul, Code::Linear2, Code::Linear3, Code::Linear4];
-        let Some(sum) = self.only_use(i, k, &codes) else { return false };
+        let Some(sum) = self.only_use(i, k, &codes) else {
+            return false;
+        };
         let other = self.nodes[i].args[1 - k];
-        let Some(mut args) = self.terms(sum) else { return false };
+        let Some(mut args) = self.terms(sum) else {
+            return false;
+        };
         let mut fused = vec![sum];
         match other {
             Source::Scalar(_) if args.len() > 2 => args.push(other),
             _ => {
                 let product = self.only_use(i, 1 - k, &[Code::Mul]).filter(|p| *p != sum);
-                let Some(terms) = product.and_then(|p| self.terms(p)) else { return false };
+                let Some(terms) = product.and_then(|p| self.terms(p)) else {
+                    return false;
+                };
                 args.extend(terms);
                 args.push(self.negative_zero);
                 fused.extend(product);
             }
         }
-        let Some(code) = linear(args.len()) else { return false };
+        let Some(code) = linear(args.len()) else {
+            return false;
+        };
         self.replace(i, code, args, &fused);
         true
     }
@@ -206,8 +213,11 @@ impl Graph {
             return;
         }
         if let Some(m) = self.only_use(i, 0, &[Code::Lt, Code::Le]) {
-            let code =
-                if self.nodes[m].code == Code::Lt { Code::SelectLt } else { Code::SelectLe };
+            let code = if self.nodes[m].code == Code::Lt {
+                Code::SelectLt
+            } else {
+                Code::SelectLe
+            };
             let mut args = self.nodes[m].args.clone();
             args.extend_from_slice(&self.nodes[i].args[1..]);
             self.replace(i, code, args, &[m]);
@@ -216,21 +226,36 @@ impl Graph {
 
     /// `u ? v : (w ? x − y : z)`.
     fn fuse_countdown(&mut self, i: usize) -> bool {
-        let Some(inner) = self.only_use(i, 2, &[Code::Select]) else { return false };
-        let Some(difference) = self.only_use(inner, 1, &[Code::Sub]) else { return false };
-        let [u, v, _] = self.nodes[i].args[..] else { return false };
-        let [w, _, z] = self.nodes[inner].args[..] else { return false };
-        let [x, y] = self.nodes[difference].args[..] else { return false };
-        self.replace(i, Code::Countdown, vec![u, v, w, x, y, z], &[inner, difference]);
+        let Some(inner) = self.only_use(i, 2, &[Code::Select]) else {
+            return false;
+        };
+        let Some(difference) = self.only_use(inner, 1, &[Code::Sub]) else {
+            return false;
+        };
+        let [u, v, _] = self.nodes[i].args[..] else {
+            return false;
+        };
+        let [w, _, z] = self.nodes[inner].args[..] else {
+            return false;
+        };
+        let [x, y] = self.nodes[difference].args[..] else {
+            return false;
+        };
+        self.replace(
+            i,
+            Code::Countdown,
+            vec![u, v, w, x, y, z],
+            &[inner, difference],
+        );
         true
     }
 
     /// `!x & y`, and with a comparison for y.
     fn fuse_not_and(&mut self, i: usize) {
-        let is_not = |s: &Source| {
-            matches!(s, Source::Node(m) if self.nodes[*m].code == Code::Not)
+        let is_not = |s: &Source| matches!(s, Source::Node(m) if self.nodes[*m].code == Code::Not);
+        let Some(k) = self.nodes[i].args.iter().position(is_not) else {
+            return;
         };
-        let Some(k) = self.nodes[i].args.iter().position(is_not) else { return };
         let (Source::Node(m), other) = (self.nodes[i].args[k], self.nodes[i].args[1 - k]) else {
             return;
         };
@@ -246,8 +271,11 @@ impl Graph {
         let compared = self.only_use(i, 1 - k, &[Code::Lt, Code::Le]);
         match compared {
             Some(c) => {
-                let code =
-                    if self.nodes[c].code == Code::Lt { Code::NotAndLt } else { Code::NotAndLe };
+                let code = if self.nodes[c].code == Code::Lt {
+                    Code::NotAndLt
+                } else {
+                    Code::NotAndLe
+                };
                 let mut args = vec![inner];
                 args.extend_from_slice(&self.nodes[c].args);
                 self.replace(i, code, args, &[c]);
@@ -284,7 +312,12 @@ fn node(program: &Program, op: &Op, sources: &[Source]) -> Node {
         Op::Select(c, x, y) => (Code::Select, vec![source(c), source(x), source(y)], 0),
         other => unreachable!("{other:?} does not outlive preparation"),
     };
-    Node { code, immediate, args, dead: false }
+    Node {
+        code,
+        immediate,
+        args,
+        dead: false,
+    }
 }
 
 fn unary(u: Unary) -> Code {
@@ -324,7 +357,10 @@ fn binary(o: Binary) -> Code {
     }
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "programs are limited to 65,536 ops")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "programs are limited to 65,536 ops"
+)]
 fn position(k: usize) -> u32 {
     k as u32
 }

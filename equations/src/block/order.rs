@@ -55,7 +55,12 @@ fn copies_as_nodes(graph: &mut Graph, stores: &[(usize, Source)]) -> Vec<(usize,
             Source::Array(a) if a == array => {}
             Source::Array(_) => {
                 let args = vec![source];
-                graph.nodes.push(Node { code: Code::Copy, immediate: 0, args, dead: false });
+                graph.nodes.push(Node {
+                    code: Code::Copy,
+                    immediate: 0,
+                    args,
+                    dead: false,
+                });
                 result.push((array, Source::Node(graph.nodes.len() - 1)));
             }
             _ => result.push((array, source)),
@@ -70,9 +75,18 @@ pub(super) fn legalise(node: &Node, home: Option<usize>) -> Option<Legal> {
     let mut mirror = node.args.clone();
     let has_mirror = mirrored(node.code, &mut mirror) && mirror != node.args;
     for &shape in supported(node.code) {
-        for args in [Some(&node.args), has_mirror.then_some(&mirror)].into_iter().flatten() {
-            if (0..).zip(args).all(|(k, source)| takes(kind(shape, k), *source, home)) {
-                return Some(Legal { args: args.clone(), shape });
+        for args in [Some(&node.args), has_mirror.then_some(&mirror)]
+            .into_iter()
+            .flatten()
+        {
+            if (0..)
+                .zip(args)
+                .all(|(k, source)| takes(kind(shape, k), *source, home))
+            {
+                return Some(Legal {
+                    args: args.clone(),
+                    shape,
+                });
             }
         }
     }
@@ -111,8 +125,9 @@ impl Edges {
     /// one of them needs its result.
     fn run_after_readers(&mut self, nodes: &[Node], writer: usize, array: usize) -> bool {
         let reads = |n: &Node| n.args.contains(&Source::Array(array));
-        let readers: Vec<usize> =
-            (0..nodes.len()).filter(|&i| i != writer && reads(&nodes[i])).collect();
+        let readers: Vec<usize> = (0..nodes.len())
+            .filter(|&i| i != writer && reads(&nodes[i]))
+            .collect();
         let later = self.descendants(writer);
         if readers.iter().any(|&r| later[r]) {
             return false;

@@ -57,7 +57,10 @@ impl Plan {
             .collect();
         arrays.sort_unstable();
         let access = |slot: Slot| {
-            slots.iter().find(|(s, _)| *s == slot).map_or(Access::Scalar, |(_, access)| *access)
+            slots
+                .iter()
+                .find(|(s, _)| *s == slot)
+                .map_or(Access::Scalar, |(_, access)| *access)
         };
         let mut graph = Graph::new(program, &arrays, access);
         let mut stores = Vec::new();
@@ -139,7 +142,13 @@ impl Allocation {
         };
         self.windows[i] = target;
         let immediate = node.immediate;
-        self.code.push(Instruction { code: node.code, shape, immediate, target, sources });
+        self.code.push(Instruction {
+            code: node.code,
+            shape,
+            immediate,
+            target,
+            sources,
+        });
         self.release(graph, order, at, &args);
     }
 
@@ -159,7 +168,8 @@ impl Allocation {
         }
         // Never one that was used before: the prelude runs first.
         let register = self.new_register();
-        self.prelude.push(copy(register, Source::Scalar(k), number(k)));
+        self.prelude
+            .push(copy(register, Source::Scalar(k), number(k)));
         self.spread.insert(k, register);
         register
     }
@@ -214,13 +224,26 @@ impl Allocation {
 }
 
 fn copy(target: u32, source: Source, from: u32) -> Instruction {
-    let shape = if matches!(source, Source::Scalar(_)) { shapes::S1 } else { shapes::V1 };
+    let shape = if matches!(source, Source::Scalar(_)) {
+        shapes::S1
+    } else {
+        shapes::V1
+    };
     let mut sources = [0; MAX_ARGS];
     sources[0] = from;
-    Instruction { code: Code::Copy, shape, immediate: 0, target, sources }
+    Instruction {
+        code: Code::Copy,
+        shape,
+        immediate: 0,
+        target,
+        sources,
+    }
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "programs are limited to 65,536 ops")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "programs are limited to 65,536 ops"
+)]
 fn number(k: usize) -> u32 {
     k as u32
 }

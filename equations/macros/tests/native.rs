@@ -1,0 +1,13 @@
+//! What `neuron!` generates, against the block interpreter (bit for bit, at every level of the
+//! machine) and the f64 reference.
+
+// The expansion names `::rheobase::equations`: this crate is that here.
+extern crate self as rheobase;
+pub use rheobase_equations as equations;
+
+#[path = "native/agreement.rs"]
+mod agreement;
+#[path = "native/population.rs"]
+mod population;
+#[path = "native/zoo.rs"]
+mod zoo;
