@@ -1,4 +1,6 @@
 //! stub
-use crate::ir::{Program,Slot};
+use crate::ir::{Program, Slot};
 /// stub
-pub fn adjoint(p:&Program,_:&[Slot])->Program{p.clone()}
+pub fn adjoint(p: &Program, _: &[Slot]) -> Program {
+    p.clone()
+}

@@ -69,7 +69,11 @@ impl<R: Real> BlockProgram<R> {
         for k in 0..n_inputs {
             engine.add_slot(Slot::Input(index(k)));
         }
-        Self { engine, n_inputs, n_uniforms: component.n_draws().0 }
+        Self {
+            engine,
+            n_inputs,
+            n_uniforms: component.n_draws().0,
+        }
     }
 
     /// Compiles any program for [`BlockFunction::run`].
@@ -127,7 +131,10 @@ impl<R: Real> BlockProgram<R> {
                 Slot::Time => Binding::Scalar(time),
                 other => unreachable!("a step does not use {other:?}"),
             },
-            Some(Firing { n: args.n, spikes: args.spikes }),
+            Some(Firing {
+                n: args.n,
+                spikes: args.spikes,
+            }),
             self.n_inputs,
         );
     }
@@ -177,7 +184,9 @@ impl<R: Real> BlockFunction<R> {
     #[must_use]
     pub fn new(program: &Program) -> Self {
         let program = prepare(&expand(program, R::PRECISION), SpikeAs::Float);
-        Self { engine: Engine::new(program) }
+        Self {
+            engine: Engine::new(program),
+        }
     }
 
     /// Runs at `level` (or the highest the machine has below it) instead of the highest.
@@ -208,10 +217,16 @@ impl<R: Real> BlockFunction<R> {
         read: impl Fn(Slot) -> Operand<'a, R>,
         writes: &mut [(Slot, &mut [R])],
     ) {
-        assert!(lanes.is_multiple_of(LANES), "{lanes} lanes are no whole number of blocks");
+        assert!(
+            lanes.is_multiple_of(LANES),
+            "{lanes} lanes are no whole number of blocks"
+        );
         let blocks = lanes / LANES;
         for slot in self.engine.stored() {
-            assert!(writes.iter().any(|(s, _)| *s == slot), "nowhere to write {slot:?}");
+            assert!(
+                writes.iter().any(|(s, _)| *s == slot),
+                "nowhere to write {slot:?}"
+            );
         }
         self.engine.prepare(|slot| {
             if writes.iter().any(|(s, _)| *s == slot) {
@@ -229,14 +244,12 @@ impl<R: Real> BlockFunction<R> {
             .collect();
         self.engine.run(
             blocks,
-            |slot| {
-                match targets.iter_mut().find(|(s, _)| *s == slot) {
-                    Some((_, target)) => Binding::Window(target.take().unwrap_or_default()),
-                    None => match read(slot) {
-                        Operand::Scalar(x) => Binding::Scalar(x),
-                        Operand::Array(values) => Binding::Window(self::read(values, 0, 0, blocks)),
-                    },
-                }
+            |slot| match targets.iter_mut().find(|(s, _)| *s == slot) {
+                Some((_, target)) => Binding::Window(target.take().unwrap_or_default()),
+                None => match read(slot) {
+                    Operand::Scalar(x) => Binding::Scalar(x),
+                    Operand::Array(values) => Binding::Window(self::read(values, 0, 0, blocks)),
+                },
             },
             None,
             0,
@@ -254,7 +267,12 @@ struct Group<'a, R> {
 
 impl<'a, R: Real> Group<'a, R> {
     fn new(rest: &'a mut [R], stride: usize, blocks: usize) -> Self {
-        Self { rest, next: 0, stride, blocks }
+        Self {
+            rest,
+            next: 0,
+            stride,
+            blocks,
+        }
     }
 
     fn window(&mut self, k: u32) -> Window<'a, R> {

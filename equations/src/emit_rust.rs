@@ -59,6 +59,9 @@ pub fn emit(component: &Component, root: &str, text: &str) -> String {
         let program = prepare(&component.expanded_step(precision), SpikeAs::Flag);
         body::kernel(&mut out, &program, &shape, precision);
     }
-    let _ = writeln!(out, "n::NativeComponent::new::<Step>({text}, {fingerprint:#x})\n}}");
+    let _ = writeln!(
+        out,
+        "n::NativeComponent::new::<Step>({text}, {fingerprint:#x})\n}}"
+    );
     out
 }

@@ -169,7 +169,9 @@ pub struct Spike {
 }
 
 /// How differential equations are advanced over a step.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Integrator {
     /// `Exact` where the equations are linear with constant coefficients, else `ExponentialEuler`

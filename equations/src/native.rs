@@ -16,9 +16,7 @@ pub use aligned::{Aligned, padded};
 pub use dispatch::{Avx2, Avx512, Baseline, Isa, Job, Level, run};
 pub use lane::{Lane, select};
 pub(crate) use windows::append_lanes;
-pub use windows::{
-    Block, PerLane, append_fired, derived_block, shared, windows, windows_mut,
-};
+pub use windows::{Block, PerLane, append_fired, derived_block, shared, windows, windows_mut};
 
 use crate::real::Real;
 
@@ -138,5 +136,11 @@ fn step<R: Real, K: Kernel<R>>(args: &mut StepArgs<'_, R>) {
 }
 
 fn step_at<R: Real, K: Kernel<R>>(level: Level, args: &mut StepArgs<'_, R>) {
-    run(level, Step::<R, K> { args, kernel: std::marker::PhantomData });
+    run(
+        level,
+        Step::<R, K> {
+            args,
+            kernel: std::marker::PhantomData,
+        },
+    );
 }

@@ -33,7 +33,9 @@ impl Parse for Arguments {
         let origin = if input.peek(LitStr) {
             Origin::Text(input.parse()?)
         } else {
-            let key: Ident = input.parse().map_err(|e| syn::Error::new(e.span(), EXPECTED))?;
+            let key: Ident = input
+                .parse()
+                .map_err(|e| syn::Error::new(e.span(), EXPECTED))?;
             if key != "file" {
                 return Err(syn::Error::new(key.span(), EXPECTED));
             }

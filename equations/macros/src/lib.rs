@@ -54,15 +54,21 @@ pub fn neuron(input: TokenStream) -> TokenStream {
 fn expand(arguments: &Arguments) -> syn::Result<proc_macro2::TokenStream> {
     let source = Source::new(arguments)?;
     let fail = |message: String| syn::Error::new(source.span, message);
-    let model = parse_one(&source.text, &source.name).map_err(|e| fail(without_label(&e.to_string())))?;
+    let model =
+        parse_one(&source.text, &source.name).map_err(|e| fail(without_label(&e.to_string())))?;
     let component = lower(&Arc::new(model), None).map_err(|e| fail(e.to_string()))?;
     let code = emit(&component, &arguments.root, &source.expression);
-    code.parse().map_err(|e| fail(format!("generated code is no Rust: {e}")))
+    code.parse()
+        .map_err(|e| fail(format!("generated code is no Rust: {e}")))
 }
 
 /// The compiler writes `error:` itself.
 fn without_label(message: &str) -> String {
-    message.strip_prefix("error: ").unwrap_or(message).trim_end().to_owned()
+    message
+        .strip_prefix("error: ")
+        .unwrap_or(message)
+        .trim_end()
+        .to_owned()
 }
 
 /// The text of a component and where it is from.
@@ -81,7 +87,12 @@ impl Source {
             Origin::Text(literal) => {
                 let text = literal.value();
                 let expression = format!("{text:?}");
-                Ok(Self { text, name: "neuron!".to_owned(), expression, span: literal.span() })
+                Ok(Self {
+                    text,
+                    name: "neuron!".to_owned(),
+                    expression,
+                    span: literal.span(),
+                })
             }
             Origin::File(literal) => {
                 let name = literal.value();
@@ -93,7 +104,12 @@ impl Source {
                     .map_err(|e| fail(format!("cannot read {}: {e}", path.display())))?;
                 // Read again by the compiler, which thereby tracks the file.
                 let expression = format!("include_str!({:?})", path.display().to_string());
-                Ok(Self { text, name, expression, span: literal.span() })
+                Ok(Self {
+                    text,
+                    name,
+                    expression,
+                    span: literal.span(),
+                })
             }
         }
     }

@@ -121,8 +121,11 @@ impl<R: Real> Engine<R> {
                 Binding::Scalar(_) => Window::default(),
             });
         }
-        let first_cleared =
-            plan.arrays.iter().position(|s| matches!(s, Slot::Input(_))).unwrap_or(0);
+        let first_cleared = plan
+            .arrays
+            .iter()
+            .position(|s| matches!(s, Slot::Input(_)))
+            .unwrap_or(0);
         let per_window = WINDOW_BYTES / R::BYTES / LANES;
         let mut table = recycle(std::mem::take(&mut self.table));
         table.resize_with(plan.arrays.len(), Window::default);
@@ -146,7 +149,10 @@ impl<R: Real> Engine<R> {
 
 /// The types the interpreter exists for. Implemented for each by itself, so that the interpreter is
 /// compiled here, once, and not again in every crate that uses it.
-#[allow(unreachable_pub, reason = "supertrait of a public trait, sealed by its private module")]
+#[allow(
+    unreachable_pub,
+    reason = "supertrait of a public trait, sealed by its private module"
+)]
 pub trait Interpreted: Sized {
     #[doc(hidden)]
     fn interpret(level: Level, interpreter: &mut Interpreter<'_, '_, Self>);
@@ -216,7 +222,9 @@ impl<R: Real> Interpreter<'_, '_, R> {
 
     #[inline(always)]
     fn report(&mut self, start: usize, k: usize) {
-        let Some(firing) = &mut self.firing else { return };
+        let Some(firing) = &mut self.firing else {
+            return;
+        };
         match self.plan.flags {
             Flags::None => {}
             Flags::Window(w) => {

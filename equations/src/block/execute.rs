@@ -154,8 +154,15 @@ pub(super) fn execute<R: Real, I: Isa>(
     k: usize,
 ) {
     let target = instruction.target as usize;
-    let Window::Mut(out) = std::mem::take(&mut table[target]) else { return };
-    let from = Operands { table, scalars, sources: instruction.sources, k };
+    let Window::Mut(out) = std::mem::take(&mut table[target]) else {
+        return;
+    };
+    let from = Operands {
+        table,
+        scalars,
+        sources: instruction.sources,
+        k,
+    };
     compute::<R, I>(instruction, &mut out[..k], &from);
     table[target] = Window::Mut(out);
 }
@@ -180,7 +187,9 @@ fn compute<R: Real, I: Isa>(
         Code::ToFloat => map1(out, from.v(0), |x: R| R::lane_from_int(x.lane_bits())),
         Code::Not => map1(out, from.v(0), |x: R| R::lane_mask(!x.lane_is_set())),
         Code::Indicator => {
-            map1(out, from.v(0), |x: R| select(x.lane_is_set(), R::ONE, R::ZERO));
+            map1(out, from.v(0), |x: R| {
+                select(x.lane_is_set(), R::ONE, R::ZERO)
+            });
         }
         Code::Shl => map1(out, from.v(0), |x: R| on_bits1(x, |i| R::int_shl(i, by))),
         Code::Shr => map1(out, from.v(0), |x: R| on_bits1(x, |i| R::int_shr(i, by))),
@@ -335,13 +344,20 @@ fn linear_block<R: Real, A: Lanes<R>, const N: usize, const C: bool>(
     let finish = |sum: R| if C { sum + constant } else { sum };
     let f = |i: usize| factors[i];
     match N {
-        2 => lanes2(out, x0, rest[0].block(k), |a, b| finish(a * f(0) + b * f(1))),
+        2 => lanes2(out, x0, rest[0].block(k), |a, b| {
+            finish(a * f(0) + b * f(1))
+        }),
         3 => lanes3(out, x0, rest[0].block(k), rest[1].block(k), |a, b, c| {
             finish(a * f(0) + b * f(1) + c * f(2))
         }),
-        _ => lanes4(out, x0, rest[0].block(k), rest[1].block(k), rest[2].block(k), |a, b, c, e| {
-            finish(a * f(0) + b * f(1) + c * f(2) + e * f(3))
-        }),
+        _ => lanes4(
+            out,
+            x0,
+            rest[0].block(k),
+            rest[1].block(k),
+            rest[2].block(k),
+            |a, b, c, e| finish(a * f(0) + b * f(1) + c * f(2) + e * f(3)),
+        ),
     }
 }
 

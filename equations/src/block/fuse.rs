@@ -39,20 +39,23 @@ pub(super) struct Graph {
 impl Graph {
     /// Nodes of `program`; `arrays` are the slots bound to arrays, in window order, `access` tells
     /// which slots are scalars.
-    pub(super) fn new(
-        program: &Program,
-        arrays: &[Slot],
-        access: impl Fn(Slot) -> Access,
-    ) -> Self {
-        let mut graph =
-            Self { scalars: Vec::new(), nodes: Vec::new(), stores: Vec::new(), uses: Vec::new() };
+    pub(super) fn new(program: &Program, arrays: &[Slot], access: impl Fn(Slot) -> Access) -> Self {
+        let mut graph = Self {
+            scalars: Vec::new(),
+            nodes: Vec::new(),
+            stores: Vec::new(),
+            uses: Vec::new(),
+        };
         let mut sources: Vec<Source> = Vec::with_capacity(program.ops.len());
         for op in &program.ops {
             let source = graph.place(program, op, arrays, &access, &sources);
             sources.push(source);
         }
-        graph.stores =
-            program.stores.iter().map(|s| (s.slot, sources[s.value.index()])).collect();
+        graph.stores = program
+            .stores
+            .iter()
+            .map(|s| (s.slot, sources[s.value.index()]))
+            .collect();
         graph.count_uses();
         graph.fuse();
         graph
@@ -145,8 +148,11 @@ impl Graph {
     /// Two scaled windows, or a sum of some with one more or with a scalar.
     fn fuse_linear(&mut self, i: usize) -> bool {
         for k in [0, 1] {
-            let Some(sum) = self.only_use(i, k, &[Code::Mul, Code::Linear2, Code::Linear3, Code::Linear4])
-            else {
+            let Some(sum) = self.only_use(
+                i,
+                k,
+                &[Code::Mul, Code::Linear2, Code::Linear3, Code::Linear4],
+            ) else {
                 continue;
             };
             if self.nodes[sum].code == Code::Mul && !self.is_scaled(sum) {
@@ -164,7 +170,9 @@ impl Graph {
                     _ => continue,
                 },
             };
-            let Some(code) = linear(args.len()) else { continue };
+            let Some(code) = linear(args.len()) else {
+                continue;
+            };
             self.replace(i, code, args, &fused);
             return true;
         }
@@ -187,7 +195,10 @@ impl Graph {
 
     /// A product of a window and a scalar.
     fn is_scaled(&self, m: usize) -> bool {
-        let scalars = self.nodes[m].args.iter().filter(|a| matches!(a, Source::Scalar(_)));
+        let scalars = self.nodes[m]
+            .args
+            .iter()
+            .filter(|a| matches!(a, Source::Scalar(_)));
         scalars.count() == 1
     }
 
@@ -205,8 +216,11 @@ impl Graph {
             return;
         }
         if let Some(m) = self.only_use(i, 0, &[Code::Lt, Code::Le]) {
-            let code =
-                if self.nodes[m].code == Code::Lt { Code::SelectLt } else { Code::SelectLe };
+            let code = if self.nodes[m].code == Code::Lt {
+                Code::SelectLt
+            } else {
+                Code::SelectLe
+            };
             let mut args = self.nodes[m].args.clone();
             args.extend_from_slice(&self.nodes[i].args[1..]);
             self.replace(i, code, args, &[m]);
@@ -215,25 +229,40 @@ impl Graph {
 
     /// `u ? v : (w ? x − y : z)` with scalar y and z.
     fn fuse_countdown(&mut self, i: usize) -> bool {
-        let Some(inner) = self.only_use(i, 2, &[Code::Select]) else { return false };
-        let Some(difference) = self.only_use(inner, 1, &[Code::Sub]) else { return false };
-        let [u, v, _] = self.nodes[i].args[..] else { return false };
-        let [w, _, z] = self.nodes[inner].args[..] else { return false };
-        let [x, y] = self.nodes[difference].args[..] else { return false };
+        let Some(inner) = self.only_use(i, 2, &[Code::Select]) else {
+            return false;
+        };
+        let Some(difference) = self.only_use(inner, 1, &[Code::Sub]) else {
+            return false;
+        };
+        let [u, v, _] = self.nodes[i].args[..] else {
+            return false;
+        };
+        let [w, _, z] = self.nodes[inner].args[..] else {
+            return false;
+        };
+        let [x, y] = self.nodes[difference].args[..] else {
+            return false;
+        };
         let is_scalar = |s: &Source| matches!(s, Source::Scalar(_));
         if !is_scalar(&y) || !is_scalar(&z) || is_scalar(&u) || is_scalar(&w) {
             return false;
         }
-        self.replace(i, Code::Countdown, vec![u, v, w, x, y, z], &[inner, difference]);
+        self.replace(
+            i,
+            Code::Countdown,
+            vec![u, v, w, x, y, z],
+            &[inner, difference],
+        );
         true
     }
 
     /// `!x & y`, and with a comparison for y.
     fn fuse_not_and(&mut self, i: usize) {
-        let is_not = |s: &Source| {
-            matches!(s, Source::Node(m) if self.nodes[*m].code == Code::Not)
+        let is_not = |s: &Source| matches!(s, Source::Node(m) if self.nodes[*m].code == Code::Not);
+        let Some(k) = self.nodes[i].args.iter().position(is_not) else {
+            return;
         };
-        let Some(k) = self.nodes[i].args.iter().position(is_not) else { return };
         let (Source::Node(m), other) = (self.nodes[i].args[k], self.nodes[i].args[1 - k]) else {
             return;
         };
@@ -250,8 +279,11 @@ impl Graph {
         let is_mask_window = !matches!(inner, Source::Scalar(_));
         match compared {
             Some(c) if is_mask_window => {
-                let code =
-                    if self.nodes[c].code == Code::Lt { Code::NotAndLt } else { Code::NotAndLe };
+                let code = if self.nodes[c].code == Code::Lt {
+                    Code::NotAndLt
+                } else {
+                    Code::NotAndLe
+                };
                 let mut args = vec![inner];
                 args.extend_from_slice(&self.nodes[c].args);
                 self.replace(i, code, args, &[c]);
@@ -291,7 +323,12 @@ fn node(program: &Program, op: &Op, sources: &[Source]) -> Node {
         Op::Select(c, x, y) => (Code::Select, vec![source(c), source(x), source(y)], 0),
         other => unreachable!("{other:?} does not outlive preparation"),
     };
-    Node { code, immediate, args, dead: false }
+    Node {
+        code,
+        immediate,
+        args,
+        dead: false,
+    }
 }
 
 fn unary(u: Unary) -> Code {
@@ -331,7 +368,10 @@ fn binary(o: Binary) -> Code {
     }
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "programs are limited to 65,536 ops")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "programs are limited to 65,536 ops"
+)]
 fn position(k: usize) -> u32 {
     k as u32
 }

@@ -57,7 +57,12 @@ fn copies_as_nodes(graph: &mut Graph, stores: &[(usize, Source)]) -> Vec<(usize,
             Source::Array(a) if a == array => {}
             Source::Array(_) => {
                 let args = vec![source];
-                graph.nodes.push(Node { code: Code::Copy, immediate: 0, args, dead: false });
+                graph.nodes.push(Node {
+                    code: Code::Copy,
+                    immediate: 0,
+                    args,
+                    dead: false,
+                });
                 result.push((array, Source::Node(graph.nodes.len() - 1)));
             }
             _ => result.push((array, source)),
@@ -76,7 +81,11 @@ pub(super) fn legalise(node: &Node, home: Option<usize>) -> Option<Legal> {
             let kinds: Vec<Arg> = args.iter().map(|a| kind(*a, home, spread)).collect();
             let shape = shape(&kinds);
             if supported.contains(&shape) {
-                return Some(Legal { args, shape, spread });
+                return Some(Legal {
+                    args,
+                    shape,
+                    spread,
+                });
             }
             if !mirrored(node.code, &mut args) || args == node.args {
                 break;
@@ -117,8 +126,9 @@ impl Edges {
     /// one of them needs its result.
     fn run_after_readers(&mut self, nodes: &[Node], writer: usize, array: usize) -> bool {
         let reads = |n: &Node| n.args.contains(&Source::Array(array));
-        let readers: Vec<usize> =
-            (0..nodes.len()).filter(|&i| i != writer && reads(&nodes[i])).collect();
+        let readers: Vec<usize> = (0..nodes.len())
+            .filter(|&i| i != writer && reads(&nodes[i]))
+            .collect();
         let later = self.descendants(writer);
         if readers.iter().any(|&r| later[r]) {
             return false;

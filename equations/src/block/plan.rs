@@ -57,7 +57,10 @@ impl Plan {
             .collect();
         arrays.sort_unstable();
         let access = |slot: Slot| {
-            slots.iter().find(|(s, _)| *s == slot).map_or(Access::Scalar, |(_, access)| *access)
+            slots
+                .iter()
+                .find(|(s, _)| *s == slot)
+                .map_or(Access::Scalar, |(_, access)| *access)
         };
         let mut graph = Graph::new(program, &arrays, access);
         let mut stores = Vec::new();
@@ -124,7 +127,12 @@ impl Allocation {
     fn instruction(&mut self, graph: &Graph, order: &Order, at: usize, i: usize) {
         let node = &graph.nodes[i];
         let home = order.home[i];
-        let Some(Legal { args, shape, spread }) = legalise(node, home) else {
+        let Some(Legal {
+            args,
+            shape,
+            spread,
+        }) = legalise(node, home)
+        else {
             unreachable!("every node has an instruction over windows: {node:?}")
         };
         let mut sources = [0; MAX_ARGS];
@@ -139,7 +147,13 @@ impl Allocation {
         };
         self.windows[i] = target;
         let immediate = node.immediate;
-        self.code.push(Instruction { code: node.code, shape, immediate, target, sources });
+        self.code.push(Instruction {
+            code: node.code,
+            shape,
+            immediate,
+            target,
+            sources,
+        });
         self.release(graph, order, at, &args);
     }
 
@@ -159,7 +173,8 @@ impl Allocation {
         }
         // Never one that was used before: the prelude runs first.
         let register = self.new_register();
-        self.prelude.push(copy(register, Source::Scalar(k), number(k)));
+        self.prelude
+            .push(copy(register, Source::Scalar(k), number(k)));
         self.spread.insert(k, register);
         register
     }
@@ -214,13 +229,26 @@ impl Allocation {
 }
 
 fn copy(target: u32, source: Source, from: u32) -> Instruction {
-    let kind = if matches!(source, Source::Scalar(_)) { Arg::S } else { Arg::V };
+    let kind = if matches!(source, Source::Scalar(_)) {
+        Arg::S
+    } else {
+        Arg::V
+    };
     let mut sources = [0; MAX_ARGS];
     sources[0] = from;
-    Instruction { code: Code::Copy, shape: kind as Shape, immediate: 0, target, sources }
+    Instruction {
+        code: Code::Copy,
+        shape: kind as Shape,
+        immediate: 0,
+        target,
+        sources,
+    }
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "programs are limited to 65,536 ops")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "programs are limited to 65,536 ops"
+)]
 fn number(k: usize) -> u32 {
     k as u32
 }

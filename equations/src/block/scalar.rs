@@ -5,11 +5,7 @@ use crate::native::Baseline;
 use crate::real::Real;
 
 /// Evaluates `ops` in order into `values`; operands are positions in that list.
-pub(super) fn evaluate<R: Real>(
-    ops: &[Op],
-    values: &mut Vec<R>,
-    mut load: impl FnMut(Slot) -> R,
-) {
+pub(super) fn evaluate<R: Real>(ops: &[Op], values: &mut Vec<R>, mut load: impl FnMut(Slot) -> R) {
     values.clear();
     for op in ops {
         let x = match op {
@@ -20,7 +16,11 @@ pub(super) fn evaluate<R: Real>(
             Op::Unary(u, x) => unary(*u, values[x.index()]),
             Op::Binary(o, x, y) => binary(*o, values[x.index()], values[y.index()], ops, *y),
             Op::Select(c, x, y) => {
-                let chosen = if values[c.index()].lane_is_set() { x } else { y };
+                let chosen = if values[c.index()].lane_is_set() {
+                    x
+                } else {
+                    y
+                };
                 values[chosen.index()]
             }
             other => unreachable!("{other:?} does not outlive preparation"),

@@ -28,7 +28,11 @@ impl Dice {
     /// In −4 … 4; often a whole number, so that comparisons meet equality.
     pub(super) fn float(&mut self) -> f64 {
         let x = self.next() >> 11;
-        if x & 3 == 0 { ((x >> 4) % 9) as f64 - 4.0 } else { x as f64 / (1_u64 << 50) as f64 - 4.0 }
+        if x & 3 == 0 {
+            ((x >> 4) % 9) as f64 - 4.0
+        } else {
+            x as f64 / (1_u64 << 50) as f64 - 4.0
+        }
     }
 }
 
@@ -67,9 +71,20 @@ fn random_program(dice: &mut Dice, n_ops: usize) -> Program {
 }
 
 fn random_op(dice: &mut Dice, b: &mut Builder, pool: &[Vec<Value>; 3]) -> Value {
-    const FLOAT: [Binary; 6] =
-        [Binary::Add, Binary::Sub, Binary::Mul, Binary::Mul, Binary::Min, Binary::Max];
-    const INT: [Binary; 4] = [Binary::IntAdd, Binary::IntSub, Binary::IntAnd, Binary::IntOr];
+    const FLOAT: [Binary; 6] = [
+        Binary::Add,
+        Binary::Sub,
+        Binary::Mul,
+        Binary::Mul,
+        Binary::Min,
+        Binary::Max,
+    ];
+    const INT: [Binary; 4] = [
+        Binary::IntAdd,
+        Binary::IntSub,
+        Binary::IntAnd,
+        Binary::IntOr,
+    ];
     // Recent values more often: deep programs, short lives.
     let pick = |dice: &mut Dice, ty: usize| {
         let recent = dice.below(pool[ty].len()).max(dice.below(pool[ty].len()));
@@ -104,7 +119,11 @@ fn random_op(dice: &mut Dice, b: &mut Builder, pool: &[Vec<Value>; 3]) -> Value 
         12 => {
             let o = [Binary::And, Binary::Or][dice.below(2)];
             let (x, y) = (pick(dice, 1), pick(dice, 1));
-            let y = if dice.below(2) == 0 { b.unary(Unary::Not, y) } else { y };
+            let y = if dice.below(2) == 0 {
+                b.unary(Unary::Not, y)
+            } else {
+                y
+            };
             b.binary(o, x, y)
         }
         13 | 14 => {
@@ -169,7 +188,11 @@ fn expected<R: Real>(program: &Program, load: impl Fn(Slot) -> R) -> Vec<(Slot, 
     let prepared = prepare(program, SpikeAs::Float);
     let mut values = Vec::new();
     scalar::evaluate(&prepared.ops, &mut values, load);
-    prepared.stores.iter().map(|s| (s.slot, values[s.value.index()])).collect()
+    prepared
+        .stores
+        .iter()
+        .map(|s| (s.slot, values[s.value.index()]))
+        .collect()
 }
 
 /// NaNs count as equal: which of two operands hands its payload on is not defined.
@@ -181,9 +204,8 @@ fn check<R: Real>(seed: u64, n_ops: usize, level: Level) {
     let mut dice = Dice::new(seed);
     let program = random_program(&mut dice, n_ops);
     let lanes = LANES * (1 + dice.below(20));
-    let array = |dice: &mut Dice| -> Vec<R> {
-        (0..lanes).map(|_| R::from_f64(dice.float())).collect()
-    };
+    let array =
+        |dice: &mut Dice| -> Vec<R> { (0..lanes).map(|_| R::from_f64(dice.float())).collect() };
     let states: Vec<Vec<R>> = (0..N_STATES).map(|_| array(&mut dice)).collect();
     let inputs: Vec<Vec<R>> = (0..N_INPUTS).map(|_| array(&mut dice)).collect();
     let derived: Vec<Vec<R>> = (0..N_DERIVED).map(|_| array(&mut dice)).collect();
@@ -200,7 +222,9 @@ fn check<R: Real>(seed: u64, n_ops: usize, level: Level) {
         };
         let mut written = states.clone();
         let mut outputs = vec![vec![R::ZERO; lanes]; 3];
-        let [o0, o1, spike] = outputs.as_mut_slice() else { unreachable!() };
+        let [o0, o1, spike] = outputs.as_mut_slice() else {
+            unreachable!()
+        };
         let mut writes: Vec<(Slot, &mut [R])> = written
             .iter_mut()
             .enumerate()
@@ -263,7 +287,13 @@ fn run_one(code: Code, shape: u32, values: [f64; 10]) -> [f64; LANES] {
     let mut memory: Vec<_> = values.iter().map(|x| vec![[*x; LANES]]).collect();
     let mut table: Vec<Window<'_, f64>> = memory.iter_mut().map(|m| Window::Mut(m)).collect();
     let sources = std::array::from_fn(|i| i as u32 + 1);
-    let instruction = Instruction { code, shape, immediate: 1, target: 0, sources };
+    let instruction = Instruction {
+        code,
+        shape,
+        immediate: 1,
+        target: 0,
+        sources,
+    };
     execute::<f64, Baseline>(&instruction, &mut table, &values, 1);
     table[0].first(1)[0]
 }
@@ -330,8 +360,9 @@ fn fused_sums_and_counters_give_the_bits_of_the_scalar_evaluator() {
 fn check_program<R: Real>(program: &Program, seed: u64, n_states: u32) {
     let mut dice = Dice::new(seed);
     let derived: Vec<R> = (0..3).map(|_| R::from_f64(dice.float())).collect();
-    let states: Vec<Vec<R>> =
-        (0..n_states).map(|_| (0..1088).map(|_| R::from_f64(dice.float())).collect()).collect();
+    let states: Vec<Vec<R>> = (0..n_states)
+        .map(|_| (0..1088).map(|_| R::from_f64(dice.float())).collect())
+        .collect();
     for level in Level::available() {
         let mut written = states.clone();
         let mut writes: Vec<(Slot, &mut [R])> = written
@@ -343,7 +374,9 @@ fn check_program<R: Real>(program: &Program, seed: u64, n_states: u32) {
             Slot::Derived(k) => Operand::Scalar(derived[k as usize]),
             other => unreachable!("{other:?}"),
         };
-        BlockFunction::<R>::new(program).at_level(level).run(1088, read, &mut writes);
+        BlockFunction::<R>::new(program)
+            .at_level(level)
+            .run(1088, read, &mut writes);
         for l in 0..1088 {
             let load = |slot| match slot {
                 Slot::State(k) => states[k as usize][l],
@@ -351,7 +384,11 @@ fn check_program<R: Real>(program: &Program, seed: u64, n_states: u32) {
                 other => unreachable!("{other:?}"),
             };
             for (i, (slot, want)) in expected(program, load).into_iter().enumerate() {
-                assert!(same(writes[i].1[l], want), "{slot:?} of lane {l} at {}", level.name());
+                assert!(
+                    same(writes[i].1[l], want),
+                    "{slot:?} of lane {l} at {}",
+                    level.name()
+                );
             }
         }
     }

@@ -19,7 +19,11 @@ impl Types {
             Precision::F32 => ("f32", "i32"),
             Precision::F64 => ("f64", "i64"),
         };
-        Self { precision, float, int }
+        Self {
+            precision,
+            float,
+            int,
+        }
     }
 
     fn name(&self, ty: Type) -> &'static str {
@@ -31,7 +35,10 @@ impl Types {
     }
 
     /// A literal with exactly these bits.
-    #[allow(clippy::cast_possible_truncation, reason = "constants are rounded to the precision")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "constants are rounded to the precision"
+    )]
     fn literal(&self, x: f64) -> String {
         match self.precision {
             Precision::F32 => format!("f32::from_bits({:#x})", (x as f32).to_bits()),
@@ -39,7 +46,10 @@ impl Types {
         }
     }
 
-    #[allow(clippy::cast_possible_truncation, reason = "integers are as wide as the float")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "integers are as wide as the float"
+    )]
     fn int_literal(&self, x: i64) -> String {
         match self.precision {
             Precision::F32 => format!("({}_i32)", x as i32),
@@ -55,8 +65,14 @@ const LINTS: &str = "#[allow(unused_variables, unused_mut, unused_parens, clippy
 pub(super) fn kernel(out: &mut String, program: &Program, shape: &Shape, precision: Precision) {
     let types = Types::of(precision);
     let t = types.float;
-    let _ = writeln!(out, "{LINTS}\nimpl n::Kernel<{t}> for Step {{\n#[inline(always)]");
-    let _ = writeln!(out, "fn step<I: n::Isa>(args: &mut n::StepArgs<'_, {t}>) {{");
+    let _ = writeln!(
+        out,
+        "{LINTS}\nimpl n::Kernel<{t}> for Step {{\n#[inline(always)]"
+    );
+    let _ = writeln!(
+        out,
+        "fn step<I: n::Isa>(args: &mut n::StepArgs<'_, {t}>) {{"
+    );
     block(out, program, shape, &types);
     driver(out, shape, &types);
     out.push_str("}\n}\n");
@@ -65,7 +81,10 @@ pub(super) fn kernel(out: &mut String, program: &Program, shape: &Shape, precisi
 /// Loops over blocks; the first loop has every derived quantity in a register.
 fn driver(out: &mut String, shape: &Shape, types: &Types) {
     let t = types.float;
-    let _ = writeln!(out, "let (neurons, stride, time) = (args.n, args.stride, args.time);");
+    let _ = writeln!(
+        out,
+        "let (neurons, stride, time) = (args.n, args.stride, args.time);"
+    );
     out.push_str("let blocks = neurons.div_ceil(n::LANES);\n");
     let randoms = shape.uniforms + shape.normals;
     for (group, prefix, count, borrow) in [
@@ -74,7 +93,11 @@ fn driver(out: &mut String, shape: &Shape, types: &Types) {
         ("outputs", "o", shape.outputs, "&mut *"),
         ("random", "r", randoms, ""),
     ] {
-        let windows = if borrow.is_empty() { "windows" } else { "windows_mut" };
+        let windows = if borrow.is_empty() {
+            "windows"
+        } else {
+            "windows_mut"
+        };
         let names = list(prefix, count, "", "");
         let _ = writeln!(
             out,
@@ -117,7 +140,9 @@ fn driver(out: &mut String, shape: &Shape, types: &Types) {
 
 /// `s0, s1, …, ` with something before and after each.
 fn list(prefix: &str, count: usize, before: &str, after: &str) -> String {
-    (0..count).map(|k| format!("{before}{prefix}{k}{after}, ")).collect()
+    (0..count)
+        .map(|k| format!("{before}{prefix}{k}{after}, "))
+        .collect()
 }
 
 /// The function over one block. Its arrays are separate parameters, so that the compiler knows
@@ -126,7 +151,11 @@ fn block(out: &mut String, program: &Program, shape: &Shape, types: &Types) {
     let (t, int) = (types.float, types.int);
     out.push_str("#[inline(always)]\nfn block<I: n::Isa, D: n::PerLane<");
     let _ = writeln!(out, "{t}>>(");
-    for (prefix, count) in [("s", shape.states), ("i", shape.inputs), ("o", shape.outputs)] {
+    for (prefix, count) in [
+        ("s", shape.states),
+        ("i", shape.inputs),
+        ("o", shape.outputs),
+    ] {
         for k in 0..count {
             let _ = writeln!(out, "{prefix}{k}: &mut n::Block<{t}>,");
         }
@@ -147,7 +176,11 @@ fn lane(out: &mut String, program: &Program, shape: &Shape, types: &Types) {
     let value_types = program.types();
     for (i, op) in program.ops.iter().enumerate() {
         let ty = types.name(value_types[i]);
-        let _ = writeln!(out, "let v{i}: {ty} = {};", expression(op, program, shape, types));
+        let _ = writeln!(
+            out,
+            "let v{i}: {ty} = {};",
+            expression(op, program, shape, types)
+        );
     }
     for store in &program.stores {
         let v = store.value.0;
@@ -209,7 +242,11 @@ fn unary(u: Unary, x: Value, types: &Types) -> String {
         Unary::FromBits => format!("<{t} as n::Lane>::lane_from_bits(v{x})"),
         Unary::Not => format!("!v{x}"),
         Unary::Indicator => {
-            format!("n::select(v{x}, {}, {})", types.literal(1.0), types.literal(0.0))
+            format!(
+                "n::select(v{x}, {}, {})",
+                types.literal(1.0),
+                types.literal(0.0)
+            )
         }
         other => unreachable!("{other:?} does not outlive expansion"),
     }

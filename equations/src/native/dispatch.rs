@@ -57,7 +57,9 @@ impl Level {
 
     /// Levels this machine has, ascending.
     pub fn available() -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(|&level| level <= Self::detected())
+        Self::ALL
+            .into_iter()
+            .filter(|&level| level <= Self::detected())
     }
 
     /// Its name.
@@ -102,7 +104,10 @@ pub trait Job {
 /// Runs `job` at `level`, or at the highest level this machine has if that is lower.
 #[cfg(target_arch = "x86_64")]
 #[inline]
-#[allow(unsafe_code, reason = "calling a function compiled for more than the baseline")]
+#[allow(
+    unsafe_code,
+    reason = "calling a function compiled for more than the baseline"
+)]
 pub fn run<J: Job>(level: Level, job: J) -> J::Output {
     match level.min(Level::detected()) {
         // SAFETY: `detected` found every feature `at_avx512` is compiled for.

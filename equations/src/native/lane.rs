@@ -98,7 +98,9 @@ macro_rules! lane {
 
             #[inline(always)]
             fn lane_to_int(self) -> Self::Int {
-                (self + Self::MAGIC).lane_bits().wrapping_sub(Self::MAGIC.lane_bits())
+                (self + Self::MAGIC)
+                    .lane_bits()
+                    .wrapping_sub(Self::MAGIC.lane_bits())
             }
 
             #[inline(always)]

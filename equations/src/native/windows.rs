@@ -30,11 +30,7 @@ pub fn windows_mut<T, const N: usize>(
 /// # Panics
 /// As [`windows_mut`].
 #[inline(always)]
-pub fn windows<T, const N: usize>(
-    group: &[T],
-    stride: usize,
-    blocks: usize,
-) -> [&[Block<T>]; N] {
+pub fn windows<T, const N: usize>(group: &[T], stride: usize, blocks: usize) -> [&[Block<T>]; N] {
     let mut rest = group;
     std::array::from_fn(|_| {
         let (array, others) = rest.split_at(stride);
@@ -120,7 +116,10 @@ pub(crate) fn append_lanes(mut mask: u64, start: usize, n: usize, spikes: &mut V
     if left < LANES {
         mask &= (1 << left) - 1;
     }
-    #[allow(clippy::cast_possible_truncation, reason = "a population has below 2³² neurons")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "a population has below 2³² neurons"
+    )]
     let start = start as u32;
     while mask != 0 {
         spikes.push(start + mask.trailing_zeros());
