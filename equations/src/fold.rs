@@ -138,3 +138,6 @@ fn fold_logic(b: &Builder, o: Binary, x: Value, y: Value) -> Folded {
     let (x, y) = if y < x { (y, x) } else { (x, y) };
     Folded::Op(Op::Binary(o, x, y))
 }
+
+#[cfg(test)]
+mod tests;
