@@ -74,6 +74,9 @@ impl<'a, 's> Parser<'a, 's> {
                 self.recover();
             }
         }
+        if self.kind() != Kind::End {
+            self.sink.stop();
+        }
         if self.blocks.is_empty() && self.sink.count() == 0 {
             let span = Span::new(0, 0);
             self.sink.report(
