@@ -180,7 +180,8 @@ pub enum Integrator {
     Auto,
     /// Matrix exponential of the linear system.
     Exact,
-    /// Per variable x' = a·x + b with a, b frozen at the start of the step.
+    /// Per variable x' = a·x + b with a, b frozen at the start of the step; variables that decay by
+    /// themselves count with their mean over it.
     ExponentialEuler,
     /// Forward Euler.
     Euler,
