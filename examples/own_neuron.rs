@@ -27,7 +27,9 @@ neuron adaptive "Leaky integrate-and-fire with an adaptive threshold"
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut registry = rheobase::registry();
     let adaptive = EquationNeuron::from_native(ADAPTIVE)?;
-    registry.neurons.insert("adaptive".to_owned(), Arc::new(adaptive));
+    registry
+        .neurons
+        .insert("adaptive".to_owned(), Arc::new(adaptive));
     let network = Network::builder("adaptive threshold")
         .dt("0.1 ms")
         .duration("500 ms")
@@ -35,7 +37,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .monitor(Monitor::state("n", "theta").first(1).every("50 ms"))
         .monitor(Monitor::spikes("n"))
         .build()?;
-    let run = simulate_with(&network, &registry, &RunOptions::default(), &mut |_| Continue::Yes)?;
+    let run = simulate_with(&network, &registry, &RunOptions::default(), &mut |_| {
+        Continue::Yes
+    })?;
     let spikes = &run.recording.spikes[0].1;
     let of_first: Vec<u64> = spikes
         .steps
@@ -51,6 +55,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let interval_ms = (pair[1] - pair[0]) as f64 * run.plan.dt_ms;
         print!(" {interval_ms:.1}");
     }
-    println!("\nthreshold every 50 ms [mV]: {:.2?}", run.recording.traces[0].values);
+    println!(
+        "\nthreshold every 50 ms [mV]: {:.2?}",
+        run.recording.traces[0].values
+    );
     Ok(())
 }

@@ -25,7 +25,12 @@ impl Coincidence {
     fn new() -> Result<Self, QuantityError> {
         let quantity = |name: &str, doc: &str, unit: &str, default: f64| {
             let unit = parse_unit(unit)?;
-            Ok::<_, QuantityError>(Quantity { name: name.into(), doc: doc.into(), unit, default })
+            Ok::<_, QuantityError>(Quantity {
+                name: name.into(),
+                doc: doc.into(),
+                unit,
+                default,
+            })
         };
         Ok(Self {
             ports: NeuronPorts {
@@ -96,10 +101,14 @@ impl<R: Real> Kernel<R> for CoincidenceKernel<R> {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut registry = rheobase::registry();
-    registry.neurons.insert("coincidence".to_owned(), Arc::new(Coincidence::new()?));
+    registry
+        .neurons
+        .insert("coincidence".to_owned(), Arc::new(Coincidence::new()?));
     println!("rate of 50 inputs [Hz]   rate of detectors [Hz]");
     for rate in [5, 10, 20, 40, 80] {
-        let inputs = Stimulus::new("poisson").size(50).argument("rate", format!("{rate} Hz"));
+        let inputs = Stimulus::new("poisson")
+            .size(50)
+            .argument("rate", format!("{rate} Hz"));
         let network = Network::builder("coincidence")
             .dt("0.1 ms")
             .duration("5 s")

@@ -112,7 +112,10 @@ pub fn run_plan(
     options: &RunOptions,
     progress: &mut dyn FnMut(Progress) -> Continue,
 ) -> Result<Run, RunFailure> {
-    let limit = options.memory_limit.or_else(available_memory).unwrap_or(u64::MAX);
+    let limit = options
+        .memory_limit
+        .or_else(available_memory)
+        .unwrap_or(u64::MAX);
     plan.estimate().check(limit)?;
     match plan.precision {
         Precision::F32 => run_in::<f32>(plan, options, progress),
@@ -133,7 +136,10 @@ fn run_in<R: Instantiate>(
     };
     let plan = Arc::new(plan);
     let begun = Instant::now();
-    let build_options = BuildOptions { threads, ..BuildOptions::default() };
+    let build_options = BuildOptions {
+        threads,
+        ..BuildOptions::default()
+    };
     let mut simulation = Simulation::<R>::build(Arc::clone(&plan), build_options)?;
     let build_s = begun.elapsed().as_secs_f64();
     let begun = Instant::now();
@@ -148,9 +154,18 @@ fn run_in<R: Instantiate>(
     };
     let record = record(&plan, &simulation, &recording, timings, threads)?;
     // Populations nobody monitors were recorded for the statistics only.
-    recording.spikes.retain(|(node, _)| monitored.contains(&Monitor::Spikes { node: *node }));
+    recording
+        .spikes
+        .retain(|(node, _)| monitored.contains(&Monitor::Spikes { node: *node }));
     let build = simulation.report().clone();
-    Ok(Run { record, recording, plan, build, stopped, fingerprint })
+    Ok(Run {
+        record,
+        recording,
+        plan,
+        build,
+        stopped,
+        fingerprint,
+    })
 }
 
 fn record_all_populations(plan: &mut Plan) {

@@ -198,7 +198,10 @@ pub trait LayerType: Send + Sync {
     /// Number of parameters for an input of this shape, for the memory estimate.
     fn parameter_count(&self, input: &[usize]) -> usize {
         let mut random = construction_stream(0, Purpose::Layer, 0, 0);
-        self.parameters(input, &mut random).iter().map(|t| t.values.len()).sum()
+        self.parameters(input, &mut random)
+            .iter()
+            .map(|t| t.values.len())
+            .sum()
     }
 
     /// The computation in f32.

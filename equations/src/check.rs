@@ -41,18 +41,8 @@ use names::Names;
 /// Everything wrong with the text, up to
 /// [`MAX_DIAGNOSTICS`](crate::limits::MAX_DIAGNOSTICS) errors.
 pub fn parse(text: &str, file: &str) -> Result<Vec<Model>, Diagnostics> {
-    let mut sink = Sink::new(text, file);
-    if text.len() > MAX_TEXT_BYTES {
-        let problem = Problem::new(Span::new(0, 0), "the text is too long").label(format!(
-            "{} bytes; at most {MAX_TEXT_BYTES} are allowed",
-            text.len()
-        ));
-        sink.report(problem);
-        return sink.finish().map(|()| Vec::new());
-    }
-    let tree = parse_text(text, &mut sink);
-    let models = check(&tree, text, &mut sink);
-    sink.finish().map(|()| models)
+    let models = parse_with_spans(text, file)?;
+    Ok(models.into_iter().map(|(model, _)| model).collect())
 }
 
 /// Reads a text that holds exactly one component.
@@ -60,48 +50,53 @@ pub fn parse(text: &str, file: &str) -> Result<Vec<Model>, Diagnostics> {
 /// # Errors
 /// As [`parse`]; also where the text holds more than one component.
 pub fn parse_one(text: &str, file: &str) -> Result<Model, Diagnostics> {
-    let mut models = parse(text, file)?;
-    if models.len() == 1
-        && let Some(model) = models.pop()
-    {
-        return Ok(model);
-    }
-    let mut sink = Sink::new(text, file);
-    let second = models.get(1).map_or("", |m| m.text.as_str());
-    // The pieces are slices of the text in order, so the second one is found behind the first.
-    let first_end = models.first().map_or(0, |m| m.text.len());
-    let start = text[first_end..].find(second).map_or(0, |i| i + first_end);
-    sink.report(
-        Problem::new(
-            Span::new(start, start + "neuron".len()),
-            "more than one component",
-        )
-        .label("expected a text with a single component"),
-    );
-    match sink.finish() {
-        Err(diagnostics) => Err(diagnostics),
-        Ok(()) => unreachable!("a problem was reported"),
+    let mut models = parse_with_spans(text, file)?.into_iter();
+    match (models.next(), models.next()) {
+        (Some((model, _)), None) => Ok(model),
+        (_, second) => {
+            let span = second.map_or(Span::new(0, 0), |(_, span)| span);
+            let problem = Problem::new(span, "more than one component")
+                .label("expected a text with a single component");
+            Err(Diagnostics::one(problem, text, file))
+        }
     }
 }
 
-fn check<'a>(tree: &'a Tree<'a>, text: &'a str, sink: &mut Sink<'a>) -> Vec<Model> {
+/// The components of a text, and where they stand.
+fn parse_with_spans(text: &str, file: &str) -> Result<Vec<(Model, Span)>, Diagnostics> {
+    if text.len() > MAX_TEXT_BYTES {
+        let problem = Problem::new(Span::new(0, 0), "the text is too long").label(format!(
+            "{} bytes; at most {MAX_TEXT_BYTES} are allowed",
+            text.len()
+        ));
+        return Err(Diagnostics::one(problem, text, file));
+    }
+    let mut sink = Sink::new(text, file);
+    let tree = parse_text(text, &mut sink);
+    let models = check(&tree, text, &mut sink);
+    sink.finish().map(|()| models)
+}
+
+fn check<'a>(tree: &'a Tree<'a>, text: &'a str, sink: &mut Sink<'a>) -> Vec<(Model, Span)> {
     let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
     let mut models = Vec::new();
     for block in &tree.blocks {
         if sink.is_full() {
+            sink.stop();
             break;
         }
-        if !block.name.text.is_empty()
-            && let Some(first) = seen.insert(block.name.text, block.name.span)
+        let name = block.name;
+        if !name.text.is_empty()
+            && let Some(first) = seen.insert(name.text, name.span)
         {
-            let message = format!("two components are named `{}`", block.name.text);
+            let message = format!("two components are named `{}`", name.text);
             let label = format!(
                 "already the name of the one on line {}",
                 line_of(text, first)
             );
-            sink.report(Problem::new(block.name.span, message).label(label));
+            sink.report(Problem::new(name.span, message).label(label));
         }
-        models.push(Checker::new(tree, block, text, sink).run());
+        models.push((Checker::new(tree, block, text, sink).run(), name.span));
     }
     models
 }
@@ -212,10 +207,15 @@ impl<'a, 's> Checker<'a, 's> {
                 .report(Problem::new(block.name.span, message).label(label));
         }
         for statement in &block.statements {
+            if self.sink.is_full() {
+                self.sink.stop();
+                break;
+            }
             self.declare(statement);
         }
         for statement in &block.statements {
             if self.sink.is_full() {
+                self.sink.stop();
                 break;
             }
             self.define(statement);

@@ -473,3 +473,6 @@ fn static_values(arena: &Builder) -> Vec<bool> {
     }
     result
 }
+
+#[cfg(test)]
+mod tests;

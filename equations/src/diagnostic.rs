@@ -90,6 +90,14 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
+    /// A single error.
+    pub(crate) fn one(problem: Problem, text: &str, file: &str) -> Self {
+        Self {
+            list: vec![locate(problem, file, text)],
+            truncated: false,
+        }
+    }
+
     /// The errors, in the order of the text.
     #[must_use]
     pub fn as_slice(&self) -> &[Diagnostic] {
@@ -202,6 +210,11 @@ impl<'a> Sink<'a> {
         self.problems.len() >= MAX_DIAGNOSTICS
     }
 
+    /// Notes that reading stopped early because the sink is full.
+    pub(crate) fn stop(&mut self) {
+        self.truncated |= self.is_full();
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.problems.len()
     }
@@ -236,6 +249,25 @@ fn locate(problem: Problem, file: &str, text: &str) -> Diagnostic {
         help: problem.help,
         excerpt,
     }
+}
+
+/// How a character of the text may be shown: `None` for those that drive a terminal, turn the
+/// direction of text, or have no width.
+pub(crate) fn visible(c: char) -> Option<char> {
+    let is_hidden = c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        );
+    (!is_hidden).then_some(c)
 }
 
 /// The candidate closest to `word`, if any is close; the first of equals.

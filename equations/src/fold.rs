@@ -55,9 +55,7 @@ fn fold_unary(b: &Builder, u: Unary, x: Value) -> Folded {
         }
         (Unary::Not, Op::Bool(c)) => Folded::Op(Op::Bool(!c)),
         (Unary::Detach, Op::Unary(Unary::Detach, _)) => Folded::Value(x),
-        (Unary::Indicator, Op::Bool(c)) => {
-            Folded::Op(Op::constant(if *c { 1.0 } else { 0.0 }))
-        }
+        (Unary::Indicator, Op::Bool(c)) => Folded::Op(Op::constant(if *c { 1.0 } else { 0.0 })),
         _ => Folded::Op(same),
     }
 }
@@ -113,7 +111,11 @@ fn fold_power(b: &mut Builder, x: Value, y: Value) -> Folded {
         return Folded::Op(Op::Unary(Unary::Sqrt, x));
     }
     if e.fract() == 0.0 && e.abs() <= 16.0 {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0..=16")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "0..=16"
+        )]
         let power = b.powi(x, e.abs() as u32);
         if e >= 0.0 {
             return Folded::Value(power);
@@ -138,3 +140,6 @@ fn fold_logic(b: &Builder, o: Binary, x: Value, y: Value) -> Folded {
     let (x, y) = if y < x { (y, x) } else { (x, y) };
     Folded::Op(Op::Binary(o, x, y))
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@
 //! | method | step |
 //! |---|---|
 //! | `exact` | x' = e^{A dt}·x + ∫₀^{dt} e^{As} ds·(B·u + b), [`ClosedForm`] |
-//! | `exponential_euler` | x' = x·e^{a dt} + b·dt·exprel(a dt) per variable, a and b frozen |
+//! | `exponential_euler` | x' = x·e^{a dt} + b·dt·exprel(a dt) per variable, a and b frozen, with the mean over the step of every variable that decays by itself |
 //! | `euler` | x' = x + dt·f(x) |
 //! | `heun` | x' = x + dt/2·(k₁ + k₂), k₂ = f(x + dt·k₁) |
 //! | `rk4` | x' = x + dt/6·(k₁ + 2(k₂ + k₃) + k₄) |
@@ -149,12 +149,13 @@ fn exponential_euler(
     step: &mut stages::Step<'_, '_>,
 ) -> Result<Vec<Value>, IntegrateError> {
     let dt = (step.load)(b, Slot::Dt);
+    let means = means(b, step, dt)?;
     let mut new = step.now.to_vec();
     for equation in &step.model.equations {
         let x = step.now[equation.state as usize];
-        let (now, load) = (step.now, &mut *step.load);
+        let load = &mut *step.load;
         let mut frozen = |b: &mut Builder, slot| match slot {
-            Slot::State(j) => now[j as usize],
+            Slot::State(j) => means[j as usize],
             other => load(b, other),
         };
         let (a, constant) = own_linear(b, step.model, equation, &mut frozen)?;
@@ -165,6 +166,39 @@ fn exponential_euler(
         };
     }
     Ok(new)
+}
+
+/// What each state counts as in the equations of others: its mean over the step where it decays by
+/// itself (x' = a·x, a without states: x·exprel(a dt), exactly), else its value at the start. With
+/// it an event carries its full charge whatever dt is, and the method is of second order for neurons
+/// driven by decaying conductances.
+fn means(
+    b: &mut Builder,
+    step: &mut stages::Step<'_, '_>,
+    dt: Value,
+) -> Result<Vec<Value>, IntegrateError> {
+    let mut means = step.now.to_vec();
+    for equation in &step.model.equations {
+        let mut reads_state = false;
+        let (now, load) = (step.now, &mut *step.load);
+        let mut watched = |b: &mut Builder, slot| match slot {
+            Slot::State(j) => {
+                reads_state = true;
+                now[j as usize]
+            }
+            other => load(b, other),
+        };
+        let (a, constant) = own_linear(b, step.model, equation, &mut watched)?;
+        if let (Some(a), None, false, false) =
+            (a, constant, reads_state, equation.unless_refractory)
+        {
+            let z = b.mul(a, dt);
+            let relative = b.unary(Unary::Exprel, z);
+            let x = step.now[equation.state as usize];
+            means[equation.state as usize] = b.mul(x, relative);
+        }
+    }
+    Ok(means)
 }
 
 /// x·e^{a dt} + b·(dt·exprel(a dt)); `None` is 0.

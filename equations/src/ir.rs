@@ -296,7 +296,12 @@ impl Op {
             Self::Unary(u, a) => Self::Unary(*u, f(*a)),
             Self::Binary(o, a, b) => Self::Binary(*o, f(*a), f(*b)),
             Self::Select(c, a, b) => Self::Select(f(*c), f(*a), f(*b)),
-            Self::Heaviside { x, strict, surrogate, arguments } => Self::Heaviside {
+            Self::Heaviside {
+                x,
+                strict,
+                surrogate,
+                arguments,
+            } => Self::Heaviside {
                 x: f(*x),
                 strict: *strict,
                 surrogate: *surrogate,
@@ -380,7 +385,10 @@ impl Program {
         let stores = self
             .stores
             .iter()
-            .map(|s| Store { slot: s.slot, value: renamed[s.value.index()] })
+            .map(|s| Store {
+                slot: s.slot,
+                value: renamed[s.value.index()],
+            })
             .collect();
         Self { ops, stores }
     }
@@ -456,7 +464,11 @@ impl Builder {
     /// The finished program, dead ops removed.
     #[must_use]
     pub fn finish(self) -> Program {
-        Program { ops: self.ops, stores: self.stores }.without_dead_ops()
+        Program {
+            ops: self.ops,
+            stores: self.stores,
+        }
+        .without_dead_ops()
     }
 
     /// Adds `op` after folding; equal ops share one value.

@@ -25,6 +25,8 @@ pub mod model;
 pub mod native;
 pub mod real;
 pub mod surrogate;
+#[cfg(test)]
+mod testing;
 mod syntax;
 pub mod unit;
 

@@ -82,11 +82,13 @@ pub fn lower(model: &Arc<Model>, integrator: Option<Integrator>) -> Result<Compo
     let method = integrator.unwrap_or(model.integrator);
     let mut step = StepBuilder::new(model);
     step.act_inputs(InputTiming::Before);
-    let used = step.integrate(method).map_err(|source| LowerError::Integrate {
-        kind: "neuron",
-        model: model.name.clone(),
-        source,
-    })?;
+    let used = step
+        .integrate(method)
+        .map_err(|source| LowerError::Integrate {
+            kind: "neuron",
+            model: model.name.clone(),
+            source,
+        })?;
     step.assign(&model.updates);
     step.act_inputs(InputTiming::After);
     step.fire();
@@ -106,7 +108,11 @@ fn states(model: &Model) -> Vec<StateInfo> {
     let mut states: Vec<StateInfo> = model
         .states
         .iter()
-        .map(|s| StateInfo { name: s.name.clone(), unit: s.unit.clone(), differentiable: true })
+        .map(|s| StateInfo {
+            name: s.name.clone(),
+            unit: s.unit.clone(),
+            differentiable: true,
+        })
         .collect();
     if refractory_time(model).is_some() {
         states.push(StateInfo {
@@ -137,25 +143,37 @@ struct StepBuilder<'m> {
 impl<'m> StepBuilder<'m> {
     fn new(model: &'m Model) -> Self {
         let mut b = Builder::new();
-        let previous: Vec<Value> =
-            (0..model.states.len()).map(|i| b.load(Slot::State(index(i)))).collect();
+        let previous: Vec<Value> = (0..model.states.len())
+            .map(|i| b.load(Slot::State(index(i))))
+            .collect();
         let refractory = refractory_time(model).map(|_| {
             let counter = b.load(Slot::State(index(model.states.len())));
             let zero = b.constant(0.0);
             let active = b.gt(counter, zero);
             (counter, active)
         });
-        Self { model, b, now: previous.clone(), previous, refractory }
+        Self {
+            model,
+            b,
+            now: previous.clone(),
+            previous,
+            refractory,
+        }
     }
 
     /// The value of an expression of the model, states at their current values.
     fn evaluate(&mut self, root: Value) -> Value {
         let (now, previous) = (&self.now, &self.previous);
-        self.b.import(&self.model.ops, root, &mut HashMap::new(), &mut |b, slot| match slot {
-            Slot::State(i) => now[i as usize],
-            Slot::Previous(i) => previous[i as usize],
-            other => b.load(other),
-        })
+        self.b.import(
+            &self.model.ops,
+            root,
+            &mut HashMap::new(),
+            &mut |b, slot| match slot {
+                Slot::State(i) => now[i as usize],
+                Slot::Previous(i) => previous[i as usize],
+                other => b.load(other),
+            },
+        )
     }
 
     fn act_inputs(&mut self, timing: InputTiming) {
@@ -207,7 +225,11 @@ impl<'m> StepBuilder<'m> {
 
     /// Threshold, outputs, reset, refractory counter.
     fn fire(&mut self) {
-        let spike = self.model.spike.as_ref().map(|s| (s, self.test_threshold(s)));
+        let spike = self
+            .model
+            .spike
+            .as_ref()
+            .map(|s| (s, self.test_threshold(s)));
         for (k, output) in self.model.outputs.iter().enumerate() {
             let value = self.evaluate(output.value);
             self.b.store(Slot::Output(index(k)), value);
@@ -227,8 +249,11 @@ impl<'m> StepBuilder<'m> {
         let mut spike = match s.margin {
             Some(margin) => {
                 let x = self.evaluate(margin);
-                let arguments =
-                    s.surrogate_arguments.iter().map(|&a| self.evaluate(a)).collect();
+                let arguments = s
+                    .surrogate_arguments
+                    .iter()
+                    .map(|&a| self.evaluate(a))
+                    .collect();
                 let h = self.b.push(Op::Heaviside {
                     x,
                     strict: s.strict,
@@ -250,7 +275,9 @@ impl<'m> StepBuilder<'m> {
 
     fn reset(&mut self, s: &Spike, spike: Value) {
         let detached = self.b.unary(Unary::Detach, spike);
-        let fired = self.b.unary(Unary::Fired, if s.detach_reset { detached } else { spike });
+        let fired = self
+            .b
+            .unary(Unary::Fired, if s.detach_reset { detached } else { spike });
         for a in &s.reset {
             let new = self.evaluate(a.value);
             let old = self.now[a.state as usize];
@@ -279,7 +306,12 @@ impl<'m> StepBuilder<'m> {
 fn initial(model: &Model) -> Program {
     let mut b = Builder::new();
     for (i, state) in model.states.iter().enumerate() {
-        let v = b.import(&model.ops, state.initial, &mut HashMap::new(), &mut |b, s| b.load(s));
+        let v = b.import(
+            &model.ops,
+            state.initial,
+            &mut HashMap::new(),
+            &mut |b, s| b.load(s),
+        );
         b.store(Slot::State(index(i)), v);
     }
     if refractory_time(model).is_some() {
@@ -384,7 +416,10 @@ impl Split<'_> {
     }
 
     fn import(&mut self, v: Value) -> Value {
-        self.prologue.import(&self.raw.ops, v, &mut self.in_prologue, &mut |b, s| b.load(s))
+        self.prologue
+            .import(&self.raw.ops, v, &mut self.in_prologue, &mut |b, s| {
+                b.load(s)
+            })
     }
 
     fn derive(&mut self, p: Value) -> Value {
@@ -403,7 +438,10 @@ impl Component {
     /// Number of uniform, then normal draws per step.
     #[must_use]
     pub fn n_draws(&self) -> (usize, usize) {
-        (self.model.n_uniforms as usize, self.model.n_normals as usize)
+        (
+            self.model.n_uniforms as usize,
+            self.model.n_normals as usize,
+        )
     }
 
     /// The step with every transcendental function expanded for `precision`.
@@ -473,7 +511,10 @@ fn fnv1a(mut hash: u64, text: &str) -> u64 {
     hash
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "programs are limited to 65,536 ops")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "programs are limited to 65,536 ops"
+)]
 fn index(i: usize) -> u32 {
     i as u32
 }

@@ -169,7 +169,9 @@ pub struct Spike {
 }
 
 /// How differential equations are advanced over a step.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Integrator {
     /// `Exact` where the equations are linear with constant coefficients, else `ExponentialEuler`
@@ -178,7 +180,8 @@ pub enum Integrator {
     Auto,
     /// Matrix exponential of the linear system.
     Exact,
-    /// Per variable x' = a·x + b with a, b frozen at the start of the step.
+    /// Per variable x' = a·x + b with a, b frozen at the start of the step; variables that decay by
+    /// themselves count with their mean over it.
     ExponentialEuler,
     /// Forward Euler.
     Euler,

@@ -6,6 +6,10 @@
 
 use crate::ir::{Builder, SurrogateId, Value};
 
+mod arctangent;
+mod pen;
+mod piecewise;
+mod smooth;
 mod table;
 
 pub use table::SURROGATES;
@@ -40,3 +44,6 @@ pub fn find(name: &str) -> Option<SurrogateId> {
 pub fn get(id: SurrogateId) -> &'static Surrogate {
     &SURROGATES[usize::from(id.0)]
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,22 +57,27 @@ impl Unit {
     /// `x` of this unit in base units.
     #[must_use]
     pub fn to_base(&self, x: f64) -> f64 {
-        // Dividing by a whole number rounds once; multiplying by its inverse rounds twice.
-        if self.scale < 1.0 {
-            x / (1.0 / self.scale).round()
-        } else {
-            x * self.scale
+        match self.whole_inverse() {
+            Some(inverse) => x / inverse,
+            None => x * self.scale,
         }
     }
 
     /// `x`, in base units, in this unit.
     #[must_use]
     pub fn from_base(&self, x: f64) -> f64 {
-        if self.scale < 1.0 {
-            x * (1.0 / self.scale).round()
-        } else {
-            x / self.scale
+        match self.whole_inverse() {
+            Some(inverse) => x * inverse,
+            None => x / self.scale,
         }
+    }
+
+    /// 1/scale for units that go a whole number of times into their base unit: dividing by it
+    /// rounds once, multiplying by the scale would round twice.
+    fn whole_inverse(&self) -> Option<f64> {
+        let inverse = (1.0 / self.scale).round();
+        let is_whole = self.scale < 1.0 && (1.0 / inverse).to_bits() == self.scale.to_bits();
+        is_whole.then_some(inverse)
     }
 }
 
@@ -251,6 +256,22 @@ mod tests {
         assert_eq!(ohm, Dimension::VOLTAGE);
         let farad = Dimension::CONDUCTANCE.product(Dimension::TIME).unwrap();
         assert_eq!(farad, Dimension::CAPACITANCE);
+    }
+
+    #[test]
+    fn values_are_converted_with_one_rounding() {
+        let unit = |text: &str| parse_quantity(text).unwrap().unit;
+        assert_eq!(unit("1 us").to_base(700.0).to_bits(), 0.7_f64.to_bits());
+        assert_eq!(unit("1 us").from_base(0.7).to_bits(), 700.0_f64.to_bits());
+        assert_eq!(unit("1 nF").to_base(0.25).to_bits(), 250.0_f64.to_bits());
+        assert_eq!(unit("1 Hz").from_base(0.008).to_bits(), 8.0_f64.to_bits());
+        let root = unit("1 mV/s^0.5");
+        assert!(
+            (root.to_base(1.0) - 0.001_f64.sqrt()).abs() < 1e-15,
+            "{}",
+            root.to_base(1.0)
+        );
+        assert!((root.from_base(root.to_base(3.0)) - 3.0).abs() < 1e-14);
     }
 
     #[test]

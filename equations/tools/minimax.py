@@ -1,6 +1,7 @@
 """Polynomials of `equations/src/expand/coefficients.rs`: weighted Remez exchange in mpmath.
 
-Run with mpmath 1.3: `python minimax.py > ../src/expand/coefficients.rs`, then `cargo fmt`.
+Run with mpmath 1.3: `python minimax.py > ../src/expand/coefficients.rs`, then `cargo fmt`;
+`python minimax.py arctangent` prints those of the arctangent.
 
 Each polynomial p minimises max |w(x)·(f(x) − p(x))| over an interval; its coefficients are then
 rounded to the target format. w makes the error relative to the function that p is a part of.
@@ -9,7 +10,7 @@ rounded to the target format. w makes the error relative to the function that p 
 import struct
 import sys
 
-from mpmath import (mp, mpf, cos, erf, erfc, erfinv, exp, expm1, factorial, findroot, lambertw, log,
+from mpmath import (atan, mp, mpf, cos, erf, erfc, erfinv, exp, expm1, factorial, findroot, lambertw, log,
                     log1p, lu_solve, matrix, nstr, pi, sin, sqrt)
 
 mp.dps = 45
@@ -138,6 +139,20 @@ def erfinv_factor(w):
     return sqrt(mpf(2)) * x / y
 
 
+def atan_factor(z):
+    """atan(t)/t in z = t²."""
+    if small(z):
+        return series(lambda k: (-1) ** k / mpf(2 * k + 1), z, 12)
+    return atan(sqrt(z)) / sqrt(z)
+
+
+def arctangent():
+    """The coefficients in `equations/src/surrogate/arctangent.rs`."""
+    bound = ((sqrt(mpf(2)) - 1) ** 2) * mpf("1.001")
+    c, worst = fit(atan_factor, lambda z: 1, 0, bound, 11, to_f64)
+    emit("ATAN", "atan(t)/t in t², |t| ≤ √2 − 1", c, worst)
+
+
 def emit(name, doc, coefficients, worst):
     print(f"/// {doc}; largest weighted error {nstr(worst, 3)}.")
     print(f"pub(super) const {name}: &[f64] = &[")
@@ -193,4 +208,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    arctangent() if "arctangent" in sys.argv else main()

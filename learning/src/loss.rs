@@ -76,14 +76,30 @@ pub fn mse_rate<R: Real>(
     let [steps, batch, classes] = shape;
     let expected = steps * batch * classes;
     if output.len() != expected || expected == 0 {
-        return Err(LossError::Shape { steps, batch, classes, expected, found: output.len() });
+        return Err(LossError::Shape {
+            steps,
+            batch,
+            classes,
+            expected,
+            found: output.len(),
+        });
     }
     if labels.len() != batch {
-        return Err(LossError::Labels { batch, found: labels.len() });
+        return Err(LossError::Labels {
+            batch,
+            found: labels.len(),
+        });
     }
-    let wrong = labels.iter().enumerate().find(|&(_, &label)| label >= classes);
+    let wrong = labels
+        .iter()
+        .enumerate()
+        .find(|&(_, &label)| label >= classes);
     if let Some((sample, &label)) = wrong {
-        return Err(LossError::Label { label, sample, classes });
+        return Err(LossError::Label {
+            label,
+            sample,
+            classes,
+        });
     }
     let lanes = batch * classes;
     let duration = count::<R>(steps);
@@ -103,7 +119,10 @@ pub fn mse_rate<R: Real>(
     let value = error.iter().fold(R::ZERO, |sum, &e| sum + e * e) / n;
     let scale = count::<R>(2) / (n * duration);
     let row: Vec<R> = error.iter().map(|&e| scale * e).collect();
-    Ok(Loss { value, cotangent: row.repeat(steps) })
+    Ok(Loss {
+        value,
+        cotangent: row.repeat(steps),
+    })
 }
 
 #[allow(clippy::cast_precision_loss, reason = "sizes of things in memory")]
@@ -133,9 +152,21 @@ mod tests {
 
     #[test]
     fn wrong_shapes_and_labels_are_errors() {
-        assert!(matches!(mse_rate(&[0.0; 5], [1, 2, 3], &[0, 0]), Err(LossError::Shape { .. })));
-        assert!(matches!(mse_rate(&[0.0; 6], [1, 2, 3], &[0]), Err(LossError::Labels { .. })));
-        assert!(matches!(mse_rate(&[0.0; 6], [1, 2, 3], &[0, 3]), Err(LossError::Label { .. })));
-        assert!(matches!(mse_rate::<f64>(&[], [0, 2, 3], &[0, 1]), Err(LossError::Shape { .. })));
+        assert!(matches!(
+            mse_rate(&[0.0; 5], [1, 2, 3], &[0, 0]),
+            Err(LossError::Shape { .. })
+        ));
+        assert!(matches!(
+            mse_rate(&[0.0; 6], [1, 2, 3], &[0]),
+            Err(LossError::Labels { .. })
+        ));
+        assert!(matches!(
+            mse_rate(&[0.0; 6], [1, 2, 3], &[0, 3]),
+            Err(LossError::Label { .. })
+        ));
+        assert!(matches!(
+            mse_rate::<f64>(&[], [0, 2, 3], &[0, 1]),
+            Err(LossError::Shape { .. })
+        ));
     }
 }

@@ -8,7 +8,9 @@ use super::{Failure, NetworkArguments, human_bytes, print};
 
 /// Arguments of `rheobase check`.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  rheobase check examples/brunel.toml --set populations.E.size=20000")]
+#[command(
+    after_help = "Example:\n  rheobase check examples/brunel.toml --set populations.E.size=20000"
+)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     network: NetworkArguments,
@@ -50,10 +52,18 @@ fn as_text(plan: &Plan) -> String {
     let estimate = plan.estimate();
     let mut text = format!("{}: correct\n\n", plan.name);
     for node in &plan.nodes {
-        text.push_str(&format!("  {:<16} {:<28} {:>12}\n", node.name, describe(&node.kind), grouped(node.size() as u64)));
+        text.push_str(&format!(
+            "  {:<16} {:<28} {:>12}\n",
+            node.name,
+            describe(&node.kind),
+            grouped(node.size() as u64)
+        ));
     }
-    let projections =
-        plan.edges.iter().filter(|e| matches!(e.kind, EdgeKind::Synapses(_))).count();
+    let projections = plan
+        .edges
+        .iter()
+        .filter(|e| matches!(e.kind, EdgeKind::Synapses(_)))
+        .count();
     text.push_str(&format!(
         "\n{} projections, {} identity edges, {} drives\n",
         projections,

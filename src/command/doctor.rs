@@ -27,7 +27,11 @@ pub(crate) fn doctor(arguments: &Arguments) -> Result<(), Failure> {
         .iter()
         .map(|(name, neuron)| (name.clone(), kernels_agree(neuron.as_ref())))
         .collect();
-    let failed: Vec<&str> = tests.iter().filter(|(_, ok)| !ok).map(|(n, _)| n.as_str()).collect();
+    let failed: Vec<&str> = tests
+        .iter()
+        .filter(|(_, ok)| !ok)
+        .map(|(n, _)| n.as_str())
+        .collect();
     if arguments.json {
         let object = serde_json::json!({
             "version": env!("CARGO_PKG_VERSION"),
@@ -55,7 +59,11 @@ pub(crate) fn doctor(arguments: &Arguments) -> Result<(), Failure> {
             text.push_str(&format!("GPU         {a}\n"));
         }
         for (name, ok) in &tests {
-            let verdict = if *ok { "native and interpreted kernels agree" } else { "KERNELS DISAGREE" };
+            let verdict = if *ok {
+                "native and interpreted kernels agree"
+            } else {
+                "KERNELS DISAGREE"
+            };
             text.push_str(&format!("{name:<16} {verdict}\n"));
         }
         print(&text)?;
@@ -63,13 +71,19 @@ pub(crate) fn doctor(arguments: &Arguments) -> Result<(), Failure> {
     if failed.is_empty() {
         Ok(())
     } else {
-        Err(Failure::Run(format!("kernels of {} disagree on this machine", failed.join(", "))))
+        Err(Failure::Run(format!(
+            "kernels of {} disagree on this machine",
+            failed.join(", ")
+        )))
     }
 }
 
 #[cfg(feature = "gpu")]
 fn adapters() -> Vec<String> {
-    rheobase::engine::backend::gpu::GpuDevice::adapters().iter().map(ToString::to_string).collect()
+    rheobase::engine::backend::gpu::GpuDevice::adapters()
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 #[cfg(not(feature = "gpu"))]
@@ -80,7 +94,9 @@ fn adapters() -> Vec<String> {
 /// A hundred steps of 200 neurons under growing input: compiled and interpreted kernel must give
 /// the same bits.
 fn kernels_agree(neuron: &dyn NeuronType) -> bool {
-    let Some(component) = neuron.component() else { return true };
+    let Some(component) = neuron.component() else {
+        return true;
+    };
     let n = 200;
     let stride = n / LANES * LANES + LANES;
     let parameters = component.default_parameters();
@@ -125,7 +141,10 @@ fn kernels_agree(neuron: &dyn NeuronType) -> bool {
     run(&mut |args| kernel.step(args)) == run(&mut |args| block.step(args))
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "to the precision of the test")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "to the precision of the test"
+)]
 fn narrow(x: f64) -> f32 {
     x as f32
 }

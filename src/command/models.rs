@@ -28,13 +28,20 @@ pub(crate) fn models(arguments: &Arguments) -> Result<(), Failure> {
 
 fn groups(registry: &Registry) -> Vec<(&'static str, Vec<(String, String)>)> {
     fn of<T>(entries: &indexmap::IndexMap<String, Entry<T>>) -> Vec<(String, String)> {
-        entries.iter().map(|(name, e)| (name.clone(), e.summary.to_owned())).collect()
+        entries
+            .iter()
+            .map(|(name, e)| (name.clone(), e.summary.to_owned()))
+            .collect()
     }
     let neurons = registry
         .neurons
         .iter()
         .map(|(name, n)| {
-            (name.clone(), n.component().map_or_else(String::new, |c| c.model.doc.clone()))
+            (
+                name.clone(),
+                n.component()
+                    .map_or_else(String::new, |c| c.model.doc.clone()),
+            )
         })
         .collect();
     vec![
@@ -61,8 +68,10 @@ fn list_json(registry: &Registry) -> serde_json::Value {
     let groups: serde_json::Map<String, serde_json::Value> = groups(registry)
         .into_iter()
         .map(|(title, entries)| {
-            let names: Vec<_> =
-                entries.into_iter().map(|(n, s)| json!({"name": n, "summary": s})).collect();
+            let names: Vec<_> = entries
+                .into_iter()
+                .map(|(n, s)| json!({"name": n, "summary": s}))
+                .collect();
             (title.replace(' ', "_"), json!(names))
         })
         .collect();
@@ -81,10 +90,17 @@ fn show(registry: &Registry, name: &str, json: bool) -> Result<String, Failure> 
         .or_else(|| entry_text(&registry.stimuli, name, "stimulus"))
         .or_else(|| entry_text(&registry.layers, name, "layer"));
     found.ok_or_else(|| {
-        let known: Vec<String> =
-            groups(registry).into_iter().flat_map(|(_, e)| e).map(|(n, _)| n).collect();
+        let known: Vec<String> = groups(registry)
+            .into_iter()
+            .flat_map(|(_, e)| e)
+            .map(|(n, _)| n)
+            .collect();
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        Failure::Input(rheobase::engine::suggest::unknown("component", name, &known))
+        Failure::Input(rheobase::engine::suggest::unknown(
+            "component",
+            name,
+            &known,
+        ))
     })
 }
 
@@ -98,8 +114,15 @@ fn neuron_text(name: &str, neuron: &dyn NeuronType) -> String {
     let table = |title: &str, list: &[rheobase::engine::port::Quantity], values: bool| {
         let mut text = format!("{title}\n");
         for q in list {
-            let value = if values { format!("{}", q.default / q.unit.scale) } else { String::new() };
-            text.push_str(&format!("  {:<18} {value:>12} {:<8} {}\n", q.name, q.unit.name, q.doc));
+            let value = if values {
+                format!("{}", q.default / q.unit.scale)
+            } else {
+                String::new()
+            };
+            text.push_str(&format!(
+                "  {:<18} {value:>12} {:<8} {}\n",
+                q.name, q.unit.name, q.doc
+            ));
         }
         text
     };

@@ -59,7 +59,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let interrupted = watch_for_interrupt()?;
     let run = run_plan(plan, &options, &mut |progress| {
         show(&bar, progress);
-        if interrupted.load(Ordering::Acquire) { Continue::Stop } else { Continue::Yes }
+        if interrupted.load(Ordering::Acquire) {
+            Continue::Stop
+        } else {
+            Continue::Yes
+        }
     })?;
     bar.finish_and_clear();
     let written = write_results(&run, &folder);
@@ -82,7 +86,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn memory_limit(arguments: &Arguments) -> Result<Option<u64>, Failure> {
     match arguments.max_memory {
         None => Ok(None),
-        Some(gib) if gib > 0.0 && gib < 1e9 => {
+        Some(gib) if gib > 0.0 && gib < 1e9 =>
+        {
             #[allow(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -90,7 +95,9 @@ fn memory_limit(arguments: &Arguments) -> Result<Option<u64>, Failure> {
             )]
             Ok(Some((gib * 1024.0 * 1024.0 * 1024.0) as u64))
         }
-        Some(gib) => Err(Failure::Input(format!("--max-memory {gib}: expected a positive number"))),
+        Some(gib) => Err(Failure::Input(format!(
+            "--max-memory {gib}: expected a positive number"
+        ))),
     }
 }
 
@@ -100,7 +107,11 @@ fn result_folder(arguments: &Arguments, plan: &Plan) -> Result<ResultFolder, Fai
         None => (PathBuf::from("results").join(file_name(&plan.name)), true),
     };
     ResultFolder::create(&path, overwrite).map_err(|e| {
-        let advice = if arguments.out.is_some() && !overwrite { " (--overwrite writes over it)" } else { "" };
+        let advice = if arguments.out.is_some() && !overwrite {
+            " (--overwrite writes over it)"
+        } else {
+            ""
+        };
         Failure::Input(format!("--out: {e}{advice}"))
     })
 }
@@ -110,9 +121,19 @@ fn file_name(name: &str) -> String {
     let name: String = name
         .chars()
         .take(64)
-        .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c.to_ascii_lowercase() } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '-' {
+                c.to_ascii_lowercase()
+            } else {
+                '_'
+            }
+        })
         .collect();
-    if name.is_empty() { "network".to_owned() } else { name }
+    if name.is_empty() {
+        "network".to_owned()
+    } else {
+        name
+    }
 }
 
 fn progress_bar(arguments: &Arguments, plan: &Plan) -> ProgressBar {
@@ -121,7 +142,9 @@ fn progress_bar(arguments: &Arguments, plan: &Plan) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("{msg} [{wide_bar}] {percent:>3} %, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(plan.steps).with_style(style).with_message("building")
+    ProgressBar::new(plan.steps)
+        .with_style(style)
+        .with_message("building")
 }
 
 fn show(bar: &ProgressBar, progress: Progress) {
@@ -160,7 +183,11 @@ fn summary(run: &Run, folder: &ResultFolder) -> String {
     if !text.ends_with('\n') {
         text.push('\n');
     }
-    let stopped = if record.interrupted { " (interrupted)" } else { "" };
+    let stopped = if record.interrupted {
+        " (interrupted)"
+    } else {
+        ""
+    };
     text.push_str(&format!(
         "\n{} neurons, {} synapses; {} s simulated{stopped} in {:.3} s on {} thread{}: {:.3} s per biological second\n",
         table::grouped(record.neurons),
@@ -205,24 +232,46 @@ fn write_results(run: &Run, folder: &ResultFolder) -> Result<(), Failure> {
     }
     let dt_ms = run.plan.dt_ms;
     if !populations.is_empty() {
-        npz::write_spikes(&folder.file("spikes.npz"), dt_ms, &populations, npz::Stamp::Step)
-            .map_err(|e| fail(&e))?;
+        npz::write_spikes(
+            &folder.file("spikes.npz"),
+            dt_ms,
+            &populations,
+            npz::Stamp::Step,
+        )
+        .map_err(|e| fail(&e))?;
         let last = last_step(run);
         if last > 0 {
-            let raster = Raster::new(&run.plan.name, dt_ms, raster_start(run, last), last, &populations);
-            raster.draw().and_then(|f| f.write(folder, "raster")).map_err(|e| fail(&e))?;
+            let raster = Raster::new(
+                &run.plan.name,
+                dt_ms,
+                raster_start(run, last),
+                last,
+                &populations,
+            );
+            raster
+                .draw()
+                .and_then(|f| f.write(folder, "raster"))
+                .map_err(|e| fail(&e))?;
         }
     }
     write_traces(run, folder)
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole steps")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "whole steps"
+)]
 fn last_step(run: &Run) -> u64 {
     (run.record.biological_s * 1e3 / run.plan.dt_ms).round() as u64
 }
 
 /// A raster shows the last second at most: more is a grey wall.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole steps")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "whole steps"
+)]
 fn raster_start(run: &Run, last: u64) -> u64 {
     last.saturating_sub((1000.0 / run.plan.dt_ms).round() as u64)
 }
@@ -231,11 +280,20 @@ fn raster_start(run: &Run, last: u64) -> u64 {
 fn write_traces(run: &Run, folder: &ResultFolder) -> Result<(), Failure> {
     let fail = |e: &dyn std::fmt::Display| Failure::Run(format!("traces: {e}"));
     let mut groups: BTreeMap<&[u64], Vec<&Trace>> = BTreeMap::new();
-    for trace in run.recording.traces.iter().filter(|t| !t.steps.is_empty() && !t.neurons.is_empty()) {
+    for trace in run
+        .recording
+        .traces
+        .iter()
+        .filter(|t| !t.steps.is_empty() && !t.neurons.is_empty())
+    {
         groups.entry(&trace.steps).or_default().push(trace);
     }
     for (k, (steps, traces)) in groups.into_iter().enumerate() {
-        let stem = if k == 0 { "traces".to_owned() } else { format!("traces_{}", k + 1) };
+        let stem = if k == 0 {
+            "traces".to_owned()
+        } else {
+            format!("traces_{}", k + 1)
+        };
         #[allow(clippy::cast_precision_loss, reason = "steps below 2^53")]
         let times: Vec<f64> = steps.iter().map(|&s| s as f64 * run.plan.dt_ms).collect();
         let columns: Vec<npz::Trace<'_>> = traces
@@ -247,8 +305,13 @@ fn write_traces(run: &Run, folder: &ResultFolder) -> Result<(), Failure> {
                 values: npz::TraceValues::F64(&t.values),
             })
             .collect();
-        npz::write_traces(&folder.file(&format!("{stem}.npz")), run.plan.dt_ms, &times, &columns)
-            .map_err(|e| fail(&e))?;
+        npz::write_traces(
+            &folder.file(&format!("{stem}.npz")),
+            run.plan.dt_ms,
+            &times,
+            &columns,
+        )
+        .map_err(|e| fail(&e))?;
         draw_traces(run, folder, &stem, &times, &traces)?;
     }
     Ok(())
@@ -284,12 +347,19 @@ fn draw_traces(
         .zip(&lines)
         .map(|(label, lines)| TracePanel {
             label,
-            series: lines.iter().map(|(label, values)| Series { label, values }).collect(),
+            series: lines
+                .iter()
+                .map(|(label, values)| Series { label, values })
+                .collect(),
         })
         .collect();
-    TracePlot { title: &run.plan.name, time_ms: times, panels: &panels }
-        .draw()
-        .and_then(|f| f.write(folder, stem))
-        .map_err(|e| Failure::Run(format!("traces: {e}")))?;
+    TracePlot {
+        title: &run.plan.name,
+        time_ms: times,
+        panels: &panels,
+    }
+    .draw()
+    .and_then(|f| f.write(folder, stem))
+    .map_err(|e| Failure::Run(format!("traces: {e}")))?;
     Ok(())
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use rheobase::engine::network::{Monitor, Population, Projection};
 use rheobase::engine::network::{Network, Stimulus};
 use rheobase::engine::port::{Kernel, NeuronPorts, NeuronType};
 use rheobase::equations::native::StepArgs;
 use rheobase::equations::real::{Precision, Real};
-use rheobase::engine::network::{Monitor, Population, Projection};
 
 use crate::harness;
 
@@ -85,7 +85,10 @@ fn network(model: &str, precision: Precision, inline: Option<&str>) -> Network {
         )
         .stimulus(
             "drive",
-            Stimulus::new("constant_current").target("n").port("current").argument("amplitude", "7 mV/ms"),
+            Stimulus::new("constant_current")
+                .target("n")
+                .port("current")
+                .argument("amplitude", "7 mV/ms"),
         )
         .projection(
             Projection::new("n", "n")
@@ -117,7 +120,9 @@ fn same_bits<R: rheobase::engine::Instantiate>(precision: Precision) {
     let inline = harness::plan(&network("mine", precision, Some(INLINE)));
     let mut registry = rheobase::registry();
     let ports = registry.neurons["izhikevich"].ports().clone();
-    registry.neurons.insert("by_hand".to_owned(), Arc::new(ByHand { ports }));
+    registry
+        .neurons
+        .insert("by_hand".to_owned(), Arc::new(ByHand { ports }));
     let mut by_hand = network("by_hand", precision, None);
     by_hand.set("populations.n.integrator", "\"auto\"").unwrap();
     let by_hand = by_hand.resolve(&registry).unwrap_or_else(|e| panic!("{e}"));

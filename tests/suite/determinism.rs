@@ -97,7 +97,10 @@ delay = "2 ms"
 
 fn simulation<R: Instantiate>(threads: usize) -> Simulation<R> {
     let plan = harness::plan(&Network::from_toml(NETWORK, "determinism").unwrap());
-    let options = BuildOptions { threads, ..BuildOptions::default() };
+    let options = BuildOptions {
+        threads,
+        ..BuildOptions::default()
+    };
     Simulation::build(Arc::new(plan), options).unwrap()
 }
 
@@ -113,13 +116,29 @@ fn fingerprint<R: Instantiate>(simulation: &mut Simulation<R>, cuts: &[u64]) -> 
 fn equal_for_any_threads<R: Instantiate>() {
     let reference = fingerprint(&mut simulation::<R>(1), &[1500]);
     println!("fingerprint {:016x}, {} spikes", reference.0, reference.1);
-    assert!(reference.1 > 2000, "{} spikes are too few to tell", reference.1);
+    assert!(
+        reference.1 > 2000,
+        "{} spikes are too few to tell",
+        reference.1
+    );
     for threads in [2, 3, 8] {
-        assert_eq!(fingerprint(&mut simulation::<R>(threads), &[1500]), reference, "{threads} threads");
+        assert_eq!(
+            fingerprint(&mut simulation::<R>(threads), &[1500]),
+            reference,
+            "{threads} threads"
+        );
     }
     let cuts = [1, 2, 7, 8, 100, 101, 777, 1500];
-    assert_eq!(fingerprint(&mut simulation::<R>(1), &cuts), reference, "cut into calls");
-    assert_eq!(fingerprint(&mut simulation::<R>(3), &cuts), reference, "cut into calls, 3 threads");
+    assert_eq!(
+        fingerprint(&mut simulation::<R>(1), &cuts),
+        reference,
+        "cut into calls"
+    );
+    assert_eq!(
+        fingerprint(&mut simulation::<R>(3), &cuts),
+        reference,
+        "cut into calls, 3 threads"
+    );
 }
 
 #[test]
@@ -157,7 +176,9 @@ fn recording_never_alters_results() {
     network
         .monitors
         .push(rheobase::engine::network::Monitor::state("E", "v").first(700));
-    network.monitors.push(rheobase::engine::network::Monitor::spikes(["E", "I", "N"]));
+    network
+        .monitors
+        .push(rheobase::engine::network::Monitor::spikes(["E", "I", "N"]));
     let plan = harness::plan(&network);
     let mut with: Vec<u64> = Vec::new();
     for threads in [1, 2] {
@@ -167,7 +188,12 @@ fn recording_never_alters_results() {
         // The last row of the trace is the state itself.
         let state = simulation.state("E", "v").unwrap();
         let last = &trace.values[trace.values.len() - 700..];
-        assert!(state.iter().zip(last).all(|(a, b)| f64::from(*a).to_bits() == b.to_bits()));
+        assert!(
+            state
+                .iter()
+                .zip(last)
+                .all(|(a, b)| f64::from(*a).to_bits() == b.to_bits())
+        );
         with.push(simulation.fingerprint(&recording));
     }
     let reference = fingerprint(&mut simulation::<f32>(1), &[1500]);

@@ -22,8 +22,8 @@ pub fn read(path: &str) -> String {
 /// A file of reference data kept beside the project; `None`, printed as a skip, where it is absent.
 /// `RHEOBASE_DATA` names the folder.
 pub fn shared(path: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("RHEOBASE_DATA")
-        .map_or_else(|| root().join("../shared"), PathBuf::from);
+    let folder =
+        std::env::var_os("RHEOBASE_DATA").map_or_else(|| root().join("../shared"), PathBuf::from);
     let file = folder.join(path);
     if file.exists() {
         return Some(file);
@@ -34,7 +34,9 @@ pub fn shared(path: &str) -> Option<PathBuf> {
 
 /// Resolves a network with the standard registry.
 pub fn plan(network: &Network) -> Plan {
-    network.resolve(&rheobase::registry()).unwrap_or_else(|e| panic!("{e}"))
+    network
+        .resolve(&rheobase::registry())
+        .unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// Runs a plan to its end.
@@ -42,7 +44,10 @@ pub fn run<R: rheobase::engine::Instantiate>(
     plan: Plan,
     threads: usize,
 ) -> (Simulation<R>, Recording) {
-    let options = BuildOptions { threads, ..BuildOptions::default() };
+    let options = BuildOptions {
+        threads,
+        ..BuildOptions::default()
+    };
     let mut simulation = Simulation::<R>::build(Arc::new(plan), options).unwrap();
     let end = simulation.plan().steps;
     simulation.advance_to(end).unwrap();

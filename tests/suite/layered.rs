@@ -61,7 +61,10 @@ fn tensor(file: &SafeTensors<'_>, name: &str) -> Vec<f64> {
     match view.dtype() {
         safetensors::Dtype::F64 => words.iter().map(|w| f64::from_le_bytes(*w)).collect(),
         #[allow(clippy::cast_precision_loss, reason = "labels below 10")]
-        safetensors::Dtype::I64 => words.iter().map(|w| i64::from_le_bytes(*w) as f64).collect(),
+        safetensors::Dtype::I64 => words
+            .iter()
+            .map(|w| i64::from_le_bytes(*w) as f64)
+            .collect(),
         other => panic!("{name}: {other:?}"),
     }
 }
@@ -69,20 +72,31 @@ fn tensor(file: &SafeTensors<'_>, name: &str) -> Vec<f64> {
 fn assert_close(name: &str, found: &[f64], expected: &[f64]) {
     assert_eq!(found.len(), expected.len(), "{name}");
     let largest = expected.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
-    let error = found.iter().zip(expected).fold(0.0_f64, |m, (a, b)| m.max((a - b).abs()));
+    let error = found
+        .iter()
+        .zip(expected)
+        .fold(0.0_f64, |m, (a, b)| m.max((a - b).abs()));
     println!("{name}: largest error {error:.2e} of {largest:.2e}");
-    assert!(error <= 1e-9 * largest.max(f64::MIN_POSITIVE), "{name}: {error} of {largest}");
+    assert!(
+        error <= 1e-9 * largest.max(f64::MIN_POSITIVE),
+        "{name}: {error} of {largest}"
+    );
 }
 
 fn simulation(tape: bool) -> Simulation<f64> {
     let plan = harness::plan(&Network::from_toml(MLP, "mlp").unwrap());
-    let options = BuildOptions { threads: 1, tape_steps: tape.then_some(8) };
+    let options = BuildOptions {
+        threads: 1,
+        tape_steps: tape.then_some(8),
+    };
     Simulation::build(Arc::new(plan), options).unwrap()
 }
 
 #[test]
 fn the_mlp_of_spikingjelly_forward_loss_and_gradients() {
-    let Some(path) = harness::shared("golden/nets.f64.safetensors") else { return };
+    let Some(path) = harness::shared("golden/nets.f64.safetensors") else {
+        return;
+    };
     let bytes = std::fs::read(path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let mut simulation = simulation(true);
@@ -96,9 +110,18 @@ fn the_mlp_of_spikingjelly_forward_loss_and_gradients() {
     assert_eq!(loaded, 4);
     simulation.set_input("x", 1, tensor(&file, "x")).unwrap();
     simulation.advance_to(8).unwrap();
-    let node = |name: &str| simulation.plan().nodes.iter().position(|n| n.name == name).unwrap();
+    let node = |name: &str| {
+        simulation
+            .plan()
+            .nodes
+            .iter()
+            .position(|n| n.name == name)
+            .unwrap()
+    };
     let emitted = |name: &str| -> Vec<f64> {
-        (1..=8).flat_map(|step| simulation.emitted(node(name), step)).collect()
+        (1..=8)
+            .flat_map(|step| simulation.emitted(node(name), step))
+            .collect()
     };
     assert_close("i1", &emitted("fc1"), &tensor(&file, "i1"));
     assert_eq!(emitted("lif1"), tensor(&file, "s1"), "spikes of layer 1");
@@ -106,7 +129,11 @@ fn the_mlp_of_spikingjelly_forward_loss_and_gradients() {
     let output = emitted("lif2");
     assert_eq!(output, tensor(&file, "s2"), "spikes of layer 2");
 
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "labels")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "labels"
+    )]
     let labels: Vec<usize> = tensor(&file, "y").iter().map(|&y| y as usize).collect();
     let loss = mse_rate(&output, [8, 4, 10], &labels).unwrap();
     assert_close("loss", &[loss.value], &tensor(&file, "loss"));
@@ -117,7 +144,11 @@ fn the_mlp_of_spikingjelly_forward_loss_and_gradients() {
     assert_close("gx", cotangents.node(input), &tensor(&file, "gx"));
     simulation.visit_parameters(|name, parameter, gradient| {
         let layer = name.strip_prefix("fc").unwrap();
-        let letter = if parameter.shape.len() == 2 { "gw" } else { "gb" };
+        let letter = if parameter.shape.len() == 2 {
+            "gw"
+        } else {
+            "gb"
+        };
         let name = format!("{letter}{layer}");
         assert_close(&name, &gradient.values, &tensor(&file, &name));
     });
@@ -132,7 +163,10 @@ fn a_neuron_by_hand() {
         .replace("out = 32", "out = 1")
         .replace("size = 32", "size = 1");
     let plan = harness::plan(&Network::from_toml(&text, "by hand").unwrap());
-    let options = BuildOptions { threads: 1, tape_steps: Some(2) };
+    let options = BuildOptions {
+        threads: 1,
+        tape_steps: Some(2),
+    };
     let mut simulation = Simulation::<f64>::build(Arc::new(plan), options).unwrap();
     simulation.visit_parameters(|_, p, _| {
         let value = if p.shape.len() == 2 { 3.0 } else { 0.0 };
@@ -140,7 +174,12 @@ fn a_neuron_by_hand() {
     });
     simulation.set_input("x", 1, vec![0.6, 0.4]).unwrap();
     simulation.advance_to(2).unwrap();
-    let lif1 = simulation.plan().nodes.iter().position(|n| n.name == "lif1").unwrap();
+    let lif1 = simulation
+        .plan()
+        .nodes
+        .iter()
+        .position(|n| n.name == "lif1")
+        .unwrap();
     // h = 0.9 (no spike), then 0.9 + (1.2 − 0.9)/2 = 1.05: a spike, v back to 0.
     assert_eq!(simulation.emitted(lif1, 1), [0.0]);
     assert_eq!(simulation.emitted(lif1, 2), [1.0]);
@@ -155,15 +194,30 @@ fn a_neuron_by_hand() {
     let expected_2 = surrogate(0.05) * 1.5;
     let through_reset = 1.0 - 0.9 * surrogate(-0.1);
     let expected_1 = surrogate(0.05) * 0.5 * through_reset * 1.5;
-    let input = simulation.plan().nodes.iter().position(|n| n.name == "x").unwrap();
+    let input = simulation
+        .plan()
+        .nodes
+        .iter()
+        .position(|n| n.name == "x")
+        .unwrap();
     let found = (cotangents.at(input, 1)[0], cotangents.at(input, 2)[0]);
-    assert!((found.0 - expected_1).abs() < 1e-14, "{} {expected_1}", found.0);
-    assert!((found.1 - expected_2).abs() < 1e-14, "{} {expected_2}", found.1);
+    assert!(
+        (found.0 - expected_1).abs() < 1e-14,
+        "{} {expected_1}",
+        found.0
+    );
+    assert!(
+        (found.1 - expected_2).abs() < 1e-14,
+        "{} {expected_2}",
+        found.1
+    );
 }
 
 #[test]
 fn a_run_cut_into_calls_gives_the_same_bits() {
-    let x: Vec<f64> = (0..8 * 4 * 20).map(|k| f64::from(k % 17) * 0.2 - 0.5).collect();
+    let x: Vec<f64> = (0..8 * 4 * 20)
+        .map(|k| f64::from(k % 17) * 0.2 - 0.5)
+        .collect();
     let run = |cuts: &[u64]| {
         let mut simulation = simulation(false);
         simulation.set_input("x", 1, x.clone()).unwrap();

@@ -25,8 +25,10 @@ fn a_crate_outside_the_workspace_defines_neurons() {
         .env("CARGO_TARGET_DIR", target)
         .output()
         .unwrap();
-    let (out, err) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(output.status.success(), "{out}\n{err}");
     println!("{out}");
     assert!(out.contains("same bits"), "{out}");

@@ -14,11 +14,18 @@ struct Reference {
 }
 
 fn numbers(json: &Value) -> Vec<f64> {
-    json.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+    json.as_array()
+        .unwrap()
+        .iter()
+        .map(|x| x.as_f64().unwrap())
+        .collect()
 }
 
 fn quantities(json: &Value, unit: &str) -> Vec<String> {
-    numbers(json).iter().map(|x| format!("{x} {unit}")).collect()
+    numbers(json)
+        .iter()
+        .map(|x| format!("{x} {unit}"))
+        .collect()
 }
 
 /// NEST's parameter name → ours and the unit.
@@ -63,7 +70,10 @@ fn reference(model: &str, integrator: Option<&str>) -> Reference {
     for projection in projections(model, &json, dt_ms) {
         network = network.projection(projection);
     }
-    Reference { network: network.build().unwrap(), json }
+    Reference {
+        network: network.build().unwrap(),
+        json,
+    }
 }
 
 /// Positive weights go to `ex`, negative ones to `in` (their size, for conductances); delta synapses
@@ -85,12 +95,21 @@ fn projections(model: &str, json: &Value, dt_ms: f64) -> Vec<Projection> {
         .iter()
         .map(|(port, takes)| {
             let rows: Vec<usize> = (0..weights.len()).filter(|&k| takes(weights[k])).collect();
-            let pick = |name: &str| -> Vec<Value> { rows.iter().map(|&k| c[name][k].clone()).collect() };
-            let sign = if model == "iaf_cond_exp" && *port == "in" { -1.0 } else { 1.0 };
-            let weight: Vec<String> =
-                rows.iter().map(|&k| format!("{} {unit}", sign * weights[k])).collect();
-            let delay: Vec<String> =
-                rows.iter().map(|&k| format!("{} ms", delays[k] * dt_ms)).collect();
+            let pick =
+                |name: &str| -> Vec<Value> { rows.iter().map(|&k| c[name][k].clone()).collect() };
+            let sign = if model == "iaf_cond_exp" && *port == "in" {
+                -1.0
+            } else {
+                1.0
+            };
+            let weight: Vec<String> = rows
+                .iter()
+                .map(|&k| format!("{} {unit}", sign * weights[k]))
+                .collect();
+            let delay: Vec<String> = rows
+                .iter()
+                .map(|&k| format!("{} ms", delays[k] * dt_ms))
+                .collect();
             Projection::new("n", "n")
                 .port(*port)
                 .rule("explicit")
@@ -105,14 +124,26 @@ fn projections(model: &str, json: &Value, dt_ms: f64) -> Vec<Projection> {
 fn spikes_of(reference: &Reference, threads: usize) -> Vec<(u64, u32)> {
     let (_, recording) = harness::run::<f64>(harness::plan(&reference.network), threads);
     let spikes = &recording.spikes[0].1;
-    spikes.steps.iter().copied().zip(spikes.neurons.iter().copied()).collect()
+    spikes
+        .steps
+        .iter()
+        .copied()
+        .zip(spikes.neurons.iter().copied())
+        .collect()
 }
 
 fn nest_spikes(json: &Value) -> Vec<(u64, u32)> {
     let s = &json["spikes"];
-    let steps = s["step"].as_array().unwrap().iter().map(|x| x.as_u64().unwrap());
-    let neurons =
-        s["neuron"].as_array().unwrap().iter().map(|x| u32::try_from(x.as_u64().unwrap()).unwrap());
+    let steps = s["step"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|x| x.as_u64().unwrap());
+    let neurons = s["neuron"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|x| u32::try_from(x.as_u64().unwrap()).unwrap());
     steps.zip(neurons).collect()
 }
 
@@ -123,10 +154,17 @@ fn same_spike_steps(model: &str) {
     for threads in [1, 2, 3] {
         let found = spikes_of(&reference, threads);
         let first = found.iter().zip(&expected).position(|(a, b)| a != b);
-        assert_eq!(first.map(|k| (found[k], expected[k])), None, "first difference, {threads} threads");
+        assert_eq!(
+            first.map(|k| (found[k], expected[k])),
+            None,
+            "first difference, {threads} threads"
+        );
         assert_eq!(found.len(), expected.len());
     }
-    println!("{model}: {} spikes at the steps of NEST 3.10.0", expected.len());
+    println!(
+        "{model}: {} spikes at the steps of NEST 3.10.0",
+        expected.len()
+    );
 }
 
 #[test]
@@ -151,8 +189,15 @@ fn iaf_cond_exp_follows_nest() {
     let rk4 = reference("iaf_cond_exp", Some("rk4"));
     let expected = nest_spikes(&rk4.json);
     let found = spikes_of(&rk4, 1);
-    let same = found.iter().zip(&expected).take_while(|(a, b)| a == b).count();
-    println!("iaf_cond_exp, rk4: the first {same} of {} spikes at NEST's steps", expected.len());
+    let same = found
+        .iter()
+        .zip(&expected)
+        .take_while(|(a, b)| a == b)
+        .count();
+    println!(
+        "iaf_cond_exp, rk4: the first {same} of {} spikes at NEST's steps",
+        expected.len()
+    );
     assert_eq!(found, expected);
 
     let default = reference("iaf_cond_exp", None);

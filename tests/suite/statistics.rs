@@ -19,9 +19,14 @@ struct Nest {
 fn nest(json: &Value, network: &str, population: &str, quantity: &str) -> Nest {
     let entry = &json["networks"][network]["summary"][population][quantity];
     let number = |name: &str| {
-        entry[name].as_f64().unwrap_or_else(|| panic!("{network} {population} {quantity} {name}: {entry}"))
+        entry[name]
+            .as_f64()
+            .unwrap_or_else(|| panic!("{network} {population} {quantity} {name}: {entry}"))
     };
-    Nest { mean: number("mean"), sd: number("sd") }
+    Nest {
+        mean: number("mean"),
+        sd: number("sd"),
+    }
 }
 
 /// Seeds 1 … 3, two seconds each after half a second.
@@ -47,7 +52,8 @@ fn compare(file: &str, network: &str, populations: &[(&str, &str)]) {
         let mean = rates.iter().sum::<f64>() / n;
         // Two seconds instead of ten, three seeds against five; the spread between networks
         // dominates, and does not shrink with time.
-        let tolerance = 4.0 * reference.sd * (1.0 / n + 1.0 / 5.0_f64).sqrt() + 0.01 * reference.mean;
+        let tolerance =
+            4.0 * reference.sd * (1.0 / n + 1.0 / 5.0_f64).sqrt() + 0.01 * reference.mean;
         println!(
             "{network} {ours}: {mean:.3} Hz {rates:.3?}, NEST {:.3} ± {:.3} Hz, tolerance {tolerance:.3}",
             reference.mean, reference.sd
@@ -58,10 +64,18 @@ fn compare(file: &str, network: &str, populations: &[(&str, &str)]) {
 
 #[test]
 fn coba_fires_as_in_nest() {
-    compare("coba.toml", "coba", &[("E", "excitatory"), ("I", "inhibitory")]);
+    compare(
+        "coba.toml",
+        "coba",
+        &[("E", "excitatory"), ("I", "inhibitory")],
+    );
 }
 
 #[test]
 fn cuba_fires_as_in_nest() {
-    compare("cuba.toml", "cuba", &[("E", "excitatory"), ("I", "inhibitory")]);
+    compare(
+        "cuba.toml",
+        "cuba",
+        &[("E", "excitatory"), ("I", "inhibitory")],
+    );
 }

@@ -6,8 +6,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use rheobase_equations::limits::{MAX_DIAGNOSTICS, MAX_OPS};
-use rheobase_equations::parse;
 use rheobase_equations::unit::parse_quantity;
+use rheobase_equations::{parse, parse_one};
 
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
@@ -26,5 +26,6 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(rendered.chars().all(|c| c == '\n' || !c.is_control()));
         }
     }
-    let _ = parse_quantity(&text);
+    let _ = parse_one(&text, "fuzz.rheo").map_err(|e| e.to_string());
+    let _ = parse_quantity(&text).map_err(|e| e.to_string());
 });

@@ -16,7 +16,7 @@ pub(crate) struct Constant {
     pub(crate) is_bare_zero: bool,
     /// Consists of units alone, or of a number and units: `unit` is as written.
     spelled: bool,
-    /// Power of an exponent written in place.
+    /// A pure number.
     is_number: bool,
 }
 

@@ -102,10 +102,17 @@ impl<'a> Checker<'a, '_> {
     }
 
     fn constant(&mut self, expression: Expression) -> Option<Constant> {
-        let other = self.nodes[expression.first..=expression.root].iter().find_map(|node| {
-            let NodeKind::Name(name) = node.kind else { return None };
-            self.names.get(name).filter(|_| lookup(name).is_none()).map(|_| (name, node.span))
-        });
+        let other = self.nodes[expression.first..=expression.root]
+            .iter()
+            .find_map(|node| {
+                let NodeKind::Name(name) = node.kind else {
+                    return None;
+                };
+                self.names
+                    .get(name)
+                    .filter(|_| lookup(name).is_none())
+                    .map(|_| (name, node.span))
+            });
         if let Some((name, span)) = other {
             self.report(
                 Problem::new(span, format!("a default cannot depend on `{name}`"))
@@ -145,11 +152,18 @@ impl<'a> Checker<'a, '_> {
             let span = self.nodes[parameter.default.root].span;
             let (name, unit) = (parameter.name.text, &default.unit);
             let (low, high) = (unit.from_base(low), unit.from_base(high));
-            let spelled = if unit.dimension.is_none() { "" } else { unit.name.as_str() };
+            let spelled = if unit.dimension.is_none() {
+                ""
+            } else {
+                unit.name.as_str()
+            };
             let label = format!("expected a value in [{low}, {high}] {spelled}");
             self.report(
-                Problem::new(span, format!("the default of `{name}` is outside its bounds"))
-                    .label(label.trim_end()),
+                Problem::new(
+                    span,
+                    format!("the default of `{name}` is outside its bounds"),
+                )
+                .label(label.trim_end()),
             );
             return None;
         }

@@ -21,7 +21,9 @@ impl<'a> Checker<'a, '_> {
     pub(super) fn define_equation(&mut self, equation: &'a Equation<'a>) {
         self.note_unless(equation.unless_refractory);
         // Where the name was refused, its unit and rate mean nothing.
-        let Some(state) = self.state_declared_at(equation.name) else { return };
+        let Some(state) = self.state_declared_at(equation.name) else {
+            return;
+        };
         self.define_initial(equation.name, equation.initial);
         let rate = self.expression(equation.rate, Scope::STEP);
         let unit = equation.unit.unit.dimension;

@@ -316,7 +316,12 @@ fn several_components_stand_in_one_text() {
         );
     }
     let error = parse_one(&text, "zoo.rheo").unwrap_err();
-    assert_eq!(error.as_slice()[0].line, 11);
+    assert_eq!(
+        (error.as_slice()[0].line, error.as_slice()[0].column),
+        (11, 8)
+    );
+    let error = parse_one(&format!("# µµµµµµµµµ\n{text}"), "zoo.rheo").unwrap_err();
+    assert_eq!(error.as_slice()[0].line, 12);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{Diagnostic, Span};
+use super::{Diagnostic, Span, visible};
 
 /// Widest piece of a source line shown \[characters\].
 const MAX_WIDTH: usize = 120;
@@ -31,7 +31,7 @@ impl Excerpt {
         let line_start = text[..start].rfind('\n').map_or(0, |i| i + 1);
         let line_end = text[start..].find('\n').map_or(text.len(), |i| start + i);
         let line = 1 + text[..line_start].bytes().filter(|&b| b == b'\n').count();
-        let before = &text[line_start..start];
+        let before = text[line_start..start].trim_end_matches('\r');
         let marked = &text[start..end.min(line_end)];
         let after = &text[end.min(line_end)..line_end];
         Self::cut(line, before, marked, after)
@@ -76,20 +76,12 @@ impl Excerpt {
     }
 }
 
-/// Tabs become spaces and control characters a mark, so that underlines stay in place and a
+/// Tabs become spaces and hidden characters a mark, so that underlines stay in place and a
 /// terminal is not driven by the file.
 fn push_visible(out: &mut String, c: char) {
     match c {
         '\t' => out.push_str("    "),
-        c if c.is_control() => out.push('\u{fffd}'),
-        // Marks that turn the direction of text or have no width.
-        '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2066}'..='\u{2069}'
-        | '\u{feff}' => {
-            out.push('\u{fffd}');
-        }
-        c => out.push(c),
+        c => out.push(visible(c).unwrap_or('\u{fffd}')),
     }
 }
 
@@ -150,6 +142,12 @@ mod tests {
         );
         let e = excerpt(text, text.len(), text.len());
         assert_eq!((e.line, e.column, e.indent, e.width), (3, 2, 1, 1));
+    }
+
+    #[test]
+    fn the_end_of_a_line_is_before_its_carriage_return() {
+        let e = excerpt("neuron\r\nx", 7, 8);
+        assert_eq!((e.column, e.source.as_str(), e.indent), (7, "neuron", 6));
     }
 
     #[test]

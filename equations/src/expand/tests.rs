@@ -347,3 +347,31 @@ fn normal_numbers_keep_their_bounds() {
     assert!(worst < 4e-7, "{worst}");
     assert!(f32s.at(f32::MIN_POSITIVE).is_finite() && f32s.at(1.0).is_finite());
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+
+    /// Whole programs mean the same expanded; branches and steps may flip where rounding decides,
+    /// so only programs without them are compared.
+    #[test]
+    fn expanded_programs_agree_with_the_reference(
+        random in crate::testing::random_program(30), shift in 0.0_f64..3.0,
+    ) {
+        let jumps = |op: &Op| matches!(
+            op,
+            Op::Select(..) | Op::Heaviside { .. }
+                | Op::Unary(Unary::Floor | Unary::Round | Unary::Indicator, _)
+        );
+        proptest::prop_assume!(!random.program.ops.iter().any(jumps));
+        let load = |slot| match slot {
+            Slot::Argument(k) => (f64::from(k) * 0.9 + shift).sin(),
+            _ => 0.0,
+        };
+        let expected = run(&random.program, &mut { load });
+        let expanded = expand(&random.program, Precision::F64);
+        proptest::prop_assert!(!expanded.ops.iter().any(is_transcendental));
+        for ((_, p), (_, q)) in run(&expanded, &mut { load }).iter().zip(&expected) {
+            proptest::prop_assert!((p - q).abs() <= 1e-11 * q.abs().max(1.0), "{p} {q}");
+        }
+    }
+}

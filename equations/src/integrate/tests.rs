@@ -117,6 +117,30 @@ fn exponential_euler_converges_with_order_one_and_is_exact_where_decoupled() {
     assert!((got[2] + 40.0 * (-1.5_f64).exp()).abs() < 1e-13);
 }
 
+/// A conductance that decays by itself counts with its mean over the step: second order.
+#[test]
+fn exponential_euler_converges_with_order_two_where_conductances_decay() {
+    // v' = −v + g·(4 − v), g' = −g/tau.
+    let conductance = model(&["v", "g"], &["tau"], |b| {
+        let (v, g, reversal) = (state(b, 0), state(b, 1), b.constant(4.0));
+        let distance = b.sub(reversal, v);
+        let drive = b.mul(g, distance);
+        let dv = b.sub(drive, v);
+        vec![(0, dv, false), (1, leak(b, 1, 0), false)]
+    });
+    assert_eq!(resolve(&conductance), Integrator::ExponentialEuler);
+    let start = [0.0, 2.0];
+    let reference = step_program(&conductance, Integrator::RungeKutta4, false);
+    let exact = advance(&reference, &[0.5], &start, 1.0 / 1024.0, 1024, |_| 0.0);
+    let program = step_program(&conductance, Integrator::ExponentialEuler, false);
+    let error = |n: usize| {
+        let got = advance(&program, &[0.5], &start, 1.0 / n as f64, n, |_| 0.0);
+        (got[0] - exact[0]).abs()
+    };
+    let order = (error(32) / error(64)).log2();
+    assert!((order - 2.0).abs() < 0.15, "order {order}");
+}
+
 #[test]
 fn one_exact_step_equals_a_hundred_small_ones() {
     let program = step_program(&psc_exp(), Integrator::Exact, false);

@@ -1,27 +1,177 @@
 //! The registry of surrogates: one line each.
+//!
+//! Defaults are those of the first source named; brackets give each framework's own.
 
-use super::Surrogate;
-use crate::ir::{Builder, Value};
+use super::{Surrogate, piecewise, smooth};
 
 /// Every surrogate known to the language.
-pub const SURROGATES: &[Surrogate] = &[Surrogate {
-    name: "atan",
-    arguments: &[("alpha", 2.0)],
-    derivative: atan_derivative,
-    primitive: atan_derivative,
-    source: "SpikingJelly 2.0.0, surrogate.ATan",
-}];
-
-/// (α/2) / (1 + (π/2·α·x)²).
-fn atan_derivative(b: &mut Builder, x: Value, arguments: &[Value]) -> Value {
-    let alpha = arguments[0];
-    let half_pi = b.constant(std::f64::consts::FRAC_PI_2);
-    let two = b.constant(2.0);
-    let one = b.constant(1.0);
-    let scaled = b.mul(half_pi, alpha);
-    let u = b.mul(scaled, x);
-    let u2 = b.mul(u, u);
-    let denominator = b.add(one, u2);
-    let numerator = b.div(alpha, two);
-    b.div(numerator, denominator)
-}
+pub const SURROGATES: &[Surrogate] = &[
+    Surrogate {
+        name: "sigmoid",
+        arguments: &[("alpha", 4.0)],
+        derivative: smooth::sigmoid_derivative,
+        primitive: smooth::sigmoid_primitive,
+        source: "SpikingJelly 2.0.0 Sigmoid (alpha 4); brainstate sigmoid (4); SPAIC sigmoid (1)",
+    },
+    Surrogate {
+        name: "piecewise_quadratic",
+        arguments: &[("alpha", 1.0)],
+        derivative: piecewise::piecewise_quadratic_derivative,
+        primitive: piecewise::piecewise_quadratic_primitive,
+        source: "SpikingJelly 2.0.0 PiecewiseQuadratic (1); brainstate piecewise_quadratic (1)",
+    },
+    Surrogate {
+        name: "piecewise_exp",
+        arguments: &[("alpha", 1.0)],
+        derivative: smooth::piecewise_exp_derivative,
+        primitive: smooth::piecewise_exp_primitive,
+        source: "SpikingJelly 2.0.0 PiecewiseExp (1); brainstate piecewise_exp (1)",
+    },
+    Surrogate {
+        name: "soft_sign",
+        arguments: &[("alpha", 2.0)],
+        derivative: smooth::soft_sign_derivative,
+        primitive: smooth::soft_sign_primitive,
+        source: "SpikingJelly 2.0.0 SoftSign (2); brainstate soft_sign (1)",
+    },
+    Surrogate {
+        name: "atan",
+        arguments: &[("alpha", 2.0)],
+        derivative: smooth::atan_derivative,
+        primitive: smooth::atan_primitive,
+        source: "SpikingJelly 2.0.0 ATan (2); brainstate arctan (1); SPAIC atan (2)",
+    },
+    Surrogate {
+        name: "nonzero_sign_log_abs",
+        arguments: &[("alpha", 1.0)],
+        derivative: smooth::nonzero_sign_log_abs_derivative,
+        primitive: smooth::nonzero_sign_log_abs_primitive,
+        source: "SpikingJelly 2.0.0 NonzeroSignLogAbs (1); brainstate nonzero_sign_log (1)",
+    },
+    Surrogate {
+        name: "erf",
+        arguments: &[("alpha", 2.0)],
+        derivative: smooth::erf_derivative,
+        primitive: smooth::erf_primitive,
+        source: "SpikingJelly 2.0.0 Erf (2); brainstate erf (1)",
+    },
+    Surrogate {
+        name: "super_spike",
+        arguments: &[("alpha", 1.0)],
+        derivative: smooth::super_spike_derivative,
+        primitive: smooth::super_spike_primitive,
+        source: "SpikingJelly 2.0.0 SuperSpike (1); primitive: the integral, ½ at 0",
+    },
+    Surrogate {
+        name: "piecewise_leaky_relu",
+        arguments: &[("w", 1.0), ("c", 0.01)],
+        derivative: piecewise::piecewise_leaky_relu_derivative,
+        primitive: piecewise::piecewise_leaky_relu_primitive,
+        source: "SpikingJelly 2.0.0 PiecewiseLeakyReLU (1, 0.01); brainstate piecewise_leaky_relu (1, 0.01)",
+    },
+    Surrogate {
+        name: "squarewave_fourier_series",
+        arguments: &[("n", 2.0), ("period", 8.0)],
+        derivative: smooth::squarewave_derivative,
+        primitive: smooth::squarewave_primitive,
+        source: "SpikingJelly 2.0.0 SquarewaveFourierSeries (2, 8), terms i < n, at most 15; brainstate sums i ≤ n: give n + 1",
+    },
+    Surrogate {
+        name: "s2nn",
+        arguments: &[("alpha", 4.0), ("beta", 1.0)],
+        derivative: piecewise::s2nn_derivative,
+        primitive: piecewise::s2nn_primitive,
+        source: "SpikingJelly 2.0.0 S2NN (4, 1); brainstate s2nn (4, 1)",
+    },
+    Surrogate {
+        name: "q_pseudo_spike",
+        arguments: &[("alpha", 2.0)],
+        derivative: piecewise::q_pseudo_spike_derivative,
+        primitive: piecewise::q_pseudo_spike_primitive,
+        source: "SpikingJelly 2.0.0 QPseudoSpike (2), with α − 1; brainstate has α + 1 in its place",
+    },
+    Surrogate {
+        name: "leaky_k_relu",
+        arguments: &[("leak", 0.0), ("k", 1.0)],
+        derivative: piecewise::leaky_k_relu_derivative,
+        primitive: piecewise::leaky_k_relu_primitive,
+        source: "SpikingJelly 2.0.0 LeakyKReLU (0, 1); brainstate leaky_relu (0.1, 1); SPAIC relu (0, 2)",
+    },
+    Surrogate {
+        name: "log_tailed_relu",
+        arguments: &[("alpha", 0.0)],
+        derivative: piecewise::log_tailed_relu_derivative,
+        primitive: piecewise::log_tailed_relu_primitive,
+        source: "SpikingJelly 2.0.0 LogTailedReLU (0); brainstate log_tailed_relu (0)",
+    },
+    Surrogate {
+        name: "fake_numerical_gradient",
+        arguments: &[("alpha", 0.3)],
+        derivative: piecewise::fake_numerical_derivative,
+        primitive: piecewise::fake_numerical_primitive,
+        source: "SpikingJelly 2.0.0 FakeNumericalGradient (0.3); primitive: the integral, ½ at 0",
+    },
+    Surrogate {
+        name: "rect",
+        arguments: &[("alpha", 1.0)],
+        derivative: piecewise::rect_derivative,
+        primitive: piecewise::rect_primitive,
+        source: "SpikingJelly 2.0.0 Rect (1); SPAIC gate (1)",
+    },
+    Surrogate {
+        name: "pass_through",
+        arguments: &[],
+        derivative: piecewise::pass_through_derivative,
+        primitive: piecewise::pass_through_primitive,
+        source: "SpikingJelly 2.0.0 DeterministicPass; SPAIC straight-through",
+    },
+    Surrogate {
+        name: "relu_grad",
+        arguments: &[("alpha", 0.3), ("width", 1.0)],
+        derivative: piecewise::relu_grad_derivative,
+        primitive: piecewise::relu_grad_primitive,
+        source: "brainstate relu_grad (0.3, 1)",
+    },
+    Surrogate {
+        name: "gaussian",
+        arguments: &[("sigma", 0.5), ("alpha", 0.5)],
+        derivative: smooth::gaussian_derivative,
+        primitive: smooth::gaussian_primitive,
+        source: "brainstate gaussian_grad (0.5, 0.5)",
+    },
+    Surrogate {
+        name: "multi_gaussian",
+        arguments: &[("h", 0.15), ("s", 6.0), ("sigma", 0.5), ("scale", 0.5)],
+        derivative: smooth::multi_gaussian_derivative,
+        primitive: smooth::multi_gaussian_primitive,
+        source: "Yin, Corradi, Bohté 2021, doi:10.1038/s42256-021-00397-w; brainstate multi_gaussian_grad (0.15, 6, 0.5, 0.5)",
+    },
+    Surrogate {
+        name: "inv_square",
+        arguments: &[("alpha", 100.0)],
+        derivative: smooth::inv_square_derivative,
+        primitive: smooth::inv_square_primitive,
+        source: "brainstate inv_square_grad (100)",
+    },
+    Surrogate {
+        name: "fast_sigmoid",
+        arguments: &[("slope", 25.0)],
+        derivative: smooth::inv_square_derivative,
+        primitive: smooth::inv_square_primitive,
+        source: "snnTorch 1.0.0 fast_sigmoid (25): 1/(1 + k|x|)²",
+    },
+    Surrogate {
+        name: "slayer",
+        arguments: &[("alpha", 1.0)],
+        derivative: smooth::slayer_derivative,
+        primitive: smooth::slayer_primitive,
+        source: "brainstate slayer_grad (1)",
+    },
+    Surrogate {
+        name: "rectangle",
+        arguments: &[("width", 2.0), ("height", 1.0)],
+        derivative: piecewise::rectangle_derivative,
+        primitive: piecewise::rectangle_primitive,
+        source: "SPAIC rectangle: 1 where |x| < 2",
+    },
+];

@@ -22,7 +22,7 @@ impl<'a> Parser<'a, '_> {
     /// An expression.
     pub(super) fn expression(&mut self) -> Parsed<Expression> {
         let first = self.nodes.len();
-        let root = self.nested(|p| p.operators(OR))?;
+        let root = self.operators(OR)?;
         Ok(Expression { first, root })
     }
 

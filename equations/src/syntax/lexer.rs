@@ -2,7 +2,7 @@
 
 use super::token::{Kind, Token};
 use super::words;
-use crate::diagnostic::{Problem, Sink, Span};
+use crate::diagnostic::{Problem, Sink, Span, visible};
 use crate::limits::MAX_NAME_BYTES;
 
 /// The tokens of `text`, the last of which is [`Kind::End`].
@@ -15,6 +15,9 @@ pub(crate) fn tokens(text: &str, sink: &mut Sink<'_>) -> Vec<Token> {
     };
     while lexer.at < text.len() && !sink.is_full() {
         lexer.next(sink);
+    }
+    if lexer.at < text.len() {
+        sink.stop();
     }
     let end = Span::new(text.len(), text.len());
     lexer.tokens.push(Token {
@@ -175,10 +178,9 @@ impl Lexer<'_> {
         let foreign = FOREIGN.iter().find(|f| rest.starts_with(f.0));
         let length = foreign.map_or(c.len_utf8(), |f| f.0.len());
         let span = self.push(Kind::Bad, length);
-        let shown = if c.is_control() {
-            format!("the control character U+{:04X}", u32::from(c))
-        } else {
-            format!("`{}`", span.of(self.text))
+        let shown = match visible(c) {
+            Some(_) => format!("`{}`", span.of(self.text)),
+            None => format!("the hidden character U+{:04X}", u32::from(c)),
         };
         let problem = Problem::new(span, format!("{shown} has no meaning here"));
         sink.report(match foreign {

@@ -74,6 +74,9 @@ impl<'a, 's> Parser<'a, 's> {
                 self.recover();
             }
         }
+        if self.kind() != Kind::End {
+            self.sink.stop();
+        }
         if self.blocks.is_empty() && self.sink.count() == 0 {
             let span = Span::new(0, 0);
             self.sink.report(
@@ -127,7 +130,8 @@ impl<'a, 's> Parser<'a, 's> {
     /// Whether the lexer reported something in this statement: one error is enough.
     fn has_bad_token(&self) -> bool {
         let rest = self.tokens[self.at..].iter();
-        rest.take_while(|t| t.kind != Kind::Newline).any(|t| t.kind == Kind::Bad)
+        rest.take_while(|t| t.kind != Kind::Newline)
+            .any(|t| t.kind == Kind::Bad)
     }
 
     /// Reported once: the statements that follow get a component without a name.

@@ -458,9 +458,12 @@ impl<'a> Parser<'a, '_> {
         if word.is_empty() {
             return self.expected(EXPECTED);
         }
-        let problem = Problem::new(self.token().span, format!("`{word}` is no clause of `spike`"))
-            .label(format!("expected {EXPECTED}"))
-            .suggest(word, words::CLAUSES.iter().copied());
+        let problem = Problem::new(
+            self.token().span,
+            format!("`{word}` is no clause of `spike`"),
+        )
+        .label(format!("expected {EXPECTED}"))
+        .suggest(word, words::CLAUSES.iter().copied());
         self.fail(problem)
     }
 

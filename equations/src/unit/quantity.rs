@@ -2,7 +2,7 @@
 
 use super::{Dimension, Unit};
 use crate::check::evaluate_constant;
-use crate::diagnostic::{Diagnostics, Sink};
+use crate::diagnostic::{Diagnostics, Sink, visible};
 use crate::limits::MAX_TEXT_BYTES;
 use crate::syntax::parse_quantity_expression;
 
@@ -91,6 +91,7 @@ pub fn parse_unit(text: &str) -> Result<Unit, QuantityError> {
 /// # Errors
 /// [`QuantityError::Syntax`] with what was expected and, for a misspelt unit, a suggestion.
 pub fn parse_quantity(text: &str) -> Result<Quantity, QuantityError> {
+    let text = text.trim();
     let mut sink = Sink::new(text, "quantity");
     let parsed = if text.len() > MAX_TEXT_BYTES {
         None
@@ -118,8 +119,13 @@ pub fn parse_quantity(text: &str) -> Result<Quantity, QuantityError> {
 const MAX_SHOWN: usize = 60;
 
 fn syntax_error(text: &str, reported: Option<Diagnostics>) -> QuantityError {
-    let mut shown: String = text.chars().take(MAX_SHOWN).collect();
-    if shown.len() < text.len() {
+    let hidden = '\u{fffd}';
+    let mut shown: String = text
+        .chars()
+        .take(MAX_SHOWN)
+        .map(|c| visible(c).unwrap_or(hidden))
+        .collect();
+    if text.chars().nth(MAX_SHOWN).is_some() {
         shown.push('…');
     }
     let reason = match reported.as_ref().and_then(|d| d.as_slice().first()) {

@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use rheobase_equations::limits::{MAX_DIAGNOSTICS, MAX_OPS, MAX_TEXT_BYTES};
 use rheobase_equations::unit::parse_quantity;
-use rheobase_equations::{ir, parse};
+use rheobase_equations::{ir, parse, parse_one};
 
 /// What must hold for any text. The same properties as `fuzz/fuzz_targets/parse.rs`.
 fn hold_properties(text: &str) {
@@ -42,7 +42,8 @@ fn hold_properties(text: &str) {
             );
         }
     }
-    let _ = parse_quantity(text);
+    let _ = parse_one(text, "hostile.rheo").map_err(|e| e.to_string());
+    let _ = parse_quantity(text).map_err(|e| e.to_string());
 }
 
 fn corpus() -> Vec<Vec<u8>> {
@@ -275,21 +276,21 @@ fn nesting_is_limited_and_the_limit_is_reachable() {
             ")".repeat(n)
         )
     };
-    assert!(parse(&nested(60), "deep").is_ok());
-    let errors = parse(&nested(70), "deep").unwrap_err();
+    assert!(parse(&nested(64), "deep").is_ok());
+    let errors = parse(&nested(65), "deep").unwrap_err();
     assert_eq!(errors.as_slice()[0].message, "nested too deeply");
     for (open, close) in [("-", ""), ("exp(", ")"), ("1+(", ")"), ("v^", "")] {
         let text = format!(
             "neuron n\n update v = {}1{} : 1",
-            open.repeat(70),
-            close.repeat(70)
+            open.repeat(65),
+            close.repeat(65)
         );
         let errors = parse(&text, "deep").unwrap_err();
         assert_eq!(errors.as_slice()[0].message, "nested too deeply", "{open}");
         let text = format!(
             "neuron n\n update v = {}1{} : 1",
-            open.repeat(30),
-            close.repeat(30)
+            open.repeat(64),
+            close.repeat(64)
         );
         assert!(parse(&text, "deep").is_ok(), "{open}");
     }

@@ -20,6 +20,7 @@ const CASES: &[(&str, &str)] = &[
         "control_character",
         " parameter a\u{7} = 1\n dv/dt = -v/ms : 1",
     ),
+    ("hidden_character", " parameter a\u{202e} = 1"),
     ("greek_name", " parameter τ = 1 ms"),
     (
         "long_name",

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use rheobase_equations::ir::{Binary, Op, Slot, Unary, Value};
 use rheobase_equations::model::Model;
 use rheobase_equations::parse_one;
+use rheobase_equations::unit::{Dimension, parse_quantity};
 
 /// An expression over the states v, w and the parameters a, b, all pure numbers.
 #[derive(Clone, Debug)]
@@ -233,6 +234,19 @@ proptest! {
         prop_assert!(agree, "{found} is not {wanted}");
         let other = parse_one(&laid_out(&tokens, &layout), "tree.rheo");
         prop_assert_eq!(other.map(|m| essence(&m)).ok(), Some(essence(&model)));
+    }
+
+    #[test]
+    fn dimensions_are_read_back(exponents in prop::array::uniform5(-20_i8..21)) {
+        let dimension = Dimension(exponents);
+        let quantity = parse_quantity(&dimension.to_string());
+        let quantity = quantity.map_err(|e| TestCaseError::fail(e.to_string()))?;
+        prop_assert_eq!((quantity.dimension, quantity.value_base), (dimension, 1.0));
+        let text = format!("neuron n\n state x = 0 : {dimension}");
+        let model = parse_one(&text, "unit.rheo");
+        let model = model.map_err(|e| TestCaseError::fail(e.to_string()))?;
+        prop_assert_eq!(model.states[0].unit.dimension, dimension);
+        prop_assert_eq!(model.states[0].unit.scale, 1.0);
     }
 
     #[test]

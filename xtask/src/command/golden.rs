@@ -8,11 +8,17 @@ use std::process::Stdio;
 use crate::Failure;
 use crate::workspace::Workspace;
 
-/// Part of the name of every test that reads a golden file.
-const FILTER: &str = "golden";
+/// Where references lie.
+const FOLDER: &str = "tests/golden/";
 
 pub(crate) fn verify(workspace: &Workspace) -> Result<(), Failure> {
-    let arguments = [
+    let tests = golden_tests(workspace);
+    if tests.is_empty() {
+        return Err(Failure::failed(format!(
+            "no test reads {FOLDER}: nothing to verify"
+        )));
+    }
+    let mut command = workspace.cargo(&[
         "test",
         "--workspace",
         "--release",
@@ -21,35 +27,57 @@ pub(crate) fn verify(workspace: &Workspace) -> Result<(), Failure> {
         "--tests",
         "--no-fail-fast",
         "--",
-        FILTER,
-    ];
-    let line = format!("cargo {}", arguments.join(" "));
-    eprintln!("$ {line}");
-    let output = workspace
-        .cargo(&arguments)
+    ]);
+    command.args(&tests);
+    eprintln!("$ cargo test … -- {}", tests.join(" "));
+    let output = command
         .stderr(Stdio::inherit())
         .output()
-        .map_err(|e| Failure::failed(format!("{line}: {e}")))?;
+        .map_err(|e| Failure::failed(format!("cargo test: {e}")))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let told: Vec<&str> = text
-        .lines()
-        .filter(|l| l.contains(FILTER) || l.starts_with("failures"))
-        .collect();
-    println!("{}", told.join("\n"));
-    let passed = passed(&text);
-    match (output.status.success(), passed) {
-        (true, 0) => Err(Failure::failed(format!(
-            "no test has `{FILTER}` in its name: nothing was verified"
-        ))),
-        (true, n) => {
-            println!("{n} golden tests passed");
-            Ok(())
-        }
-        (false, _) => {
-            println!("{text}");
-            Err(Failure::failed(format!("{line}: {}", output.status)))
-        }
+    if !output.status.success() {
+        println!("{text}");
+        return Err(Failure::failed(format!("cargo test: {}", output.status)));
     }
+    for line in text.lines().filter(|l| l.starts_with("test ")) {
+        println!("{line}");
+    }
+    let passed = passed(&text);
+    if passed < tests.len() {
+        return Err(Failure::failed(format!(
+            "{} tests read {FOLDER}, but only {passed} ran",
+            tests.len()
+        )));
+    }
+    println!("{passed} golden tests passed");
+    Ok(())
+}
+
+/// Names of the test functions in files that name the folder of references.
+fn golden_tests(workspace: &Workspace) -> Vec<String> {
+    let mut tests: Vec<String> = workspace
+        .files("", &["rs"])
+        .filter(|f| !f.starts_with("xtask/"))
+        .map(|f| workspace.read(f))
+        .filter(|text| text.contains(FOLDER))
+        .flat_map(|text| test_names(&text))
+        .collect();
+    tests.sort();
+    tests.dedup();
+    tests
+}
+
+/// Functions under `#[test]`, but for those that are ignored.
+fn test_names(text: &str) -> Vec<String> {
+    let code = crate::rust_source::code(text);
+    code.split("#[test]")
+        .skip(1)
+        .filter_map(|rest| {
+            let (attributes, rest) = rest.split_once("fn ")?;
+            let name = rest.split(['(', '<']).next()?.trim();
+            (!attributes.contains("#[ignore")).then(|| name.to_owned())
+        })
+        .collect()
 }
 
 /// Sum of the tests that passed, over all test binaries.
@@ -70,10 +98,19 @@ fn passed(output: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn passed_tests_are_summed_over_binaries() {
         let text = "test result: ok. 3 passed; 0 failed; 0 ignored\nx\n\
                     test result: FAILED. 2 passed; 1 failed; 0 ignored";
-        assert_eq!(super::passed(text), 5);
+        assert_eq!(passed(text), 5);
+    }
+
+    #[test]
+    fn tests_are_found_by_name() {
+        let text = "#[test]\nfn a() {}\n#[test]\n#[ignore = \"slow\"]\nfn b() {}\nfn c() {}\n\
+                    #[test]\n#[should_panic]\nfn d() {}";
+        assert_eq!(test_names(text), ["a", "d"]);
     }
 }

@@ -27,9 +27,17 @@ impl StepKernel {
     /// # Errors
     /// If the step cannot become a shader, or the device rejects it.
     pub fn new(device: &GpuDevice, component: &Component) -> Result<Self, GpuError> {
-        let (program, shape) =
-            (component.expanded_step(Precision::F32), StepShape::of(component));
-        Self::from_program(device, &component.model.name, &program, shape, Contraction::Prevent)
+        let (program, shape) = (
+            component.expanded_step(Precision::F32),
+            StepShape::of(component),
+        );
+        Self::from_program(
+            device,
+            &component.model.name,
+            &program,
+            shape,
+            Contraction::Prevent,
+        )
     }
 
     /// Compiles a step program that is expanded for f32.
