@@ -4,17 +4,34 @@ use std::sync::Arc;
 
 use rheobase_engine::neuron::EquationNeuron;
 use rheobase_engine::port::Registry;
-use rheobase_equations::lower::lower;
-use rheobase_equations::parse_one;
+// `neuron!` looks for the equations crate by this name.
+use rheobase_equations as equations;
+use rheobase_equations::native::NativeComponent;
+use rheobase_equations_macros::neuron;
 
-/// The texts, in the order of `rheobase models`.
-const ZOO: [(&str, &str); 6] = [
-    ("lif", include_str!("neuron/lif.rheo")),
-    ("iaf_psc_delta", include_str!("neuron/iaf_psc_delta.rheo")),
-    ("iaf_psc_exp", include_str!("neuron/iaf_psc_exp.rheo")),
-    ("iaf_psc_alpha", include_str!("neuron/iaf_psc_alpha.rheo")),
-    ("iaf_cond_exp", include_str!("neuron/iaf_cond_exp.rheo")),
-    ("izhikevich", include_str!("neuron/izhikevich.rheo")),
+/// The neurons, compiled from their texts, in the order of `rheobase models`.
+const ZOO: [(&str, NativeComponent); 6] = [
+    ("lif", neuron!(crate = self, file = "src/neuron/lif.rheo")),
+    (
+        "iaf_psc_delta",
+        neuron!(crate = self, file = "src/neuron/iaf_psc_delta.rheo"),
+    ),
+    (
+        "iaf_psc_exp",
+        neuron!(crate = self, file = "src/neuron/iaf_psc_exp.rheo"),
+    ),
+    (
+        "iaf_psc_alpha",
+        neuron!(crate = self, file = "src/neuron/iaf_psc_alpha.rheo"),
+    ),
+    (
+        "iaf_cond_exp",
+        neuron!(crate = self, file = "src/neuron/iaf_cond_exp.rheo"),
+    ),
+    (
+        "izhikevich",
+        neuron!(crate = self, file = "src/neuron/izhikevich.rheo"),
+    ),
 ];
 
 /// The text of a neuron: its documentation, as comments, and its equations.
@@ -26,7 +43,7 @@ const ZOO: [(&str, &str); 6] = [
 /// ```
 #[must_use]
 pub fn neuron_text(name: &str) -> Option<&'static str> {
-    ZOO.iter().find(|(n, _)| *n == name).map(|(_, text)| *text)
+    ZOO.iter().find(|(n, _)| *n == name).map(|(_, native)| native.text)
 }
 
 /// Adds every neuron of this room.
@@ -35,10 +52,8 @@ pub fn neuron_text(name: &str) -> Option<&'static str> {
 /// If a text of this crate is wrong; tests read them all.
 #[allow(clippy::expect_used, reason = "the texts are part of this crate")]
 pub(crate) fn register(registry: &mut Registry) {
-    for (name, text) in ZOO {
-        let model = parse_one(text, name).expect("a text of the zoo parses");
-        let component = lower(&Arc::new(model), None).expect("a text of the zoo lowers");
-        let neuron = EquationNeuron::new(component, None);
+    for (name, native) in ZOO {
+        let neuron = EquationNeuron::from_native(native).expect("a text of the zoo lowers");
         registry.neurons.insert(name.to_owned(), Arc::new(neuron));
     }
 }

@@ -101,7 +101,7 @@ impl Source {
                     .map_err(|_| fail("CARGO_MANIFEST_DIR is not set".to_owned()))?;
                 let path = Path::new(&root).join(&name);
                 let text = std::fs::read_to_string(&path)
-                    .map_err(|e| fail(format!("cannot read {}: {e}", path.display())))?;
+                    .map_err(|e| fail(format!("cannot read `{name}` beside Cargo.toml: {e}")))?;
                 // Read again by the compiler, which thereby tracks the file.
                 let expression = format!("include_str!({:?})", path.display().to_string());
                 Ok(Self {
