@@ -3,7 +3,7 @@
 use rheobase_equations::unit::{Dimension, Unit};
 use serde_json::{Map, Value as Json};
 
-use super::{Kind, Section};
+use super::{Kind, MAX_NEURON, MAX_SIZE, Section};
 use crate::arguments::quantity_of;
 use crate::network::error::{ErrorKind, Errors, Path};
 use crate::suggest::{self, abbreviated};

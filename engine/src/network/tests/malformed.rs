@@ -209,3 +209,49 @@ fn a_description_changed_by_a_program_is_checked_again() {
     network.dt = "0".to_owned();
     assert_eq!(errors(&network), "dt: 0 is not above 0");
 }
+
+#[test]
+fn small_texts_cannot_ask_for_much() {
+    let message = |text: &str| {
+        let errors = plan(text).map(drop).unwrap_err();
+        errors
+            .to_string()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let large = GOOD.replace("size = 80", "size = 2147483648");
+    assert_eq!(
+        message(&large.replace("neurons = [0, 1]", "")),
+        "monitors[0].neurons: `neurons` is missing: not all 2147483648 can be recorded"
+    );
+    assert_eq!(
+        message(&large.replace("[0, 1]", "{ first = 2000000000 }")),
+        "monitors[0].neurons.first: at most 1048576 neurons can be recorded at once"
+    );
+    let many = GOOD.to_owned() + &"[[monitors]]\nspikes = \"I\"\n".repeat(1024);
+    assert_eq!(
+        message(&many),
+        "monitors: there are more than 1024 monitors"
+    );
+    let names = vec!["\"E\""; 300].join(", ");
+    let pairs = GOOD
+        .replacen("source = \"E\"", &format!("source = [{names}]"), 1)
+        .replacen("target = \"I\"", &format!("target = [{names}]"), 1);
+    assert_eq!(
+        message(&pairs),
+        "projections[0]: there are more than 65536 edges"
+    );
+    let long = "x".repeat(1 << 20);
+    assert_eq!(
+        message(&changed("size = 80", &format!("{long} = 80"))),
+        format!(
+            "populations.E: unknown entry `{}…`; expected model, size, shape, integrator, parameters, initial or emits",
+            "x".repeat(60)
+        )
+    );
+    let wrong = vec!["\"1 mV\""; 100_000].join(", ");
+    let list = changed("tau_m = \"10 ms\"", &format!("tau_m = [{wrong}]"));
+    assert_eq!(plan(&list).map(drop).unwrap_err().count(), 100_000);
+}
