@@ -43,7 +43,9 @@ const ZOO: [(&str, NativeComponent); 6] = [
 /// ```
 #[must_use]
 pub fn neuron_text(name: &str) -> Option<&'static str> {
-    ZOO.iter().find(|(n, _)| *n == name).map(|(_, native)| native.text)
+    ZOO.iter()
+        .find(|(n, _)| *n == name)
+        .map(|(_, native)| native.text)
 }
 
 /// Adds every neuron of this room.
