@@ -4,35 +4,33 @@ use std::sync::Arc;
 
 use rheobase_engine::neuron::EquationNeuron;
 use rheobase_engine::port::Registry;
-// `neuron!` looks for the equations crate by this name.
-use rheobase_equations as equations;
+use rheobase_equations::lower::lower;
 use rheobase_equations::native::NativeComponent;
+use rheobase_equations::parse_one;
 use rheobase_equations_macros::neuron;
 
-/// The neurons, compiled from their texts, in the order of `rheobase models`.
-const ZOO: [(&str, NativeComponent); 6] = [
-    ("lif", neuron!(crate = self, file = "src/neuron/lif.rheo")),
-    (
-        "iaf_psc_delta",
-        neuron!(crate = self, file = "src/neuron/iaf_psc_delta.rheo"),
-    ),
-    (
-        "iaf_psc_exp",
-        neuron!(crate = self, file = "src/neuron/iaf_psc_exp.rheo"),
-    ),
-    (
-        "iaf_psc_alpha",
-        neuron!(crate = self, file = "src/neuron/iaf_psc_alpha.rheo"),
-    ),
-    (
-        "iaf_cond_exp",
-        neuron!(crate = self, file = "src/neuron/iaf_cond_exp.rheo"),
-    ),
-    (
-        "izhikevich",
-        neuron!(crate = self, file = "src/neuron/izhikevich.rheo"),
-    ),
-];
+/// What expansions of `neuron!` refer to.
+mod root {
+    pub(super) use rheobase_equations as equations;
+}
+
+/// Compiles each text.
+macro_rules! zoo {
+    ($($name:ident = $file:tt,)*) => {
+        /// Every neuron of this crate, in the order of `rheobase models`.
+        const ZOO: &[(&str, NativeComponent)] =
+            &[$((stringify!($name), neuron!(crate = crate::neuron::root, file = $file))),*];
+    };
+}
+
+zoo! {
+    lif = "src/neuron/lif.rheo",
+    iaf_psc_delta = "src/neuron/iaf_psc_delta.rheo",
+    iaf_psc_exp = "src/neuron/iaf_psc_exp.rheo",
+    iaf_psc_alpha = "src/neuron/iaf_psc_alpha.rheo",
+    iaf_cond_exp = "src/neuron/iaf_cond_exp.rheo",
+    izhikevich = "src/neuron/izhikevich.rheo",
+}
 
 /// The text of a neuron: its documentation, as comments, and its equations.
 ///
@@ -51,11 +49,13 @@ pub fn neuron_text(name: &str) -> Option<&'static str> {
 /// Adds every neuron of this room.
 ///
 /// # Panics
-/// If a text of this crate is wrong; tests read them all.
-#[allow(clippy::expect_used, reason = "the texts are part of this crate")]
+/// Never: each text has been parsed and lowered when this crate was compiled.
+#[allow(clippy::expect_used, reason = "the texts have been compiled")]
 pub(crate) fn register(registry: &mut Registry) {
     for (name, native) in ZOO {
-        let neuron = EquationNeuron::from_native(native).expect("a text of the zoo lowers");
-        registry.neurons.insert(name.to_owned(), Arc::new(neuron));
+        let model = parse_one(native.text, name).expect("a compiled text parses");
+        let component = lower(&Arc::new(model), None).expect("a compiled text lowers");
+        let neuron = EquationNeuron::new(component, Some(*native));
+        registry.neurons.insert((*name).to_owned(), Arc::new(neuron));
     }
 }

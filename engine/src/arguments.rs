@@ -3,6 +3,8 @@
 use rheobase_equations::unit::{self, Unit};
 use serde_json::{Map, Value as Json};
 
+use crate::suggest::abbreviated;
+
 /// What an argument is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ArgumentKind {
@@ -258,8 +260,15 @@ fn list_of<T>(
 }
 
 fn integer_of(name: &str, json: &Json) -> Result<u64, ArgumentError> {
-    json.as_u64()
-        .ok_or_else(|| ArgumentError::new(name, format!("expected a whole number, found {json}")))
+    json.as_u64().ok_or_else(|| {
+        ArgumentError::new(
+            name,
+            format!(
+                "expected a whole number, found {}",
+                abbreviated(&json.to_string())
+            ),
+        )
+    })
 }
 
 /// A quantity from a string with a unit, or from a bare number where the unit is a pure number.
@@ -290,8 +299,9 @@ pub fn quantity_of(name: &str, json: &Json, unit: &Unit) -> Result<f64, Argument
         },
         other => {
             return fail(format!(
-                "expected a quantity in {}, found {other}",
-                unit.name
+                "expected a quantity in {}, found {}",
+                unit.name,
+                abbreviated(&other.to_string())
             ));
         }
     };

@@ -10,7 +10,9 @@
 /// ```
 #[must_use]
 pub fn unknown(what: &str, name: &str, known: &[&str]) -> String {
-    match nearest(name, known) {
+    let nearest = nearest(name, known);
+    let name = abbreviated(name);
+    match nearest {
         Some(k) => format!("unknown {what} `{name}`; did you mean `{k}`?"),
         None if known.is_empty() => format!("unknown {what} `{name}`; there are none here"),
         None if known.len() <= 24 => {
@@ -20,10 +22,28 @@ pub fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     }
 }
 
+/// Longest name that near misses are looked for.
+const MAX_LENGTH: usize = 128;
+
+/// Longest piece of what was read that a message repeats \[characters\].
+const MAX_SHOWN: usize = 60;
+
+/// `text`, cut where it is longer than a message should be.
+#[must_use]
+pub fn abbreviated(text: &str) -> String {
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// The known name closest to `name`, if any is close: the first in alphabetical order of equals.
 #[must_use]
 pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let length = name.chars().count();
+    if length > MAX_LENGTH {
+        return None;
+    }
     known
         .iter()
         .map(|&k| (distance(name, k), k))
@@ -83,5 +103,10 @@ mod tests {
     fn long_names_do_not_overflow() {
         assert_eq!(nearest(&"é".repeat(500), &["e"]), None);
         assert_eq!(nearest("", &["e"]), None);
+        let message = unknown("entry", &"é".repeat(500), &["e"]);
+        assert_eq!(
+            message,
+            format!("unknown entry `{}…`; expected e", "é".repeat(60))
+        );
     }
 }

@@ -31,7 +31,10 @@ fn native_code_and_the_block_interpreter_give_the_same_bits() {
         for n in [1, 64, 1000] {
             let mut native = Cell::<R>::new(neuron, &[], n, 0.1);
             let mut interpreted = Cell::<R>::new(&block, &[], n, 0.1);
-            assert_eq!(interpreted.kernel_name(), "block");
+            assert_eq!(
+                (native.kernel_name(), interpreted.kernel_name()),
+                ("native", "block")
+            );
             native.scatter_states(&mut Scatter::new(1));
             interpreted.scatter_states(&mut Scatter::new(1));
             assert_eq!(native.bits(), interpreted.bits());

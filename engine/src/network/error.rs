@@ -93,37 +93,49 @@ impl fmt::Display for Path {
     }
 }
 
-/// Errors shown at most; further ones are counted.
-const MAX_SHOWN: usize = 20;
+/// Errors kept at most; further ones are counted.
+const MAX_KEPT: usize = 20;
 
 /// Everything found wrong in one reading of a description, in its order; never empty.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct NetworkErrors(Vec<NetworkError>);
+pub struct NetworkErrors {
+    kept: Vec<NetworkError>,
+    more: usize,
+}
 
 impl NetworkErrors {
-    /// The errors, in the order they were found.
+    /// The first errors, in the order they were found.
     #[must_use]
     pub fn as_slice(&self) -> &[NetworkError] {
-        &self.0
+        &self.kept
+    }
+
+    /// How many were found in all.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.kept.len() + self.more
     }
 }
 
 impl From<NetworkError> for NetworkErrors {
     fn from(error: NetworkError) -> Self {
-        Self(vec![error])
+        Self {
+            kept: vec![error],
+            more: 0,
+        }
     }
 }
 
 impl fmt::Display for NetworkErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, error) in self.0.iter().take(MAX_SHOWN).enumerate() {
+        for (i, error) in self.kept.iter().enumerate() {
             if i > 0 {
                 f.write_str("\n")?;
             }
             error.fmt(f)?;
         }
-        if self.0.len() > MAX_SHOWN {
-            write!(f, "\n… and {} more", self.0.len() - MAX_SHOWN)?;
+        if self.more > 0 {
+            write!(f, "\n… and {} more", self.more)?;
         }
         Ok(())
     }
@@ -133,30 +145,43 @@ impl std::error::Error for NetworkErrors {}
 
 /// Errors on their way to the reader.
 #[derive(Debug, Default)]
-pub(super) struct Errors(Vec<NetworkError>);
+pub(super) struct Errors {
+    kept: Vec<NetworkError>,
+    more: usize,
+}
 
 impl Errors {
+    /// Keeps the error, unless it was reported before or there are too many.
     pub(super) fn push(&mut self, kind: ErrorKind, path: &Path, message: impl Into<String>) {
         let error = NetworkError {
             path: path.clone(),
             kind,
             message: message.into(),
         };
-        if !self.0.contains(&error) {
-            self.0.push(error);
+        if self.kept.contains(&error) {
+            return;
+        }
+        if self.kept.len() < MAX_KEPT {
+            self.kept.push(error);
+        } else {
+            self.more += 1;
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
+    /// How many so far.
+    pub(super) fn count(&self) -> usize {
+        self.kept.len() + self.more
     }
 
     /// `value`, if nothing was wrong.
     pub(super) fn finish<T>(self, value: T) -> Result<T, NetworkErrors> {
-        if self.0.is_empty() {
+        if self.kept.is_empty() {
             Ok(value)
         } else {
-            Err(NetworkErrors(self.0))
+            Err(NetworkErrors {
+                kept: self.kept,
+                more: self.more,
+            })
         }
     }
 }

@@ -118,8 +118,8 @@ pub(super) fn read_text(path: &FilePath, limit: u64) -> Result<String, String> {
     let name = path.display();
     let wrong = |e: std::io::Error| format!("cannot read {name}: {e}");
     let file = File::open(path).map_err(wrong)?;
-    if !file.metadata().map_err(wrong)?.is_file() {
-        return Err(format!("cannot read {name}: it is no file"));
+    if file.metadata().map_err(wrong)?.is_dir() {
+        return Err(format!("cannot read {name}: it is a folder"));
     }
     let mut text = String::new();
     let n = file

@@ -17,6 +17,9 @@ use crate::time::{steps_on_grid, steps_rounded};
 use crate::value::Value;
 use std::sync::Arc;
 
+/// Projections at most, pairs of lists counted singly.
+const MAX_EDGES: usize = 1 << 16;
+
 /// Share of delays drawn below zero that is worth a warning.
 const WORTH_A_WARNING: f64 = 1e-3;
 
@@ -37,8 +40,12 @@ impl Resolver<'_> {
             let path = Path::root().key("projections").index(i);
             for source in projection.source.as_slice() {
                 for target in projection.target.as_slice() {
-                    let ends = self.ends(source, target, &path);
-                    if let Some(ends) = ends {
+                    if self.edges.len() >= MAX_EDGES {
+                        let message = format!("there are more than {MAX_EDGES} edges");
+                        self.errors.push(ErrorKind::Entry, &path, message);
+                        return;
+                    }
+                    if let Some(ends) = self.ends(source, target, &path) {
                         self.projection(projection, ends, &path);
                     }
                 }

@@ -8,6 +8,12 @@ use crate::plan::{self, NodeId, NodeKind};
 use crate::suggest;
 use crate::time::steps_on_grid;
 
+/// Neurons whose state one monitor records, at most.
+const MAX_RECORDED: u64 = 1 << 20;
+
+/// Monitors at most.
+const MAX_MONITORS: usize = 1 << 10;
+
 impl Resolver<'_> {
     /// The monitors of the description; without any, the spikes of every population that emits them.
     pub(super) fn monitors(&mut self) {
@@ -19,6 +25,12 @@ impl Resolver<'_> {
                     self.monitors.push(plan::Monitor::Spikes { node });
                 }
             }
+        }
+        if network.monitors.len() > MAX_MONITORS {
+            let message = format!("there are more than {MAX_MONITORS} monitors");
+            self.errors
+                .push(ErrorKind::Entry, &Path::root().key("monitors"), message);
+            return;
         }
         for (i, monitor) in network.monitors.iter().enumerate() {
             self.monitor(monitor, &Path::root().key("monitors").index(i));
@@ -127,11 +139,19 @@ impl Resolver<'_> {
     fn neurons(&mut self, monitor: &Monitor, node: NodeId, path: &Path) -> Option<Vec<u32>> {
         let size = self.nodes[node].size() as u64;
         let path = path.key("neurons");
+        if monitor.neurons.is_none() && size > MAX_RECORDED {
+            let message = format!("`neurons` is missing: not all {size} can be recorded");
+            return self.error(ErrorKind::Value, &path, message);
+        }
         let beyond = |n: u64| format!("{n} is too large: there are {size} neurons, counted from 0");
         let mut neurons = match &monitor.neurons {
             None => (0..size).collect(),
             Some(Neurons::First { first }) if *first > size => {
                 let message = format!("{first} is too large: there are {size} neurons");
+                return self.error(ErrorKind::Value, &path.key("first"), message);
+            }
+            Some(Neurons::First { first }) if *first > MAX_RECORDED => {
+                let message = format!("at most {MAX_RECORDED} neurons can be recorded at once");
                 return self.error(ErrorKind::Value, &path.key("first"), message);
             }
             Some(Neurons::First { first }) => (0..*first).collect(),

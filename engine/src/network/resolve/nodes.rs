@@ -184,7 +184,7 @@ impl<'a> Resolver<'a> {
     ) -> Option<Vec<Value>> {
         let path = path.key("parameters");
         let quantities = &neuron.ports().parameters;
-        let before = self.errors.len();
+        let before = self.errors.count();
         self.known_names("parameter", &description.parameters, quantities, &path);
         let declared = |i: usize| neuron.component().map(|c| &c.model.parameters[i]);
         let mut values = Vec::with_capacity(quantities.len());
@@ -202,7 +202,7 @@ impl<'a> Resolver<'a> {
             };
             values.extend(value);
         }
-        (self.errors.len() == before).then_some(values)
+        (self.errors.count() == before).then_some(values)
     }
 
     fn initial(
@@ -214,7 +214,7 @@ impl<'a> Resolver<'a> {
     ) -> Option<Vec<(usize, Value)>> {
         let path = path.key("initial");
         let states = &neuron.ports().states;
-        let before = self.errors.len();
+        let before = self.errors.count();
         self.known_names("state variable", &description.initial, states, &path);
         let mut initial = Vec::new();
         for (i, state) in states.iter().enumerate() {
@@ -223,7 +223,7 @@ impl<'a> Resolver<'a> {
                 initial.extend(value.map(|v| (i, v)));
             }
         }
-        (self.errors.len() == before).then_some(initial)
+        (self.errors.count() == before).then_some(initial)
     }
 
     fn known_names(

@@ -48,7 +48,7 @@ fn coba_is_planned_as_published() {
     let NodeKind::Population(e) = &plan.nodes[0].kind else {
         panic!("E is a population")
     };
-    assert_eq!(e.integrator, Integrator::RungeKutta4);
+    assert_eq!(e.integrator, Integrator::ExponentialEuler);
     let c_m = e
         .neuron
         .ports()

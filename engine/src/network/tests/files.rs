@@ -80,7 +80,7 @@ fn files_that_cannot_be_read() {
             .starts_with(&format!("cannot read {}: ", missing.display()))
     );
     let error = Network::from_path(&folder.0).unwrap_err().to_string();
-    assert!(error.ends_with("it is no file"), "{error}");
+    assert!(error.ends_with("it is a folder"), "{error}");
     let binary = folder.0.join("binary.toml");
     fs::write(&binary, [0xff, 0xfe, 0x00]).unwrap();
     let error = Network::from_path(&binary).unwrap_err().to_string();
