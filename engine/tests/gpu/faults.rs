@@ -95,6 +95,30 @@ fn a_step_updates_in_place_and_lists_spikes_ascending() {
 }
 
 #[test]
+fn a_value_passed_through_reaches_the_results() {
+    let Some(device) = device() else { return };
+    let mut b = Builder::new();
+    let x = b.load(Slot::StateCotangent(0));
+    b.store(Slot::StateCotangent(0), x);
+    let kernel =
+        ProgramKernel::new(&device, &b.finish(), "pass", Contraction::Prevent).expect("compiles");
+    let results = kernel.run(3, |_| &[1.0, 2.0, 3.0]).expect("runs");
+    assert_eq!(results, [(Slot::StateCotangent(0), vec![1.0, 2.0, 3.0])]);
+    let shared = kernel.run(2, |_| &[5.0]).expect("runs");
+    assert_eq!(shared, [(Slot::StateCotangent(0), vec![5.0, 5.0])]);
+    let wrong = kernel.run(3, |_| &[1.0, 2.0]);
+    let what = "values of a slot";
+    assert_eq!(
+        wrong,
+        Err(GpuError::Shape {
+            what,
+            expected: 3,
+            got: 2
+        })
+    );
+}
+
+#[test]
 fn wrong_lengths_are_named() {
     let Some(device) = device() else { return };
     let kernel = kernel(&device);
