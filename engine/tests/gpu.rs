@@ -6,6 +6,8 @@
 
 #[path = "gpu/arithmetic.rs"]
 mod arithmetic;
+#[path = "gpu/components.rs"]
+mod components;
 #[path = "gpu/faults.rs"]
 mod faults;
 #[path = "gpu/philox.rs"]
