@@ -308,3 +308,28 @@ fn a_choice_nothing_fits_names_what_there_is() {
     assert!(error.to_string().contains("no such adapter"), "{error}");
     assert!(matches!(error, GpuError::NoAdapter { .. }));
 }
+
+/// Threads share a device: one may run the callbacks of another's work.
+#[test]
+fn threads_that_share_a_device_get_their_own_results() {
+    let Some(device) = device() else { return };
+    let run = &|thread: u8| {
+        let mut b = Builder::new();
+        let x = b.load(Slot::Argument(0));
+        let offset = b.constant(f64::from(thread));
+        let sum = b.add(x, offset);
+        b.store(Slot::Output(0), sum);
+        let kernel = ProgramKernel::new(&device, &b.finish(), "offset", Contraction::Prevent)
+            .expect("compiles");
+        for k in 0..200_u8 {
+            let results = kernel.run(70, |_| &[1.0]).expect("runs");
+            let expected = vec![1.0 + f32::from(thread); 70];
+            assert_eq!(results[0].1, expected, "thread {thread}, run {k}");
+        }
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            scope.spawn(move || run(thread));
+        }
+    });
+}
