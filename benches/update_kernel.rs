@@ -93,8 +93,17 @@ fn compare<R: Real>(case: &Case, n: usize, native: StepAtFn<R>) {
                 block_ns.push(b);
             }
         }
-        assert_eq!(of_native.n_spikes, of_block.n_spikes, "the runners disagree");
-        report::<R>(case.name, level, &mut native_ns, &mut block_ns, of_native.rate_hz());
+        assert_eq!(
+            of_native.n_spikes, of_block.n_spikes,
+            "the runners disagree"
+        );
+        report::<R>(
+            case.name,
+            level,
+            &mut native_ns,
+            &mut block_ns,
+            of_native.rate_hz(),
+        );
     }
 }
 

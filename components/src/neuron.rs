@@ -41,7 +41,9 @@ zoo! {
 /// ```
 #[must_use]
 pub fn neuron_text(name: &str) -> Option<&'static str> {
-    ZOO.iter().find(|(n, _)| *n == name).map(|(_, native)| native.text)
+    ZOO.iter()
+        .find(|(n, _)| *n == name)
+        .map(|(_, native)| native.text)
 }
 
 /// Adds every neuron of this room.

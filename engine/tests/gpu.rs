@@ -4,8 +4,12 @@
 //! `RHEOBASE_REQUIRE_GPU=1` makes that an error.
 #![cfg(feature = "gpu")]
 
+#[path = "gpu/adjoints.rs"]
+mod adjoints;
 #[path = "gpu/arithmetic.rs"]
 mod arithmetic;
+#[path = "gpu/components.rs"]
+mod components;
 #[path = "gpu/faults.rs"]
 mod faults;
 #[path = "gpu/philox.rs"]

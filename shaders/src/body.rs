@@ -11,6 +11,8 @@ use crate::literal;
 
 /// How a kernel reaches the slots of the program it runs.
 pub(crate) trait Memory {
+    /// What is written to a slot lies where it was read: a slot that keeps its value needs no write.
+    const IN_PLACE: bool;
     /// The expression that reads `slot`, and what it is called in the component's text.
     fn load(&self, slot: Slot) -> Result<(String, String), EmitError>;
     /// The statement that writes the expression `value`, of that type, to `slot`.
@@ -19,11 +21,11 @@ pub(crate) trait Memory {
 
 /// All ops as `let` statements, then all stores. What is stored to the spike output reaches
 /// [`Memory::store`] as `spike` says.
-pub(crate) fn emit(
+pub(crate) fn emit<M: Memory>(
     program: &Program,
     spike: SpikeAs,
     contraction: Contraction,
-    memory: &impl Memory,
+    memory: &M,
 ) -> Result<String, EmitError> {
     check_order(program)?;
     // The pass every runner starts from: gradient markers gone, spikes as truth values.
@@ -40,8 +42,8 @@ pub(crate) fn emit(
         body.op(&mut text, index)?;
     }
     for store in &program.stores {
-        // A slot that keeps its value is not written.
-        if program.ops[store.value.index()] != Op::Load(store.slot) {
+        let keeps = program.ops[store.value.index()] == Op::Load(store.slot);
+        if !keeps || !M::IN_PLACE {
             let value = body.operand(store.value, false)?;
             let ty = body.types[store.value.index()];
             line(&mut text, &memory.store(store.slot, &value, ty)?);

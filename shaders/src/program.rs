@@ -110,6 +110,8 @@ impl PlacedMemory<'_> {
 }
 
 impl Memory for PlacedMemory<'_> {
+    const IN_PLACE: bool = false;
+
     fn load(&self, slot: Slot) -> Result<(String, String), EmitError> {
         let place = self.reads.iter().position(|&s| s == slot);
         let place = place.ok_or(EmitError::Slot {

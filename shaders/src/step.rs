@@ -182,6 +182,8 @@ impl StepMemory<'_> {
 }
 
 impl Memory for StepMemory<'_> {
+    const IN_PLACE: bool = true;
+
     fn load(&self, slot: Slot) -> Result<(String, String), EmitError> {
         let shape = self.shape;
         let draw = |k: u32, first: usize, n: usize| {

@@ -96,7 +96,7 @@ fn compare(
         for ((_, got), expected) in results.iter().zip(&twin.stored) {
             comparison.compared += 1;
             comparison.different += usize::from(got[i].to_bits() != expected.to_bits());
-            let error = (got[i] - expected).abs() / (f32::EPSILON * twin.largest);
+            let error = scalar::error(got[i], *expected, f32::EPSILON * twin.largest);
             comparison.worst = comparison.worst.max(error);
         }
     }

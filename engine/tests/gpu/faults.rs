@@ -95,6 +95,30 @@ fn a_step_updates_in_place_and_lists_spikes_ascending() {
 }
 
 #[test]
+fn a_value_passed_through_reaches_the_results() {
+    let Some(device) = device() else { return };
+    let mut b = Builder::new();
+    let x = b.load(Slot::StateCotangent(0));
+    b.store(Slot::StateCotangent(0), x);
+    let kernel =
+        ProgramKernel::new(&device, &b.finish(), "pass", Contraction::Prevent).expect("compiles");
+    let results = kernel.run(3, |_| &[1.0, 2.0, 3.0]).expect("runs");
+    assert_eq!(results, [(Slot::StateCotangent(0), vec![1.0, 2.0, 3.0])]);
+    let shared = kernel.run(2, |_| &[5.0]).expect("runs");
+    assert_eq!(shared, [(Slot::StateCotangent(0), vec![5.0, 5.0])]);
+    let wrong = kernel.run(3, |_| &[1.0, 2.0]);
+    let what = "values of a slot";
+    assert_eq!(
+        wrong,
+        Err(GpuError::Shape {
+            what,
+            expected: 3,
+            got: 2
+        })
+    );
+}
+
+#[test]
 fn wrong_lengths_are_named() {
     let Some(device) = device() else { return };
     let kernel = kernel(&device);
@@ -283,4 +307,29 @@ fn a_choice_nothing_fits_names_what_there_is() {
     let error = GpuDevice::request(&choice).expect_err("nothing fits");
     assert!(error.to_string().contains("no such adapter"), "{error}");
     assert!(matches!(error, GpuError::NoAdapter { .. }));
+}
+
+/// Threads share a device: one may run the callbacks of another's work.
+#[test]
+fn threads_that_share_a_device_get_their_own_results() {
+    let Some(device) = device() else { return };
+    let run = &|thread: u8| {
+        let mut b = Builder::new();
+        let x = b.load(Slot::Argument(0));
+        let offset = b.constant(f64::from(thread));
+        let sum = b.add(x, offset);
+        b.store(Slot::Output(0), sum);
+        let kernel = ProgramKernel::new(&device, &b.finish(), "offset", Contraction::Prevent)
+            .expect("compiles");
+        for k in 0..200_u8 {
+            let results = kernel.run(70, |_| &[1.0]).expect("runs");
+            let expected = vec![1.0 + f32::from(thread); 70];
+            assert_eq!(results[0].1, expected, "thread {thread}, run {k}");
+        }
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            scope.spawn(move || run(thread));
+        }
+    });
 }

@@ -22,6 +22,15 @@ impl Run {
     }
 }
 
+/// |got − expected| in units of `unit`; infinite where one is no number.
+pub(crate) fn error(got: f32, expected: f32, unit: f32) -> f32 {
+    if got.to_bits() == expected.to_bits() {
+        return 0.0;
+    }
+    let error = (got - expected).abs() / unit;
+    if error.is_nan() { f32::INFINITY } else { error }
+}
+
 #[derive(Clone, Copy)]
 enum Scalar {
     Float(f32),

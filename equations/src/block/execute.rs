@@ -72,6 +72,7 @@ impl<R: Real> Lanes<R> for D {
 /// The loops, by number of operands.
 macro_rules! loops {
     ($($map:ident, $lanes:ident: $($A:ident $a:ident),+;)*) => {$(
+        #[allow(clippy::too_many_arguments, reason = "one for each operand")]
         #[inline(always)]
         fn $map<R: Real, $($A: Source<R>),+>(
             out: &mut [Block<R>], $($a: $A,)+ f: impl Fn($(loops!(@ty $a)),+) -> R + Copy,
@@ -81,6 +82,7 @@ macro_rules! loops {
             }
         }
 
+        #[allow(clippy::too_many_arguments, reason = "one for each operand")]
         #[inline(always)]
         fn $lanes<R: Real, $($A: Lanes<R>),+>(
             out: &mut Block<R>, $($a: $A,)+ f: impl Fn($(loops!(@ty $a)),+) -> R,

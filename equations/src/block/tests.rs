@@ -1,5 +1,12 @@
 //! Random programs, lane by lane against the scalar evaluator, at every level of the machine.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::needless_range_loop,
+    reason = "small numbers; lanes are compared across many arrays"
+)]
+
 use super::code::{Arg, Code, Instruction, kind, supported};
 use super::execute::execute;
 use super::*;

@@ -221,10 +221,10 @@ impl<'a> Checker<'a, '_> {
         let all: Vec<&str> = surrogate::SURROGATES.iter().map(|s| s.name).collect();
         let name = named.name.text;
         let problem = Problem::new(named.name.span, format!("unknown surrogate `{name}`"))
-            .label(format!("expected one of {}", all.join(", ")));
+            .label("expected the name of a surrogate");
         self.report(match nearest(name, all.iter().copied()) {
             Some(best) => problem.help(format!("did you mean `{best}`?")),
-            None => problem,
+            None => problem.help(format!("known are {}", all.join(", "))),
         });
     }
 }

@@ -382,3 +382,21 @@ fn shared_subexpressions_do_not_blow_up() {
     text.push_str(" update x0 = a200\n");
     assert!(one(&text).ops.len() < 500);
 }
+
+#[test]
+fn every_surrogate_can_be_named() {
+    for surrogate in crate::surrogate::SURROGATES {
+        let name = surrogate.name;
+        let text = |arguments: &str| {
+            format!("neuron n\n update v = v : 1\n spike when v > 1, surrogate {name}{arguments}")
+        };
+        let spike = one(&text("")).spike.unwrap();
+        assert_eq!(crate::surrogate::get(spike.surrogate).name, name);
+        assert_eq!(spike.surrogate_arguments.len(), surrogate.arguments.len());
+        for (i, (argument, _)) in surrogate.arguments.iter().enumerate() {
+            let m = one(&text(&format!("({argument} = 0.125)")));
+            let given = m.spike.as_ref().unwrap().surrogate_arguments[i];
+            assert_eq!(show(&m, given), "0.125", "{name}");
+        }
+    }
+}

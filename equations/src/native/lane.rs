@@ -58,7 +58,7 @@ pub trait Lane: Copy + Sized {
 }
 
 macro_rules! lane {
-    ($float:ident, $int:ident, mantissa_bits: $bits:literal) => {
+    ($float:ident, $int:ident, big: $big:literal, magic: $magic:literal) => {
         impl Lane for $float {
             type Int = $int;
 
@@ -88,7 +88,7 @@ macro_rules! lane {
                 }
                 // From 2^mantissa on every float is an integer; adding that pushes the fraction
                 // out, rounding to even. The sign is restored so that −0.3 gives −0.
-                const BIG: $float = ((1 as $int) << $bits) as $float;
+                const BIG: $float = $big;
                 const SIGN: $int = $int::MIN;
                 let magnitude = self.abs();
                 let rounded = ((magnitude + BIG) - BIG).lane_bits();
@@ -172,7 +172,7 @@ macro_rules! lane {
         }
 
         impl Magic for $float {
-            const MAGIC: Self = ((3 as $int) << ($bits - 1)) as $float;
+            const MAGIC: Self = $magic;
         }
     };
 }
@@ -182,8 +182,9 @@ trait Magic {
     const MAGIC: Self;
 }
 
-lane!(f32, i32, mantissa_bits: 23);
-lane!(f64, i64, mantissa_bits: 52);
+// 2^mantissa, and one and a half times that.
+lane!(f32, i32, big: 8_388_608.0, magic: 12_582_912.0);
+lane!(f64, i64, big: 4_503_599_627_370_496.0, magic: 6_755_399_441_055_744.0);
 
 #[cfg(test)]
 mod tests {
@@ -253,6 +254,7 @@ mod tests {
         }
     }
 
+    #[allow(clippy::cast_precision_loss, reason = "exact in the tested range")]
     #[test]
     fn integers_survive_the_round_trip() {
         for k in [0_i32, 1, -1, 127, -150, 4_194_303, -4_194_303] {

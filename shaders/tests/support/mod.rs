@@ -1,5 +1,8 @@
 //! What the tests of emitted shaders share.
 
+#[allow(dead_code, reason = "not every test binary walks the zoo")]
+pub(crate) mod zoo;
+
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, StorageAccess, TypeInner};
 use rheobase_shaders::{Access, Binding, Element, GROUP, ShaderModule};

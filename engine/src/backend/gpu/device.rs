@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::adapter::{AdapterChoice, AdapterInfo, adapters, pick};
 use super::error::GpuError;
@@ -148,12 +149,39 @@ impl GpuDevice {
         error.map_or(Ok(result), |e| Err(convert(e, during)))
     }
 
-    /// Waits until the submission is done and its callbacks have run.
+    /// Waits until the submission is done.
     pub(super) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), GpuError> {
-        let poll = wgpu::PollType::Wait {
+        self.poll(wgpu::PollType::Wait {
             submission_index: Some(submission),
             timeout: Some(Duration::from_secs(WAIT_LIMIT_S)),
-        };
+        })
+    }
+
+    /// Waits for what a callback of finished work sends.
+    ///
+    /// Work being done does not mean that its callbacks have run: a thread that polls the same
+    /// device may have taken them and be about to run them.
+    pub(super) fn wait_for<T>(&self, receiver: &Receiver<T>) -> Result<T, GpuError> {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(WAIT_LIMIT_S) {
+            match receiver.recv_timeout(Duration::from_millis(1)) {
+                Ok(sent) => return Ok(sent),
+                Err(RecvTimeoutError::Timeout) => self.poll(wgpu::PollType::Poll)?,
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.check()?;
+                    return Err(GpuError::Internal {
+                        during: "waiting for a callback",
+                        reason: "it was dropped without being called".to_owned(),
+                    });
+                }
+            }
+        }
+        Err(GpuError::Timeout {
+            seconds: WAIT_LIMIT_S,
+        })
+    }
+
+    fn poll(&self, poll: wgpu::PollType) -> Result<(), GpuError> {
         // `poll` has no error for a device lost while it waits: it panics. That is the one panic
         // of the interface that cannot be ruled out beforehand.
         let polled = catch_unwind(AssertUnwindSafe(|| self.inner.device.poll(poll)));

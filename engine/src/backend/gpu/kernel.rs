@@ -331,11 +331,8 @@ impl Kernel {
             during: "mapping results",
             reason,
         };
-        match receiver.try_recv() {
-            Ok(Ok(())) => {}
-            Ok(Err(e)) => return Err(failed(e.to_string())),
-            Err(e) => return Err(failed(e.to_string())),
-        }
+        let mapped = self.device.wait_for(&receiver)?;
+        mapped.map_err(|e| failed(e.to_string()))?;
         let view = readback
             .get_mapped_range(..)
             .map_err(|e| failed(e.to_string()))?;

@@ -60,7 +60,10 @@ fn native_and_block_agree_bit_for_bit_at_every_level() {
         let component = zoo::lowered(&native);
         let in_f32 = check::<f32>(name, &component, native.step_f32_at);
         let in_f64 = check::<f64>(name, &component, native.step_f64_at);
-        assert!(in_f32 > 100 && in_f64 > 100, "{name}: hardly a spike, {in_f32} and {in_f64}");
+        assert!(
+            in_f32 > 100 && in_f64 > 100,
+            "{name}: hardly a spike, {in_f32} and {in_f64}"
+        );
     }
 }
 
@@ -84,7 +87,11 @@ fn the_step_chosen_by_default_is_that_of_the_highest_level() {
 #[test]
 fn fingerprints_are_those_of_the_text_lowered_again() {
     for (name, native) in zoo::all() {
-        assert_eq!(zoo::lowered(&native).fingerprint(), native.fingerprint, "{name}");
+        assert_eq!(
+            zoo::lowered(&native).fingerprint(),
+            native.fingerprint,
+            "{name}"
+        );
     }
     assert_ne!(zoo::IAF.fingerprint, zoo::LIF.fingerprint);
 }
@@ -92,7 +99,10 @@ fn fingerprints_are_those_of_the_text_lowered_again() {
 #[test]
 fn a_file_is_the_text() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/models/adex.rheo");
-    assert_eq!(zoo::ADEX.text, std::fs::read_to_string(path).expect("the model is there"));
+    assert_eq!(
+        zoo::ADEX.text,
+        std::fs::read_to_string(path).expect("the model is there")
+    );
 }
 
 /// One step from random states in f64, neuron by neuron.
@@ -152,8 +162,14 @@ fn padding_stays_silent_and_inputs_are_cleared() {
             by_native.step(native.step_f32);
             by_block.step(|args| block.step(args));
             for after in [&by_native, &by_block] {
-                assert!(after.spikes.is_sorted_by(|a, b| a < b), "{name}: ascending, each once");
-                assert!(after.spikes.iter().all(|&i| (i as usize) < n), "{name}: padding fired");
+                assert!(
+                    after.spikes.is_sorted_by(|a, b| a < b),
+                    "{name}: ascending, each once"
+                );
+                assert!(
+                    after.spikes.iter().all(|&i| (i as usize) < n),
+                    "{name}: padding fired"
+                );
                 for k in 0..component.model.inputs.len() {
                     let input = &after.inputs[k * after.stride..][..padded(n)];
                     assert!(input.iter().all(|x| x.to_bits() == 0), "{name}: input {k}");
@@ -161,7 +177,11 @@ fn padding_stays_silent_and_inputs_are_cleared() {
                 // A stride may be longer than the blocks in use: the rest is not touched.
                 let beyond = padded(n)..after.stride;
                 let states = |p: &Population<f32>| bits(&p.states[beyond.clone()]);
-                assert_eq!(states(after), states(&start), "{name}: beyond the last block");
+                assert_eq!(
+                    states(after),
+                    states(&start),
+                    "{name}: beyond the last block"
+                );
             }
         }
     }

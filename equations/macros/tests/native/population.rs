@@ -72,8 +72,9 @@ impl<R: Real> Population<R> {
             }
         }
         let n_inputs = component.model.inputs.len() * stride;
-        let inputs: Vec<R> =
-            (0..n_inputs).map(|_| R::from_f64(8.0 * dice.uniform() - 4.0)).collect();
+        let inputs: Vec<R> = (0..n_inputs)
+            .map(|_| R::from_f64(8.0 * dice.uniform() - 4.0))
+            .collect();
         let mut per_slot = |(k, x): (usize, &f64)| {
             if varied && k % 2 == 0 {
                 let value = |dice: &mut Dice| R::from_f64(x * (0.9 + 0.2 * dice.uniform()));

@@ -40,8 +40,10 @@ pub(crate) const IZHIKEVICH: NativeComponent = neuron!(
 );
 
 /// From a file, under another root.
-pub(crate) const ADEX: NativeComponent =
-    neuron!(crate = crate::zoo::elsewhere, file = "tests/models/adex.rheo");
+pub(crate) const ADEX: NativeComponent = neuron!(
+    crate = crate::zoo::elsewhere,
+    file = "tests/models/adex.rheo"
+);
 
 pub(crate) mod elsewhere {
     pub(crate) use rheobase_equations as equations;
