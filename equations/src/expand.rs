@@ -162,4 +162,5 @@ fn of_constants(b: &Builder, op: &Op) -> Option<f64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::print_stderr, reason = "measured errors are printed")]
 mod tests;

@@ -25,7 +25,10 @@ pub(crate) fn random_program(size: usize) -> impl Strategy<Value = RandomProgram
         }
         let mut raw = Raw(Vec::new());
         let stores = build(&mut raw, &choices);
-        let stores = stores.into_iter().map(|(slot, value)| Store { slot, value }).collect();
+        let stores = stores
+            .into_iter()
+            .map(|(slot, value)| Store { slot, value })
+            .collect();
         RandomProgram {
             program: b.finish(),
             raw: Program { ops: raw.0, stores },
@@ -72,7 +75,9 @@ impl Sink for Raw {
 }
 
 fn build(b: &mut impl Sink, choices: &[(u8, u16, u16, u16)]) -> Vec<(Slot, Value)> {
-    let mut floats: Vec<Value> = (0..4).map(|k| b.push(Op::Load(Slot::Argument(k)))).collect();
+    let mut floats: Vec<Value> = (0..4)
+        .map(|k| b.push(Op::Load(Slot::Argument(k))))
+        .collect();
     for c in [0.375, 0.0, 1.0, -1.0] {
         floats.push(b.constant(c));
     }
@@ -82,7 +87,10 @@ fn build(b: &mut impl Sink, choices: &[(u8, u16, u16, u16)]) -> Vec<(Slot, Value
         let v = tame(b, raw, op);
         floats.push(v);
     }
-    (0_u32..).zip(floats.iter().rev().take(3)).map(|(k, &v)| (Slot::Output(k), v)).collect()
+    (0_u32..)
+        .zip(floats.iter().rev().take(3))
+        .map(|(k, &v)| (Slot::Output(k), v))
+        .collect()
 }
 
 /// Some operation of x, y, z, which lie within ±2.
@@ -134,9 +142,18 @@ fn grow(b: &mut impl Sink, op: u8, x: Value, y: Value, z: Value) -> Value {
 
 fn heaviside(b: &mut impl Sink, op: u8, x: Value) -> Value {
     let id = usize::from(op / 32) * 3 % SURROGATES.len();
-    let arguments = SURROGATES[id].arguments.iter().map(|(_, c)| b.constant(*c)).collect();
+    let arguments = SURROGATES[id]
+        .arguments
+        .iter()
+        .map(|(_, c)| b.constant(*c))
+        .collect();
     let surrogate = SurrogateId(u16::try_from(id).unwrap_or(0));
-    b.push(Op::Heaviside { x, strict: op >= 128, surrogate, arguments })
+    b.push(Op::Heaviside {
+        x,
+        strict: op >= 128,
+        surrogate,
+        arguments,
+    })
 }
 
 /// Keeps values within ±2 without flattening all of them.

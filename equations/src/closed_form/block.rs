@@ -3,7 +3,8 @@
 //! Scaling and squaring on D = e^{Ah} − I and P = ∫₀ʰ e^{As} ds, with h = t/2⁸ and a Taylor
 //! polynomial of degree 14 in Ah: D keeps its relative accuracy where |A|t is small, and the number
 //! of operations is fixed, so that the reverse-mode pass differentiates it like anything else.
-//! Truncation stays below 1e-16 for ‖A‖t ≤ 100 and below 1e-11 up to ‖A‖t = 256.
+//! Truncation stays below 1e-16 for ‖A‖t ≤ 100 and below 1e-11 up to ‖A‖t = 256. Rounding is relative to
+//! the largest entry e^{As} takes up to t, not to entries that have decayed.
 
 use crate::ir::{Builder, Value};
 

@@ -27,25 +27,34 @@ pub fn exp_difference(nodes: &mut [f64]) -> f64 {
     sorted(nodes)
 }
 
+/// The triangular table of differences, level by level; `table[i]` holds exp\[zᵢ, …, zᵢ₊ₖ\].
 fn sorted(z: &[f64]) -> f64 {
     let (Some(&first), Some(&last)) = (z.first(), z.last()) else {
         return 0.0;
     };
-    let span = last - first;
-    if !span.is_finite() {
+    if !(last - first).is_finite() {
         return f64::NAN;
     }
-    if z.len() == 1 {
-        return exp(first);
+    if last - first <= SERIES_SPAN {
+        return series(z);
     }
-    if span <= SERIES_SPAN {
-        return series(z, first);
+    let mut table: Vec<f64> = z.iter().map(|&node| exp(node)).collect();
+    for k in 1..z.len() {
+        for i in 0..z.len() - k {
+            let span = z[i + k] - z[i];
+            table[i] = if span <= SERIES_SPAN {
+                series(&z[i..=i + k])
+            } else {
+                (table[i + 1] - table[i]) / span
+            };
+        }
     }
-    (sorted(&z[1..]) - sorted(&z[..z.len() - 1])) / span
+    table[0]
 }
 
 /// eᵐ·Σₖ hₖ(z − m)/(k + n)!.
-fn series(z: &[f64], m: f64) -> f64 {
+fn series(z: &[f64]) -> f64 {
+    let m = z[0];
     let n = z.len() - 1;
     let factorial: f64 = (1..=n).map(|k| k as f64).product();
     // h[j] = hₖ(z₀ − m, …, zⱼ − m)/((k + n)!/n!), from hₖ(…, zⱼ) = hₖ(…, zⱼ₋₁) + zⱼ·hₖ₋₁(…, zⱼ).

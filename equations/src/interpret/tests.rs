@@ -110,3 +110,16 @@ fn duals_follow_the_chosen_branch_and_the_spike() {
     assert_eq!(below.value, 0.5);
     assert!((below.tangent - (1.0 + (0.25 - 0.5) * slope(-0.5))).abs() < 1e-15);
 }
+
+#[test]
+fn many_distant_nodes_are_cheap() {
+    // exp[0, −h, …, −nh] = ((1 − e^−h)/h)ⁿ/n!, here with every span above the series' but the last.
+    let (n, h) = (60, 20.0_f64);
+    let mut nodes: Vec<f64> = (0..=n).map(|k| -h * f64::from(k)).collect();
+    let expected: f64 = (1..=n).map(|k| -(-h).exp_m1() / h / f64::from(k)).product();
+    let got = exp_difference(&mut nodes);
+    assert!(
+        (got - expected).abs() < 1e-13 * expected,
+        "{got} {expected}"
+    );
+}
