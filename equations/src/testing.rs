@@ -70,7 +70,7 @@ struct Raw(Vec<Op>);
 impl Sink for Raw {
     fn push(&mut self, op: Op) -> Value {
         self.0.push(op);
-        Value(u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX))
+        Value::at(self.0.len() - 1)
     }
 }
 
@@ -160,7 +160,7 @@ fn heaviside(b: &mut impl Sink, op: u8, x: Value) -> Value {
 fn tame(b: &mut impl Sink, x: Value, op: u8) -> Value {
     let two = b.constant(2.0);
     let minus_two = b.constant(-2.0);
-    if op % 3 == 0 {
+    if op.is_multiple_of(3) {
         let squashed = b.unary(Unary::Tanh, x);
         return b.binary(Binary::Mul, two, squashed);
     }

@@ -47,7 +47,8 @@ def functions():
     print("//! (function, [(x, f(x) as the nearest f64, the rest)]); written by `equations/tools/references.py`.\n")
     print("#![allow(clippy::excessive_precision, clippy::unreadable_literal, reason = \"generated\")]\n")
     print("use crate::ir::Unary;\n")
-    print("pub(super) const FUNCTIONS: &[(Unary, &[(f64, f64, f64)])] = &[")
+    print("/// x, f(x) as the nearest f64, the rest.\npub(super) type Point = (f64, f64, f64);\n")
+    print("pub(super) const FUNCTIONS: &[(Unary, &[Point])] = &[")
     for name, (points, f) in tables.items():
         print(f"    (Unary::{name}, &[")
         for x in points:

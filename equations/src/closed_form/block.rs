@@ -26,7 +26,7 @@ pub(crate) struct Exponential {
 
 /// Builds e^{At} and its integral for the matrix of rates `a` \[1/ms\].
 pub(crate) fn exponential(b: &mut Builder, a: &Matrix, t: Value) -> Exponential {
-    let scale = b.constant(0.5_f64.powi(SQUARINGS.cast_signed()));
+    let scale = b.constant(1.0 / f64::from(1_u32 << SQUARINGS));
     let h = b.mul(t, scale);
     let scaled = map(b, a, |b, x| b.mul(x, h));
     let series = taylor(b, &scaled);

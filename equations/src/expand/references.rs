@@ -8,7 +8,10 @@
 
 use crate::ir::Unary;
 
-pub(super) const FUNCTIONS: &[(Unary, &[(f64, f64, f64)])] = &[
+/// x, f(x) as the nearest f64, the rest.
+pub(super) type Point = (f64, f64, f64);
+
+pub(super) const FUNCTIONS: &[(Unary, &[Point])] = &[
     (
         Unary::Exp,
         &[
