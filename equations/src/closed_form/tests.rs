@@ -6,8 +6,17 @@ use crate::interpret::run;
 use crate::ir::Program;
 use crate::real::Precision;
 
-#[path = "propagators.rs"]
-mod propagators;
+/// Rows of numbers of the reference table that begin with `name`.
+fn table(name: &str) -> Vec<Vec<f64>> {
+    let rows = include_str!("propagators.tsv")
+        .lines()
+        .map(|line| line.split('\t'));
+    let rows = rows.filter_map(|mut row| (row.next() == Some(name)).then_some(row));
+    let number = |text: &str| text.parse().expect("a number");
+    let rows: Vec<Vec<f64>> = rows.map(|row| row.map(number).collect()).collect();
+    assert!(rows.len() >= 20, "{name}: {} rows", rows.len());
+    rows
+}
 
 /// v' = −v/tau_m + (i + 1)/c_m, i' = −i/tau_syn.
 fn exponential_synapse() -> Model {
@@ -55,7 +64,8 @@ fn entries_are_accurate_as_time_constants_coincide() {
     let exp = ClosedForm::analyse(&exponential_synapse()).expect("closed");
     let alpha = ClosedForm::analyse(&alpha_synapse()).expect("closed");
     let mut worst: f64 = 0.0;
-    for &(tau_m, tau_syn, t, expected) in propagators::PROPAGATORS {
+    for row in table("synapse") {
+        let (tau_m, tau_syn, t, expected) = (row[0], row[1], row[2], &row[3..]);
         let p = [tau_m, tau_syn, 250.0];
         let got = [
             propagator(&exp, 0, 1, &p, t).expect("v feels i"),
@@ -144,7 +154,8 @@ fn adaptive() -> Model {
 fn coupled_states_get_the_matrix_exponential() {
     let form = ClosedForm::analyse(&adaptive()).expect("closed");
     assert!(!form.is_explicit(0) && form.paths(0).is_none());
-    for &(a, t, expected) in propagators::ADAPTIVE {
+    for row in table("adaptive") {
+        let (a, t, expected) = (row[0], row[1], &row[2..]);
         let largest = expected.iter().fold(0.0_f64, |m, e| m.max(e.abs()));
         for (k, expected) in expected.iter().enumerate() {
             let (i, j) = (k as u32 / 2, k as u32 % 2);
