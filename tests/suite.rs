@@ -9,6 +9,8 @@ mod harness;
 mod command;
 #[path = "suite/components_by_hand.rs"]
 mod components_by_hand;
+#[path = "suite/corners.rs"]
+mod corners;
 #[path = "suite/determinism.rs"]
 mod determinism;
 #[path = "suite/layered.rs"]

@@ -105,6 +105,20 @@ pub enum RunError {
         /// What is wrong.
         message: String,
     },
+    /// The run is longer than the tape.
+    #[error("the tape holds {steps} steps; build with a longer one, or reset")]
+    Tape {
+        /// Steps of the tape.
+        steps: usize,
+    },
+    /// Cotangents were made for a run of another length.
+    #[error("cotangents of {given} steps were given for a run of {run} steps")]
+    Cotangents {
+        /// Steps of the cotangents.
+        given: usize,
+        /// Steps run.
+        run: u64,
+    },
     /// No gradient flows through this actor.
     #[error("`{actor}` cannot be differentiated: {reason}")]
     NotDifferentiable {

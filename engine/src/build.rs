@@ -1,28 +1,25 @@
 //! From a plan to workers: shards, rows, actors, schedule.
 
+mod populations;
+mod rows;
+mod workers;
+
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use crossbeam::channel::bounded;
-use rheobase_equations::native::{Derived, LANES};
+use rheobase_equations::native::LANES;
 
 use crate::actor::Actor;
 use crate::instantiate::Instantiate;
 use crate::layer::{Gathered, LayerActor};
-use crate::packet::History;
-use crate::plan::{Edge, EdgeKind, Monitor, Node, NodeId, NodeKind, Plan, Population};
-use crate::population::{
-    Afferent, Identity, PopulationActor, PopulationParts, Shape, StateRecorder, stride_of,
-};
-use crate::port::{Sides, SpikeSource, StimulusContext, Tensor};
+use crate::plan::{Edge, EdgeKind, InputKind, Monitor, Node, NodeId, NodeKind, Plan};
+use crate::port::{SpikeSource, SpikeSourceType, StimulusContext, Tensor};
 use crate::random::{Philox, Purpose, construction_stream};
-use crate::record::{Spikes, Trace};
-use crate::rows::{RowCounts, Rows, RowsError, RowsRequest};
-use crate::schedule::{DelayedEdge, Schedule, ZeroDelayCycle, schedule};
+use crate::record::Spikes;
+use crate::rows::{RowCounts, Rows, RowsError};
+use crate::schedule::Schedule;
 use crate::source::{InputActor, InputHandle, SourceActor};
-use crate::tape::PopulationAdjoint;
-use crate::worker::{MAILBOX_CAPACITY, Mailboxes, Placed, Worker, panic_message};
+use crate::worker::{Placed, Worker};
 
 /// How a plan is built.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -123,14 +120,13 @@ pub(crate) fn build<R: Instantiate>(
     if !(1..=MAX_THREADS).contains(&options.threads) {
         return Err(BuildError::Threads(options.threads));
     }
-    let shards: Vec<Vec<Range<u32>>> = plan
-        .nodes
-        .iter()
-        .map(|n| shard_ranges(n, plan.batch, options.threads))
-        .collect();
-    let mut rows = all_rows::<R>(plan, &shards, options.threads)?;
-    let schedule = make_schedule(plan, &rows)?;
-    let mut report = report_rows(plan, &rows);
+    let threads = options.threads.min(useful_threads(plan));
+    let options = BuildOptions { threads, ..options };
+    let shards: Vec<Vec<Range<u32>>> =
+        plan.nodes.iter().map(|n| shard_ranges(n, plan.batch, threads)).collect();
+    let mut rows = rows::all_rows::<R>(plan, &shards, threads)?;
+    let schedule = rows::make_schedule(plan, &rows)?;
+    let mut report = rows::report_rows(plan, &rows);
     let inputs: Vec<(NodeId, InputHandle<R>)> = plan
         .nodes
         .iter()
@@ -138,42 +134,23 @@ pub(crate) fn build<R: Instantiate>(
         .filter(|(_, n)| matches!(n.kind, NodeKind::Input(_)))
         .map(|(id, _)| (id, InputHandle::default()))
         .collect();
-    let mut actors: Vec<Vec<Placed<R>>> = (0..options.threads).map(|_| Vec::new()).collect();
+    let mut actors: Vec<Vec<Placed<R>>> = (0..threads).map(|_| Vec::new()).collect();
     for (id, node) in plan.nodes.iter().enumerate() {
-        let context = NodeContext {
-            plan,
-            id,
-            node,
-            options,
-        };
+        let context = NodeContext { plan, id, node, options };
         match &node.kind {
             NodeKind::Population(p) => {
                 for (shard, actor) in
-                    population_actors(&context, p, &shards[id], &mut rows, &mut report)?
+                    populations::population_actors(&context, p, &shards[id], &mut rows, &mut report)?
                 {
                     actors[shard].push(context.place(actor));
                 }
             }
             NodeKind::Source(source) => {
                 for (shard, range) in shards[id].iter().enumerate() {
-                    let stimulus = StimulusContext {
-                        dt_ms: plan.dt_ms,
-                        stream: Philox::new(plan.seed, Purpose::Stimulus, id as u64),
-                        size: to_u32(node.size()),
-                    };
-                    let source = Arc::clone(source);
-                    let make: Box<dyn Fn() -> Box<dyn SpikeSource> + Send> =
-                        Box::new(move || source.instantiate(stimulus));
-                    let actor = SourceActor {
-                        node: id,
-                        range: range.clone(),
-                        source: make(),
-                        make,
-                        record_spikes: records_spikes(plan, id),
-                        spikes: Spikes::default(),
-                        n_spikes: 0,
-                    };
-                    actors[shard].push(context.place(Box::new(actor)));
+                    if !range.is_empty() {
+                        let actor = source_actor(&context, source, range.clone());
+                        actors[shard].push(context.place(Box::new(actor)));
+                    }
                 }
             }
             NodeKind::Layer(_) => {
@@ -196,7 +173,7 @@ pub(crate) fn build<R: Instantiate>(
             }
         }
     }
-    let workers = make_workers(plan, actors, &schedule, options);
+    let workers = workers::make_workers(plan, actors, &schedule, options);
     Ok(Built {
         workers,
         schedule,
@@ -222,11 +199,25 @@ impl NodeContext<'_> {
     }
 }
 
-/// Contiguous lanes of each shard, whole blocks. Nodes with a batch axis, layers and inputs stay on
-/// the first worker.
+/// Workers that get anything to do: one per block of lanes of the largest node that can be split.
+fn useful_threads(plan: &Plan) -> usize {
+    let blocks = |n: &Node| {
+        if splits(n, plan.batch) { n.size().div_ceil(LANES) } else { 1 }
+    };
+    plan.nodes.iter().map(blocks).max().unwrap_or(1).max(1)
+}
+
+/// Nodes with a batch axis, nodes that emit real values, layers and inputs stay on one worker.
+fn splits(node: &Node, batch: usize) -> bool {
+    matches!(node.kind, NodeKind::Population(_) | NodeKind::Source(_))
+        && batch == 1
+        && !emits_real(node)
+}
+
+/// Contiguous lanes of each shard, whole blocks; all on the first worker where a node stays whole.
 fn shard_ranges(node: &Node, batch: usize, threads: usize) -> Vec<Range<u32>> {
     let lanes = node.size() * batch;
-    let splits = matches!(node.kind, NodeKind::Population(_) | NodeKind::Source(_)) && batch == 1;
+    let splits = splits(node, batch);
     let blocks = lanes.div_ceil(LANES);
     (0..threads)
         .map(|k| {
@@ -243,414 +234,33 @@ fn shard_ranges(node: &Node, batch: usize, threads: usize) -> Vec<Range<u32>> {
         .collect()
 }
 
-/// Draws the rows of every shard, each on a thread of its own.
-fn all_rows<R: Instantiate>(
-    plan: &Plan,
-    shards: &[Vec<Range<u32>>],
-    threads: usize,
-) -> Result<Vec<ShardRows<R>>, BuildError> {
-    std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads)
-            .map(|shard| scope.spawn(move || shard_rows::<R>(plan, shards, shard)))
-            .collect();
-        handles
-            .into_iter()
-            .map(|h| {
-                h.join()
-                    .unwrap_or_else(|p| Err(BuildError::Panicked(panic_message(p.as_ref()))))
-            })
-            .collect()
-    })
-}
-
-fn shard_rows<R: Instantiate>(
-    plan: &Plan,
-    shards: &[Vec<Range<u32>>],
-    shard: usize,
-) -> Result<ShardRows<R>, BuildError> {
-    plan.edges
-        .iter()
-        .enumerate()
-        .map(|(index, edge)| match &edge.kind {
-            EdgeKind::Identity { .. } => Ok(None),
-            EdgeKind::Synapses(synapses) => {
-                let lanes = shards[edge.target][shard].clone();
-                let range = if plan.batch == 1 {
-                    lanes
-                } else if lanes.is_empty() {
-                    0..0
-                } else {
-                    0..to_u32(plan.nodes[edge.target].size())
-                };
-                let request = RowsRequest {
-                    projection: &edge.name,
-                    index: index as u64,
-                    synapses,
-                    sides: sides(plan, edge),
-                    source: edge.source,
-                    range,
-                    seed: plan.seed,
-                    dt_ms: plan.dt_ms,
-                };
-                Ok(Some(Rows::build(&request)?))
-            }
-        })
-        .collect()
-}
-
-fn sides(plan: &Plan, edge: &Edge) -> Sides {
-    Sides {
-        n_source: to_u32(plan.nodes[edge.source].size()),
-        n_target: to_u32(plan.nodes[edge.target].size()),
-        same: edge.source == edge.target,
-    }
-}
-
-fn make_schedule<R: Instantiate>(
-    plan: &Plan,
-    rows: &[ShardRows<R>],
-) -> Result<Schedule, BuildError> {
-    let mut edges = Vec::new();
-    for (index, edge) in plan.edges.iter().enumerate() {
-        let (source, target) = (edge.source, edge.target);
-        match &edge.kind {
-            EdgeKind::Identity { delay_steps } => edges.push(DelayedEdge {
-                source,
-                target,
-                min_delay: *delay_steps,
-                max_delay: *delay_steps,
-            }),
-            EdgeKind::Synapses(_) => {
-                for (drawn, _) in rows.iter().filter_map(|shard| shard[index].as_ref()) {
-                    if let (Some(min_delay), max_delay) = (drawn.min_delay(), drawn.max_delay()) {
-                        edges.push(DelayedEdge {
-                            source,
-                            target,
-                            min_delay,
-                            max_delay,
-                        });
-                    }
-                }
-            }
-        }
-    }
-    schedule(plan.nodes.len(), &edges).map_err(
-        |ZeroDelayCycle {
-             source_node,
-             target,
-         }| {
-            BuildError::ZeroDelayCycle {
-                source_node: plan.nodes[source_node].name.clone(),
-                target: plan.nodes[target].name.clone(),
-            }
-        },
-    )
-}
-
-fn report_rows<R: Instantiate>(plan: &Plan, rows: &[ShardRows<R>]) -> BuildReport {
-    let mut report = BuildReport {
-        synapses: vec![0; plan.edges.len()],
-        ..Default::default()
-    };
-    for shard in rows {
-        for (index, entry) in shard.iter().enumerate() {
-            let Some((rows, counts)) = entry else {
-                continue;
-            };
-            report.synapses[index] += counts.synapses;
-            report.rounded_delays += counts.rounded_delays;
-            report.raised_delays += counts.raised_delays;
-            report.synapse_bytes += rows.bytes();
-        }
-    }
-    report
-}
-
-type ShardActors<R> = Vec<(usize, Box<dyn Actor<R>>)>;
-
-fn population_actors<R: Instantiate>(
+fn source_actor(
     context: &NodeContext<'_>,
-    population: &Population,
-    shards: &[Range<u32>],
-    rows: &mut [ShardRows<R>],
-    report: &mut BuildReport,
-) -> Result<ShardActors<R>, BuildError> {
-    let quantities = Quantities::draw(context, population)?;
-    let mut actors: ShardActors<R> = Vec::new();
-    for (shard, range) in shards.iter().enumerate() {
-        let kernel = R::kernel(population.neuron.as_ref());
-        if shard == 0 {
-            report
-                .kernels
-                .push((context.node.name.clone(), kernel.name()));
-        }
-        let ports = population.neuron.ports();
-        let shape = Shape {
-            node: context.id,
-            name: context.node.name.clone(),
-            range: range.clone(),
-            state_names: ports.states.iter().map(|s| s.name.clone()).collect(),
-            n_inputs: ports.inputs.len(),
-            n_outputs: ports.outputs.len(),
-            n_uniforms: ports.n_uniforms,
-            n_normals: ports.n_normals,
-            emits: population.emits,
-            batch: context.plan.batch,
-            dt_ms: context.plan.dt_ms,
-        };
-        let stride = stride_of::<R>(range.len());
-        let parts = PopulationParts {
-            kernel,
-            initial: quantities.initial(range),
-            derived: quantities.derived(range, stride),
-            stream: Philox::new(context.plan.seed, Purpose::Neuron, context.id as u64),
-            afferents: afferents(context, shard, &mut rows[shard]),
-            record_spikes: records_spikes(context.plan, context.id),
-            recorders: recorders(context, population, range),
-            adjoint: context
-                .options
-                .tape_steps
-                .and_then(|_| population.neuron.component())
-                .map(|component| PopulationAdjoint::new(component, stride)),
-            shape,
-        };
-        actors.push((shard, Box::new(PopulationActor::new(parts))));
-    }
-    Ok(actors)
-}
-
-/// Initial states and derived quantities of a whole population, in f64.
-struct Quantities {
-    size: usize,
-    /// One row for all neurons, or one per neuron.
-    derived: Vec<Vec<f64>>,
-    /// `[states][neurons]`.
-    initial: Vec<Vec<f64>>,
-}
-
-impl Quantities {
-    fn draw(context: &NodeContext<'_>, population: &Population) -> Result<Self, BuildError> {
-        let size = context.node.size();
-        let neuron = population.neuron.as_ref();
-        let ports = neuron.ports();
-        let n_parameters = population.parameters.len();
-        let mut streams: Vec<_> = (0..n_parameters + ports.states.len())
-            .map(|k| {
-                construction_stream(
-                    context.plan.seed,
-                    Purpose::Population,
-                    context.id as u64,
-                    k as u64,
-                )
-            })
-            .collect();
-        let (parameter_streams, state_streams) = streams.split_at_mut(n_parameters);
-        let shared = population.parameters.iter().all(|p| p.constant().is_some());
-        let n_rows = if shared { 1.min(size) } else { size };
-        let mut derived = Vec::with_capacity(n_rows);
-        let mut initial = vec![Vec::with_capacity(size); ports.states.len()];
-        for neuron_index in 0..n_rows {
-            let parameters: Vec<f64> = population
-                .parameters
-                .iter()
-                .zip(parameter_streams.iter_mut())
-                .map(|(p, stream)| p.get(neuron_index, stream))
-                .collect();
-            let row = neuron.derive(&parameters, context.plan.dt_ms);
-            for (k, &value) in row.iter().enumerate() {
-                finite(context, value, neuron_index, || {
-                    format!("derived quantity {k} (from its parameters)")
-                })?;
-            }
-            derived.push(row);
-            let states = neuron.initial_states(&parameters, context.plan.dt_ms);
-            let copies = if shared { size } else { 1 };
-            for (array, value) in initial.iter_mut().zip(states) {
-                array.extend(std::iter::repeat_n(value, copies));
-            }
-        }
-        for (state, value) in &population.initial {
-            let stream = &mut state_streams[*state];
-            for (i, x) in initial[*state].iter_mut().enumerate() {
-                *x = value.get(i, stream);
-            }
-        }
-        for (k, array) in initial.iter().enumerate() {
-            for (i, &value) in array.iter().enumerate() {
-                finite(context, value, i, || {
-                    format!("initial `{}`", ports.states[k].name)
-                })?;
-            }
-        }
-        Ok(Self {
-            size,
-            derived,
-            initial,
-        })
-    }
-
-    fn initial<R: Instantiate>(&self, range: &Range<u32>) -> Vec<Vec<R>> {
-        self.initial
-            .iter()
-            .map(|values| {
-                range
-                    .clone()
-                    .map(|lane| R::from_f64(values[lane as usize % self.size]))
-                    .collect()
-            })
-            .collect()
-    }
-
-    fn derived<R: Instantiate>(&self, range: &Range<u32>, stride: usize) -> Vec<Derived<R>> {
-        let Some(first) = self.derived.first() else {
-            return Vec::new();
-        };
-        (0..first.len())
-            .map(|k| {
-                let same = self
-                    .derived
-                    .iter()
-                    .all(|row| row[k].to_bits() == first[k].to_bits());
-                if same {
-                    return Derived::shared(R::from_f64(first[k]));
-                }
-                let mut values: Vec<R> = range
-                    .clone()
-                    .map(|lane| R::from_f64(self.derived[lane as usize % self.size][k]))
-                    .collect();
-                values.resize(stride, R::from_f64(first[k]));
-                Derived::PerNeuron(values)
-            })
-            .collect()
-    }
-}
-
-fn finite(
-    context: &NodeContext<'_>,
-    value: f64,
-    neuron: usize,
-    what: impl FnOnce() -> String,
-) -> Result<(), BuildError> {
-    if value.is_finite() {
-        return Ok(());
-    }
-    Err(BuildError::NotFinite {
-        population: context.node.name.clone(),
-        what: what(),
-        neuron,
-        value,
-    })
-}
-
-fn afferents<R: Instantiate>(
-    context: &NodeContext<'_>,
-    _shard: usize,
-    rows: &mut ShardRows<R>,
-) -> Vec<(usize, Afferent<R>)> {
+    source: &Arc<dyn SpikeSourceType>,
+    range: Range<u32>,
+) -> SourceActor {
     let plan = context.plan;
-    let mut afferents = Vec::new();
-    for (index, edge) in plan
-        .edges
-        .iter()
-        .enumerate()
-        .filter(|(_, e)| e.target == context.id)
-    {
-        let afferent = match &edge.kind {
-            EdgeKind::Identity { delay_steps } => Afferent::Identity(Identity {
-                source: edge.source,
-                delay: *delay_steps,
-                real: emits_real(&plan.nodes[edge.source]),
-                lanes: plan.nodes[edge.source].size() * plan.batch,
-            }),
-            EdgeKind::Synapses(_) => match rows[index].take() {
-                Some((rows, _)) => Afferent::Rows(rows),
-                None => continue,
-            },
-        };
-        afferents.push((edge.port, afferent));
+    let stimulus = StimulusContext {
+        dt_ms: plan.dt_ms,
+        stream: Philox::new(plan.seed, Purpose::Stimulus, context.id as u64),
+        size: to_u32(context.node.size()),
+    };
+    // Trains that are given, not drawn, are the same in every copy of the batch.
+    let repeated = if source.size().is_some() { plan.batch } else { 1 };
+    let source = Arc::clone(source);
+    let make: Box<dyn Fn() -> Box<dyn SpikeSource> + Send> =
+        Box::new(move || source.instantiate(stimulus));
+    SourceActor {
+        node: context.id,
+        range,
+        copies: to_u32(repeated),
+        size: stimulus.size,
+        source: make(),
+        make,
+        record_spikes: records_spikes(plan, context.id),
+        spikes: Spikes::default(),
+        n_spikes: 0,
     }
-    for (index, drive) in plan
-        .drives
-        .iter()
-        .enumerate()
-        .filter(|(_, d)| d.target == context.id)
-    {
-        let stimulus = StimulusContext {
-            dt_ms: plan.dt_ms,
-            stream: Philox::new(
-                plan.seed,
-                Purpose::Stimulus,
-                (plan.nodes.len() + index) as u64,
-            ),
-            size: to_u32(context.node.size() * plan.batch),
-        };
-        afferents.push((
-            drive.port,
-            Afferent::Drive(R::drive(drive.drive.as_ref(), stimulus)),
-        ));
-    }
-    afferents
-}
-
-/// Whether a node emits real values rather than spikes.
-pub(crate) fn emits_real(node: &Node) -> bool {
-    match &node.kind {
-        NodeKind::Population(p) => p.emits.is_some(),
-        NodeKind::Source(_) => false,
-        NodeKind::Layer(_) => true,
-        NodeKind::Input(kind) => *kind == crate::plan::InputKind::Real,
-    }
-}
-
-fn records_spikes(plan: &Plan, id: NodeId) -> bool {
-    plan.monitors
-        .iter()
-        .any(|m| *m == Monitor::Spikes { node: id })
-}
-
-fn recorders(
-    context: &NodeContext<'_>,
-    population: &Population,
-    range: &Range<u32>,
-) -> Vec<StateRecorder> {
-    let mut recorders = Vec::new();
-    for monitor in &context.plan.monitors {
-        let Monitor::State {
-            node,
-            states,
-            neurons,
-            every_steps,
-        } = monitor
-        else {
-            continue;
-        };
-        if *node != context.id {
-            continue;
-        }
-        let here: Vec<u32> = neurons
-            .iter()
-            .copied()
-            .filter(|n| range.contains(n))
-            .collect();
-        for &state in states {
-            let quantity = &population.neuron.ports().states[state];
-            recorders.push(StateRecorder {
-                state,
-                lanes: here.iter().map(|n| n - range.start).collect(),
-                every_steps: *every_steps,
-                scale: 1.0 / quantity.unit.scale,
-                trace: Trace {
-                    node: context.id,
-                    variable: quantity.name.clone(),
-                    unit: quantity.unit.name.clone(),
-                    neurons: here.clone(),
-                    steps: Vec::new(),
-                    values: Vec::new(),
-                },
-            });
-        }
-    }
-    recorders
 }
 
 fn layer_actor<R: Instantiate>(context: &NodeContext<'_>) -> Result<LayerActor<R>, BuildError> {
@@ -709,50 +319,20 @@ fn layer_actor<R: Instantiate>(context: &NodeContext<'_>) -> Result<LayerActor<R
     })
 }
 
-fn make_workers<R: Instantiate>(
-    plan: &Plan,
-    actors: Vec<Vec<Placed<R>>>,
-    schedule: &Schedule,
-    options: BuildOptions,
-) -> Vec<Worker<R>> {
-    let threads = options.threads;
-    let abort = Arc::new(AtomicBool::new(false));
-    let max_delay = usize::try_from(schedule.max_delay).unwrap_or(usize::MAX);
-    let window = options.tape_steps.unwrap_or(0).max(max_delay) + 1;
-    let channels: Vec<Vec<_>> = (0..threads)
-        .map(|_| (0..threads).map(|_| bounded(MAILBOX_CAPACITY)).collect())
-        .collect();
-    actors
-        .into_iter()
-        .enumerate()
-        .map(|(index, placed)| {
-            let mut phases: Vec<Vec<Placed<R>>> =
-                schedule.phases.iter().map(|_| Vec::new()).collect();
-            for p in placed {
-                let phase = schedule
-                    .phases
-                    .iter()
-                    .position(|nodes| nodes.contains(&p.node));
-                phases[phase.unwrap_or(0)].push(p);
-            }
-            Worker {
-                index,
-                phases,
-                history: History::new(plan.nodes.len(), threads, window, schedule.slice_len),
-                mailboxes: Mailboxes {
-                    to: (0..threads)
-                        .map(|other| channels[index][other].0.clone())
-                        .collect(),
-                    from: (0..threads)
-                        .map(|other| channels[other][index].1.clone())
-                        .collect(),
-                },
-                abort: Arc::clone(&abort),
-                dt_ms: plan.dt_ms,
-                completed: 0,
-            }
-        })
-        .collect()
+/// Whether a node emits real values rather than spikes.
+pub(crate) fn emits_real(node: &Node) -> bool {
+    match &node.kind {
+        NodeKind::Population(p) => p.emits.is_some(),
+        NodeKind::Source(_) => false,
+        NodeKind::Layer(_) => true,
+        NodeKind::Input(kind) => *kind == InputKind::Real,
+    }
+}
+
+fn records_spikes(plan: &Plan, id: NodeId) -> bool {
+    plan.monitors
+        .iter()
+        .any(|m| *m == Monitor::Spikes { node: id })
 }
 
 /// Sizes were checked against 2³¹ when the plan was made.

@@ -7,6 +7,7 @@ use crate::plan::NodeId;
 /// One array `[steps, lanes]` per node.
 #[derive(Clone, Debug)]
 pub struct Cotangents<R> {
+    steps: usize,
     lanes: Vec<usize>,
     values: Vec<Vec<R>>,
 }
@@ -16,7 +17,13 @@ impl<R: Real> Cotangents<R> {
     #[must_use]
     pub fn new(lanes: Vec<usize>, steps: usize) -> Self {
         let values = lanes.iter().map(|&n| vec![R::ZERO; n * steps]).collect();
-        Self { lanes, values }
+        Self { steps, lanes, values }
+    }
+
+    /// Number of steps.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        self.steps
     }
 
     /// The cotangent of what `node` emitted at `step` (≥ 1).

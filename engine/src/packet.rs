@@ -84,58 +84,73 @@ impl<R: Real> Packet<R> {
 }
 
 /// The packets of the last slices, of every node and shard, as one worker sees them.
+///
+/// Each node keeps a ring of its own, as long as its longest outgoing delay asks for.
 #[derive(Debug)]
 pub struct History<R> {
     n_shards: usize,
-    n_nodes: usize,
-    /// Ring of slices.
-    slots: Vec<Slot<R>>,
-    /// Ring over steps: slot and offset of a step.
-    steps: Vec<(u32, u32)>,
-    current: usize,
+    nodes: Vec<Ring<R>>,
+    /// Where the last steps are, by step modulo the length.
+    steps: Vec<Place>,
+    /// Number of slices begun.
+    serial: u64,
 }
 
-#[derive(Clone, Debug)]
-struct Slot<R> {
-    slice: Slice,
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    step: u64,
+    serial: u64,
+    offset: u32,
+}
+
+/// Packets of one node: `[slices][shards]`.
+#[derive(Debug)]
+struct Ring<R> {
+    n_slices: u64,
     packets: Vec<Option<Arc<Packet<R>>>>,
 }
 
 impl<R: Real> History<R> {
-    /// A window that reaches back `n_steps` steps before the current slice of at most `max_slice`.
+    /// A window that reaches back `reach[node]` steps before the current slice of at most
+    /// `max_slice`. Memory: 8 bytes per step of reach, node and shard.
     #[must_use]
-    pub fn new(n_nodes: usize, n_shards: usize, n_steps: usize, max_slice: usize) -> Self {
-        let slot = Slot {
-            slice: Slice { first: 0, len: 0 },
-            packets: vec![None; n_nodes * n_shards],
-        };
-        // Slices may be as short as one step.
-        let n_slots = n_steps + 2;
+    pub fn new(reach: &[usize], n_shards: usize, max_slice: usize) -> Self {
+        let longest = reach.iter().copied().max().unwrap_or(0);
+        let nodes = reach
+            .iter()
+            .map(|&reach| {
+                // Slices may be as short as one step.
+                let n_slices = reach + 2;
+                let mut packets = Vec::new();
+                packets.resize_with(n_slices * n_shards, || None);
+                Ring { n_slices: n_slices as u64, packets }
+            })
+            .collect();
         Self {
             n_shards,
-            n_nodes,
-            slots: vec![slot; n_slots],
-            steps: vec![(0, 0); n_steps + max_slice + 1],
-            current: 0,
+            nodes,
+            steps: vec![Place::default(); longest + max_slice + 1],
+            serial: 0,
         }
     }
 
     /// Forgets every step.
     pub fn clear(&mut self) {
-        for slot in &mut self.slots {
-            slot.slice = Slice { first: 0, len: 0 };
-            slot.packets.fill(None);
+        for ring in &mut self.nodes {
+            ring.packets.fill_with(|| None);
         }
+        self.steps.fill(Place::default());
+        self.serial = 0;
     }
 
-    /// Begins `slice`: the oldest slot becomes the current one.
-    #[allow(clippy::cast_possible_truncation, reason = "rings are short")]
+    /// Begins `slice`.
+    #[allow(clippy::cast_possible_truncation, reason = "rings and slices are short")]
     pub fn begin(&mut self, slice: Slice) {
-        self.current = (self.current + 1) % self.slots.len();
-        self.slots[self.current].slice = slice;
+        self.serial += 1;
         let capacity = self.steps.len() as u64;
         for (offset, step) in slice.steps().enumerate() {
-            self.steps[(step % capacity) as usize] = (self.current as u32, offset as u32);
+            let place = Place { step, serial: self.serial, offset: offset as u32 };
+            self.steps[(step % capacity) as usize] = place;
         }
     }
 
@@ -143,48 +158,53 @@ impl<R: Real> History<R> {
     /// out of the window, where no one else holds it.
     #[must_use]
     pub fn recycle(&mut self, node: NodeId, shard: usize) -> Packet<R> {
-        let old = self.slots[self.current].packets[node * self.n_shards + shard].take();
-        let mut packet = old
-            .and_then(|p| Arc::try_unwrap(p).ok())
-            .unwrap_or_default();
+        let old = self.nodes[node].at_mut(self.serial, self.n_shards)[shard].take();
+        let mut packet = old.and_then(|p| Arc::try_unwrap(p).ok()).unwrap_or_default();
         packet.clear();
         packet
     }
 
     /// Puts what (node, shard) emitted in the current slice.
     pub fn put(&mut self, node: NodeId, shard: usize, packet: Arc<Packet<R>>) {
-        debug_assert!(node < self.n_nodes);
-        self.slots[self.current].packets[node * self.n_shards + shard] = Some(packet);
+        self.nodes[node].at_mut(self.serial, self.n_shards)[shard] = Some(packet);
     }
 
     /// The packets of `node`, one per shard, and the offset of `step` in them. Empty for steps
-    /// before the beginning.
+    /// before the beginning and beyond the window.
     #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "rings are short")]
     fn at(&self, node: NodeId, step: u64) -> (&[Option<Arc<Packet<R>>>], usize) {
-        let (slot, offset) = self.steps[(step % self.steps.len() as u64) as usize];
-        let slot = &self.slots[slot as usize];
-        if slot.slice.first + u64::from(offset) != step || slot.slice.len == 0 {
+        let place = self.steps[(step % self.steps.len() as u64) as usize];
+        let ring = &self.nodes[node];
+        if place.step != step || place.serial == 0 || self.serial - place.serial >= ring.n_slices {
             return (&[], 0);
         }
-        let start = node * self.n_shards;
-        (&slot.packets[start..start + self.n_shards], offset as usize)
+        let start = (place.serial % ring.n_slices) as usize * self.n_shards;
+        (&ring.packets[start..start + self.n_shards], place.offset as usize)
     }
 
     /// What `node` emitted at `step`, shard by shard: ascending lanes in all.
     #[inline]
     pub fn spikes(&self, node: NodeId, step: u64) -> impl Iterator<Item = &[u32]> {
         let (packets, offset) = self.at(node, step);
-        packets
-            .iter()
-            .filter_map(move |p| p.as_deref().map(|p| p.spikes(offset)))
+        packets.iter().filter_map(move |p| p.as_deref().map(|p| p.spikes(offset)))
     }
 
-    /// The real values of `node` at `step` (nodes that emit real values have one shard).
+    /// The real values of `node` at `step`: nodes that emit real values are never split, so one
+    /// packet holds all lanes.
     #[must_use]
     pub fn real(&self, node: NodeId, step: u64, lanes: usize) -> Option<&[R]> {
         let (packets, offset) = self.at(node, step);
         let packet = packets.first()?.as_deref()?;
         packet.real.get(offset * lanes..(offset + 1) * lanes)
+    }
+}
+
+impl<R> Ring<R> {
+    #[allow(clippy::cast_possible_truncation, reason = "rings are short")]
+    fn at_mut(&mut self, serial: u64, n_shards: usize) -> &mut [Option<Arc<Packet<R>>>] {
+        let start = (serial % self.n_slices) as usize * n_shards;
+        &mut self.packets[start..start + n_shards]
     }
 }
 
@@ -194,7 +214,7 @@ mod tests {
 
     #[test]
     fn steps_are_found_over_slices_of_any_length() {
-        let mut history = History::<f32>::new(1, 1, 6, 4);
+        let mut history = History::<f32>::new(&[6], 1, 4);
         let mut first = 1;
         for len in [4, 1, 3, 4, 2] {
             let slice = Slice { first, len };

@@ -18,8 +18,8 @@ use crate::rows::Rows;
 use crate::tape::{PopulationAdjoint, ReverseStep, Tape};
 use crate::time::Slice;
 
-/// States are checked for NaN and infinity at the end of every slice, at least this many steps
-/// apart.
+/// States are checked for NaN and infinity at the end of the slice that holds every so many-th step,
+/// and at the end of the run.
 const CHECK_EVERY_STEPS: u64 = 16;
 
 /// What delivers to an input port.
@@ -68,6 +68,8 @@ pub(crate) struct Shape {
     /// Real-valued output emitted instead of spikes.
     pub(crate) emits: Option<usize>,
     pub(crate) batch: usize,
+    /// The last step of the run.
+    pub(crate) last_step: u64,
     pub(crate) dt_ms: f64,
 }
 
@@ -93,7 +95,6 @@ pub(crate) struct PopulationActor<R: Real> {
     recorders: Vec<StateRecorder>,
     n_spikes: u64,
     synaptic_events: u64,
-    next_check: u64,
     tape: Option<Tape<R>>,
     adjoint: Option<PopulationAdjoint<R>>,
 }
@@ -156,7 +157,6 @@ impl<R: Real> PopulationActor<R> {
             recorders: parts.recorders,
             n_spikes: 0,
             synaptic_events: 0,
-            next_check: CHECK_EVERY_STEPS,
             tape: parts.adjoint.is_some().then(Tape::default),
             adjoint: parts.adjoint,
             shape,
@@ -247,10 +247,10 @@ impl<R: Real> PopulationActor<R> {
     /// Looks for NaN and infinity.
     fn check(&mut self, slice: Slice) -> Result<(), RunError> {
         let last = slice.end() - 1;
-        if last < self.next_check {
+        let due = last / CHECK_EVERY_STEPS > (slice.first - 1) / CHECK_EVERY_STEPS;
+        if !due && last != self.shape.last_step {
             return Ok(());
         }
-        self.next_check = last + CHECK_EVERY_STEPS;
         for (k, array) in self.states.chunks_exact(self.stride).enumerate() {
             // NaN and infinity survive multiplication by zero; nothing else does.
             let sum = sum_of_zeros(&array[..self.n]);
@@ -350,7 +350,6 @@ impl<R: Real> Actor<R> for PopulationActor<R> {
     fn reset(&mut self) {
         self.states.copy_from_slice(&self.initial);
         self.inputs.fill(R::ZERO);
-        self.next_check = CHECK_EVERY_STEPS;
         if let Some(tape) = &mut self.tape {
             tape.clear();
         }

@@ -60,13 +60,15 @@ impl Spikes {
 /// State variables of some neurons over time.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Trace {
+    /// Place of the monitor in the plan.
+    pub monitor: usize,
     /// The population.
     pub node: NodeId,
     /// Name of the variable.
     pub variable: String,
     /// Unit.
     pub unit: String,
-    /// Neurons, ascending: the columns.
+    /// Neurons, ascending: the columns. With a batch, lanes: neuron n of copy c is c · size + n.
     pub neurons: Vec<u32>,
     /// Step indices: the rows. The value is that after the step, reset included.
     pub steps: Vec<u64>,

@@ -509,7 +509,7 @@ mod tests {
         drawn.sort_by_key(|s| s.source);
         let fires =
             |step: u64, source: u32| step > 0 && (step * 7 + u64::from(source) * 3) % 5 == 0;
-        let mut history = History::new(1, 1, 8, 1);
+        let mut history = History::new(&[8], 1, 1);
         for step in 1..=12 {
             history.begin(Slice {
                 first: step,
@@ -563,7 +563,7 @@ mod tests {
             round_delay: false,
         };
         let (rows, _) = Rows::<f32>::build(&request(&synapses, 0..40)).unwrap();
-        let mut history = History::new(1, 1, 2, 1);
+        let mut history = History::new(&[2], 1, 1);
         history.begin(Slice { first: 1, len: 1 });
         let mut packet = history.recycle(0, 0);
         packet.spikes_mut().extend(0..17);

@@ -27,8 +27,8 @@ pub struct Schedule {
     pub slice_len: usize,
     /// Nodes of each phase, ascending; phases run one after the other within a slice.
     pub phases: Vec<Vec<NodeId>>,
-    /// Longest delay of any edge.
-    pub max_delay: u64,
+    /// Longest delay of the edges that leave each node.
+    pub reach: Vec<u64>,
 }
 
 /// Longest slice, where no cycle asks for a shorter one.
@@ -70,7 +70,9 @@ pub fn schedule(n_nodes: usize, edges: &[DelayedEdge]) -> Result<Schedule, ZeroD
     Ok(Schedule {
         slice_len: usize::try_from(slice).unwrap_or(1),
         phases,
-        max_delay: edges.iter().map(|e| e.max_delay).max().unwrap_or(0),
+        reach: (0..n_nodes)
+            .map(|n| edges.iter().filter(|e| e.source == n).map(|e| e.max_delay).max().unwrap_or(0))
+            .collect(),
     })
 }
 
@@ -175,8 +177,8 @@ mod tests {
     fn a_recurrent_network_runs_in_slices_of_its_smallest_delay() {
         let s = schedule(2, &[edge(0, 1, 15), edge(1, 0, 20), edge(0, 0, 17)]).unwrap();
         assert_eq!(
-            (s.slice_len, s.phases, s.max_delay),
-            (15, vec![vec![0, 1]], 20)
+            (s.slice_len, s.phases, s.reach),
+            (15, vec![vec![0, 1]], vec![17, 20])
         );
     }
 

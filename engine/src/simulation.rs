@@ -8,7 +8,7 @@ use crate::actor::RunError;
 use crate::build::{BuildError, BuildOptions, BuildReport, Built, build};
 use crate::cotangent::Cotangents;
 use crate::instantiate::Instantiate;
-use crate::plan::{NodeId, NodeKind, Plan};
+use crate::plan::{InputKind, NodeId, NodeKind, Plan};
 use crate::port::Tensor;
 use crate::record::{Records, Spikes, Trace};
 use crate::schedule::Schedule;
@@ -105,6 +105,11 @@ impl<R: Instantiate> Simulation<R> {
         if last <= self.now {
             return Ok(());
         }
+        if let Some(steps) = self.options.tape_steps
+            && last > steps as u64
+        {
+            return Err(RunError::Tape { steps });
+        }
         let (first, slice_len) = (self.now + 1, self.schedule.slice_len);
         let outcome = match self.workers.as_mut_slice() {
             [worker] => worker.run(first, last, slice_len),
@@ -183,6 +188,11 @@ impl<R: Instantiate> Simulation<R> {
             let now = self.now;
             shards.iter_mut().flatten().for_each(|s| s.truncate(now));
             traces.iter_mut().for_each(|t| t.truncate(now));
+            for (count, shards) in recording.n_spikes.iter_mut().zip(&shards) {
+                if !shards.is_empty() {
+                    *count = shards.iter().map(|s| s.len() as u64).sum();
+                }
+            }
         }
         recording.traces = traces;
         recording.spikes = (0..n_nodes)
@@ -218,11 +228,19 @@ impl<R: Instantiate> Simulation<R> {
         if let Some(k) = values.iter().position(|x| !x.is_finite()) {
             return Err(fail(format!("value {k} is {}", values[k])));
         }
+        let kind = &self.plan.nodes[found.0].kind;
+        let is_spike = |x: &R| *x == R::ZERO || *x == R::ONE;
+        if matches!(kind, NodeKind::Input(InputKind::Spikes))
+            && let Some(k) = values.iter().position(|x| !is_spike(x))
+        {
+            return Err(fail(format!("value {k} is {}, but spikes are 0 or 1", values[k])));
+        }
         *found.1.lock().unwrap_or_else(PoisonError::into_inner) = InputData { first, values };
         Ok(())
     }
 
-    /// Every state array by (node name, variable), shards in order: what defines the future.
+    /// Every state array by (node name, variable), shards in order. Spikes that are still under way
+    /// are not among them.
     pub fn visit_state(&mut self, mut visit: impl FnMut(&str, &str, &mut [R])) {
         for worker in &mut self.workers {
             for placed in worker.actors() {
@@ -289,15 +307,14 @@ impl<R: Instantiate> Simulation<R> {
                 reason: "training runs on one worker; build with threads = 1".to_owned(),
             });
         };
-        if self
-            .options
-            .tape_steps
-            .is_none_or(|n| (n as u64) < self.now)
-        {
+        if self.options.tape_steps.is_none() {
             return Err(RunError::NotDifferentiable {
                 actor: self.plan.name.clone(),
-                reason: format!("the tape is shorter than the {} steps run", self.now),
+                reason: "it was built without a tape".to_owned(),
             });
+        }
+        if cotangents.steps() as u64 != self.now {
+            return Err(RunError::Cotangents { given: cotangents.steps(), run: self.now });
         }
         for slice in self.taped.iter().rev() {
             for phase in worker.phases.iter_mut().rev() {
@@ -322,15 +339,21 @@ impl<R: Instantiate> Simulation<R> {
         }
     }
 
-    /// Number of neurons in populations (stimuli not counted).
+    /// Number of neurons in populations, times the batch (stimuli not counted).
     #[must_use]
     pub fn n_neurons(&self) -> usize {
         self.plan
             .nodes
             .iter()
             .filter(|n| matches!(n.kind, NodeKind::Population(_)))
-            .map(crate::plan::Node::size)
+            .map(|n| n.size() * self.plan.batch)
             .sum()
+    }
+
+    /// Worker threads in use: those asked for, less those that would have nothing to do.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.workers.len()
     }
 
     /// Order-sensitive FNV-1a hash of all states and of the spikes given: equal hashes mean equal
@@ -366,11 +389,10 @@ impl<R: Instantiate> Simulation<R> {
     }
 }
 
-/// Columns of the same variable are joined, shard after shard.
+/// Columns of the same monitor and variable are joined, shard after shard.
 fn join_trace(traces: &mut Vec<Trace>, part: Trace) {
-    let same = |t: &&mut Trace| {
-        t.node == part.node && t.variable == part.variable && t.neurons != part.neurons
-    };
+    let same =
+        |t: &&mut Trace| (t.monitor, &t.variable) == (part.monitor, &part.variable);
     let Some(whole) = traces.iter_mut().find(same) else {
         traces.push(part);
         return;

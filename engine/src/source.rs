@@ -17,11 +17,32 @@ use crate::time::Slice;
 pub(crate) struct SourceActor {
     pub(crate) node: NodeId,
     pub(crate) range: Range<u32>,
+    /// How often the neurons' spikes are repeated, one copy of the batch after the other.
+    pub(crate) copies: u32,
+    /// Neurons of one copy.
+    pub(crate) size: u32,
     pub(crate) source: Box<dyn SpikeSource>,
     pub(crate) make: Box<dyn Fn() -> Box<dyn SpikeSource> + Send>,
     pub(crate) record_spikes: bool,
     pub(crate) spikes: Spikes,
     pub(crate) n_spikes: u64,
+}
+
+impl SourceActor {
+    fn emit(&mut self, step: u64, spikes: &mut Vec<u32>) {
+        if self.copies == 1 {
+            self.source.emit(step, self.range.clone(), spikes);
+            return;
+        }
+        let start = spikes.len();
+        self.source.emit(step, 0..self.size, spikes);
+        let end = spikes.len();
+        for copy in 1..self.copies {
+            for k in start..end {
+                spikes.push(spikes[k] + copy * self.size);
+            }
+        }
+    }
 }
 
 impl<R: Real> Actor<R> for SourceActor {
@@ -33,8 +54,7 @@ impl<R: Real> Actor<R> for SourceActor {
     ) -> Result<(), RunError> {
         for step in slice.steps() {
             let start = packet.n_spikes();
-            self.source
-                .emit(step, self.range.clone(), packet.spikes_mut());
+            self.emit(step, packet.spikes_mut());
             packet.end_step();
             let fired = packet.spikes_from_mut(start);
             self.n_spikes += fired.len() as u64;
@@ -117,6 +137,7 @@ impl<R: Real> Actor<R> for InputActor<R> {
                 InputKind::Real => packet.real_mut().extend_from_slice(row),
                 InputKind::Spikes => {
                     let spikes = packet.spikes_mut();
+                    // 0 or 1: checked when the data was given.
                     for (lane, &x) in (0_u32..).zip(row) {
                         if x > R::ZERO {
                             spikes.push(lane);

@@ -287,9 +287,13 @@ impl<'m> StepBuilder<'m> {
             let t_ref = self.evaluate(t_ref);
             let dt = self.b.load(Slot::Dt);
             let ratio = self.b.div(t_ref, dt);
-            let steps = self.b.unary(Unary::Round, ratio);
-            let one = self.b.constant(1.0);
+            let rounded = self.b.unary(Unary::Round, ratio);
+            // A negative time is no number of steps: NaN, which building a network refuses.
+            let nan = self.b.constant(f64::NAN);
             let zero = self.b.constant(0.0);
+            let valid = self.b.ge(t_ref, zero);
+            let steps = self.b.select(valid, rounded, nan);
+            let one = self.b.constant(1.0);
             let down = self.b.sub(counter, one);
             let waiting = self.b.select(active, down, zero);
             let no_gradient = self.b.unary(Unary::Fired, detached);

@@ -1,6 +1,5 @@
 //! A layered network from the description that carries circuits: forward, loss and gradients
-//! against SpikingJelly 2.0.0 (reference vectors kept beside the project), and against a hand-made
-//! small case that is always there.
+//! against SpikingJelly 2.0.0 (`tests/golden/spikingjelly/`), and against a small case by hand.
 
 use std::sync::Arc;
 
@@ -94,9 +93,7 @@ fn simulation(tape: bool) -> Simulation<f64> {
 
 #[test]
 fn the_mlp_of_spikingjelly_forward_loss_and_gradients() {
-    let Some(path) = harness::shared("golden/nets.f64.safetensors") else {
-        return;
-    };
+    let path = harness::root().join("tests/golden/spikingjelly/mlp_mse_rate.f64.safetensors");
     let bytes = std::fs::read(path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let mut simulation = simulation(true);

@@ -44,7 +44,8 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Uniform numbers in (0, 1), never 0 or 1, from random words: 23 bits in f32, 32 bits in f64.
+/// Uniform numbers in (0, 1), never 0 or 1, from random words: steps of 2⁻³² from 2⁻³³ on, rounded
+/// to the precision of the population (in f32, that is to 24 bits).
 pub fn uniforms<R: Real>(words: &[u32], out: &mut [R]) {
     for (x, &w) in out.iter_mut().zip(words) {
         *x = uniform(w);
@@ -53,8 +54,11 @@ pub fn uniforms<R: Real>(words: &[u32], out: &mut [R]) {
 
 #[inline(always)]
 fn uniform<R: Real>(word: u32) -> R {
-    match R::PRECISION {
-        Precision::F32 => R::from_f64((f64::from(word >> 9) + 0.5) * (1.0 / 8_388_608.0)),
-        Precision::F64 => R::from_f64((f64::from(word) + 0.5) * (1.0 / 4_294_967_296.0)),
-    }
+    let u = R::from_f64((f64::from(word) + 0.5) * (1.0 / 4_294_967_296.0));
+    // In f32 the last 2⁻²⁵ rounds to 1: the largest float below takes its place.
+    let largest = match R::PRECISION {
+        Precision::F32 => R::from_f64(1.0 - 1.0 / 16_777_216.0),
+        Precision::F64 => return u,
+    };
+    if u < largest { u } else { largest }
 }

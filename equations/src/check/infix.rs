@@ -1,5 +1,7 @@
 //! Operators between two operands.
 
+use std::collections::HashMap;
+
 use super::{Checker, Type, Typed, is_shown, shown};
 use crate::diagnostic::{Problem, Span};
 use crate::ir::{Binary, Slot, Unary, Value};
@@ -118,8 +120,15 @@ impl Checker<'_, '_> {
         self.builder.binary(Binary::And, guard, now)
     }
 
-    /// Whether the state was on the side a crossing comes from.
+    /// Whether the state was on the side a crossing comes from: both it and the level as they were
+    /// at the start of the step.
     pub(super) fn was_beyond(&mut self, operator: Infix, previous: Value, level: Value) -> Value {
+        let ops = self.builder.ops().to_vec();
+        let mut memo = HashMap::new();
+        let level = self.builder.import(&ops, level, &mut memo, &mut |b, slot| match slot {
+            Slot::State(i) => b.load(Slot::Previous(i)),
+            other => b.load(other),
+        });
         if operator == Infix::CrossesUp {
             self.builder.binary(Binary::Lt, previous, level)
         } else {

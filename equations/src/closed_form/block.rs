@@ -3,10 +3,10 @@
 //! Scaling and squaring on D = e^{Ah} − I and P = ∫₀ʰ e^{As} ds, with h = t/2⁸ and a Taylor
 //! polynomial of degree 14 in Ah: D keeps its relative accuracy where |A|t is small, and the number
 //! of operations is fixed, so that the reverse-mode pass differentiates it like anything else.
-//! Truncation stays below 1e-16 for ‖A‖t ≤ 100 and below 1e-11 up to ‖A‖t = 256. Rounding is relative to
+//! Truncation stays below 1e-16 for ‖A‖t ≤ 100 and below 1e-11 up to ‖A‖t = 256; beyond, every entry is NaN, which building a network refuses. Rounding is relative to
 //! the largest entry e^{As} takes up to t, not to entries that have decayed.
 
-use crate::ir::{Builder, Value};
+use crate::ir::{Binary, Builder, Unary, Value};
 
 /// Largest system, in states.
 pub(crate) const MAX_STATES: usize = 12;
@@ -14,6 +14,9 @@ pub(crate) const MAX_STATES: usize = 12;
 const SQUARINGS: u32 = 8;
 /// Degree of the Taylor polynomial.
 const DEGREE: u32 = 14;
+
+/// Largest ‖A‖t (maximal row sum).
+const MAX_NORM: f64 = 256.0;
 
 /// Square matrix, `None` where zero by structure.
 pub(crate) type Matrix = Vec<Vec<Option<Value>>>;
@@ -44,10 +47,29 @@ pub(crate) fn exponential(b: &mut Builder, a: &Matrix, t: Value) -> Exponential 
     for (i, row) in propagator.iter_mut().enumerate() {
         row[i] = Some(row[i].map_or(one, |d| b.add(one, d)));
     }
+    let valid = norm_is_small(b, a, t);
+    let nan = b.constant(f64::NAN);
     Exponential {
-        propagator,
-        integral,
+        propagator: map(b, &propagator, |b, x| b.select(valid, x, nan)),
+        integral: map(b, &integral, |b, x| b.select(valid, x, nan)),
     }
+}
+
+/// ‖A‖t ≤ [`MAX_NORM`], as a bool.
+fn norm_is_small(b: &mut Builder, a: &Matrix, t: Value) -> Value {
+    let limit = b.constant(MAX_NORM);
+    let mut all = b.boolean(true);
+    for row in a {
+        let mut sum = b.constant(0.0);
+        for x in row.iter().flatten() {
+            let size = b.unary(Unary::Abs, *x);
+            sum = b.add(sum, size);
+        }
+        let scaled = b.mul(sum, t);
+        let small = b.binary(Binary::Le, scaled, limit);
+        all = b.binary(Binary::And, all, small);
+    }
+    all
 }
 
 /// F = Σₖ Mᵏ/(k+1)!, by Horner's rule.

@@ -1,0 +1,298 @@
+//! Shards of populations: parameters and states of the whole population, cut into shards.
+
+use std::ops::Range;
+
+use rheobase_equations::native::Derived;
+
+use super::{BuildError, BuildReport, NodeContext, ShardRows, emits_real, records_spikes, to_u32};
+use crate::actor::Actor;
+use crate::instantiate::Instantiate;
+use crate::plan::{EdgeKind, Monitor, Population};
+use crate::population::{
+    Afferent, Identity, PopulationActor, PopulationParts, Shape, StateRecorder, stride_of,
+};
+use crate::port::StimulusContext;
+use crate::random::{Philox, Purpose, construction_stream};
+use crate::record::Trace;
+use crate::tape::PopulationAdjoint;
+
+type ShardActors<R> = Vec<(usize, Box<dyn Actor<R>>)>;
+
+pub(super) fn population_actors<R: Instantiate>(
+    context: &NodeContext<'_>,
+    population: &Population,
+    shards: &[Range<u32>],
+    rows: &mut [ShardRows<R>],
+    report: &mut BuildReport,
+) -> Result<ShardActors<R>, BuildError> {
+    let quantities = Quantities::draw(context, population)?;
+    let mut actors: ShardActors<R> = Vec::new();
+    for (shard, range) in shards.iter().enumerate() {
+        if range.is_empty() {
+            continue;
+        }
+        let kernel = R::kernel(population.neuron.as_ref());
+        if actors.is_empty() {
+            report
+                .kernels
+                .push((context.node.name.clone(), kernel.name()));
+        }
+        let ports = population.neuron.ports();
+        let shape = Shape {
+            node: context.id,
+            name: context.node.name.clone(),
+            range: range.clone(),
+            state_names: ports.states.iter().map(|s| s.name.clone()).collect(),
+            n_inputs: ports.inputs.len(),
+            n_outputs: ports.outputs.len(),
+            n_uniforms: ports.n_uniforms,
+            n_normals: ports.n_normals,
+            emits: population.emits,
+            batch: context.plan.batch,
+            last_step: context.plan.steps,
+            dt_ms: context.plan.dt_ms,
+        };
+        let stride = stride_of::<R>(range.len());
+        let parts = PopulationParts {
+            kernel,
+            initial: quantities.initial(range),
+            derived: quantities.derived(range, stride),
+            stream: Philox::new(context.plan.seed, Purpose::Neuron, context.id as u64),
+            afferents: afferents(context, &mut rows[shard]),
+            record_spikes: records_spikes(context.plan, context.id),
+            recorders: recorders(context, population, range),
+            adjoint: context
+                .options
+                .tape_steps
+                .and_then(|_| population.neuron.component())
+                .map(|component| PopulationAdjoint::new(component, stride)),
+            shape,
+        };
+        actors.push((shard, Box::new(PopulationActor::new(parts))));
+    }
+    Ok(actors)
+}
+
+/// Initial states and derived quantities of a whole population, in f64.
+struct Quantities {
+    size: usize,
+    /// One row for all neurons, or one per neuron.
+    derived: Vec<Vec<f64>>,
+    /// `[states][neurons]`.
+    initial: Vec<Vec<f64>>,
+}
+
+impl Quantities {
+    fn draw(context: &NodeContext<'_>, population: &Population) -> Result<Self, BuildError> {
+        let size = context.node.size();
+        let neuron = population.neuron.as_ref();
+        let ports = neuron.ports();
+        let n_parameters = population.parameters.len();
+        let mut streams: Vec<_> = (0..n_parameters + ports.states.len())
+            .map(|k| {
+                construction_stream(
+                    context.plan.seed,
+                    Purpose::Population,
+                    context.id as u64,
+                    k as u64,
+                )
+            })
+            .collect();
+        let (parameter_streams, state_streams) = streams.split_at_mut(n_parameters);
+        let shared = population.parameters.iter().all(|p| p.constant().is_some());
+        let n_rows = if shared { 1.min(size) } else { size };
+        let mut derived = Vec::with_capacity(n_rows);
+        let mut initial = vec![Vec::with_capacity(size); ports.states.len()];
+        for neuron_index in 0..n_rows {
+            let parameters: Vec<f64> = population
+                .parameters
+                .iter()
+                .zip(parameter_streams.iter_mut())
+                .map(|(p, stream)| p.get(neuron_index, stream))
+                .collect();
+            let row = neuron.derive(&parameters, context.plan.dt_ms);
+            for (k, &value) in row.iter().enumerate() {
+                finite(context, value, neuron_index, || {
+                    let names = ports.parameters.iter().zip(&parameters);
+                    let given: Vec<String> = names
+                        .map(|(p, x)| format!("{} = {} {}", p.name, p.unit.from_base(*x), p.unit.name))
+                        .collect();
+                    format!("quantity {k} that follows from {}", given.join(", "))
+                })?;
+            }
+            derived.push(row);
+            let states = neuron.initial_states(&parameters, context.plan.dt_ms);
+            let copies = if shared { size } else { 1 };
+            for (array, value) in initial.iter_mut().zip(states) {
+                array.extend(std::iter::repeat_n(value, copies));
+            }
+        }
+        for (state, value) in &population.initial {
+            let stream = &mut state_streams[*state];
+            for (i, x) in initial[*state].iter_mut().enumerate() {
+                *x = value.get(i, stream);
+            }
+        }
+        for (k, array) in initial.iter().enumerate() {
+            for (i, &value) in array.iter().enumerate() {
+                finite(context, value, i, || {
+                    format!("initial `{}`", ports.states[k].name)
+                })?;
+            }
+        }
+        Ok(Self {
+            size,
+            derived,
+            initial,
+        })
+    }
+
+    fn initial<R: Instantiate>(&self, range: &Range<u32>) -> Vec<Vec<R>> {
+        self.initial
+            .iter()
+            .map(|values| {
+                range
+                    .clone()
+                    .map(|lane| R::from_f64(values[lane as usize % self.size]))
+                    .collect()
+            })
+            .collect()
+    }
+
+    fn derived<R: Instantiate>(&self, range: &Range<u32>, stride: usize) -> Vec<Derived<R>> {
+        let Some(first) = self.derived.first() else {
+            return Vec::new();
+        };
+        (0..first.len())
+            .map(|k| {
+                let same = self
+                    .derived
+                    .iter()
+                    .all(|row| row[k].to_bits() == first[k].to_bits());
+                if same {
+                    return Derived::shared(R::from_f64(first[k]));
+                }
+                let mut values: Vec<R> = range
+                    .clone()
+                    .map(|lane| R::from_f64(self.derived[lane as usize % self.size][k]))
+                    .collect();
+                values.resize(stride, R::from_f64(first[k]));
+                Derived::PerNeuron(values)
+            })
+            .collect()
+    }
+}
+
+fn finite(
+    context: &NodeContext<'_>,
+    value: f64,
+    neuron: usize,
+    what: impl FnOnce() -> String,
+) -> Result<(), BuildError> {
+    if value.is_finite() {
+        return Ok(());
+    }
+    Err(BuildError::NotFinite {
+        population: context.node.name.clone(),
+        what: what(),
+        neuron,
+        value,
+    })
+}
+
+fn afferents<R: Instantiate>(
+    context: &NodeContext<'_>,
+    rows: &mut ShardRows<R>,
+) -> Vec<(usize, Afferent<R>)> {
+    let plan = context.plan;
+    let mut afferents = Vec::new();
+    for (index, edge) in plan
+        .edges
+        .iter()
+        .enumerate()
+        .filter(|(_, e)| e.target == context.id)
+    {
+        let afferent = match &edge.kind {
+            EdgeKind::Identity { delay_steps } => Afferent::Identity(Identity {
+                source: edge.source,
+                delay: *delay_steps,
+                real: emits_real(&plan.nodes[edge.source]),
+                lanes: plan.nodes[edge.source].size() * plan.batch,
+            }),
+            EdgeKind::Synapses(_) => match rows[index].take() {
+                Some((rows, _)) => Afferent::Rows(rows),
+                None => continue,
+            },
+        };
+        afferents.push((edge.port, afferent));
+    }
+    for (index, drive) in plan
+        .drives
+        .iter()
+        .enumerate()
+        .filter(|(_, d)| d.target == context.id)
+    {
+        let stimulus = StimulusContext {
+            dt_ms: plan.dt_ms,
+            stream: Philox::new(
+                plan.seed,
+                Purpose::Stimulus,
+                (plan.nodes.len() + index) as u64,
+            ),
+            size: to_u32(context.node.size() * plan.batch),
+        };
+        afferents.push((
+            drive.port,
+            Afferent::Drive(R::drive(drive.drive.as_ref(), stimulus)),
+        ));
+    }
+    afferents
+}
+
+fn recorders(
+    context: &NodeContext<'_>,
+    population: &Population,
+    range: &Range<u32>,
+) -> Vec<StateRecorder> {
+    let mut recorders = Vec::new();
+    let size = to_u32(context.node.size());
+    for (index, monitor) in context.plan.monitors.iter().enumerate() {
+        let Monitor::State {
+            node,
+            states,
+            neurons,
+            every_steps,
+        } = monitor
+        else {
+            continue;
+        };
+        if *node != context.id {
+            continue;
+        }
+        // Every copy of the batch, one after the other.
+        let here: Vec<u32> = (0..to_u32(context.plan.batch))
+            .flat_map(|copy| neurons.iter().map(move |n| copy * size + n))
+            .filter(|lane| range.contains(lane))
+            .collect();
+        for &state in states {
+            let quantity = &population.neuron.ports().states[state];
+            recorders.push(StateRecorder {
+                state,
+                lanes: here.iter().map(|n| n - range.start).collect(),
+                every_steps: *every_steps,
+                scale: 1.0 / quantity.unit.scale,
+                trace: Trace {
+                    monitor: index,
+                    node: context.id,
+                    variable: quantity.name.clone(),
+                    unit: quantity.unit.name.clone(),
+                    neurons: here.clone(),
+                    steps: Vec::new(),
+                    values: Vec::new(),
+                },
+            });
+        }
+    }
+    recorders
+}
+
