@@ -8,9 +8,9 @@
 //! Programs are made by a [`Builder`], which folds constants and shares equal subexpressions as
 //! it goes, so that two programs that compute the same thing the same way are equal.
 
-use std::fmt;
-
 mod builder;
+
+use std::fmt;
 
 pub use builder::Builder;
 
