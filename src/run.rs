@@ -290,7 +290,18 @@ fn statistics(
     let lanes = plan.nodes[node].size() * plan.batch;
     let spikes = Spikes::new(&spikes.steps, &spikes.neurons)?;
     let n = u32::try_from(lanes).unwrap_or(u32::MAX);
-    let start = plan.discard_steps.min(now);
+    let start = plan.discard_steps;
+    if now <= start {
+        // Stopped before the window began.
+        return Ok(Statistics {
+            n,
+            spikes: 0,
+            window_s: 0.0,
+            rate_hz: 0.0,
+            cv_isi: None,
+            synchrony: None,
+        });
+    }
     Ok(summarise(spikes, n, plan.dt_ms, start, now)?)
 }
 

@@ -749,6 +749,7 @@ fn make_workers<R: Instantiate>(
                 },
                 abort: Arc::clone(&abort),
                 dt_ms: plan.dt_ms,
+                completed: 0,
             }
         })
         .collect()

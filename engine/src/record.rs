@@ -18,6 +18,13 @@ impl Spikes {
         self.steps.len()
     }
 
+    /// Drops what comes after step `last`.
+    pub fn truncate(&mut self, last: u64) {
+        let n = self.steps.partition_point(|&s| s <= last);
+        self.steps.truncate(n);
+        self.neurons.truncate(n);
+    }
+
     /// No spikes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -65,6 +72,15 @@ pub struct Trace {
     pub steps: Vec<u64>,
     /// `[steps, neurons]`, in the unit given.
     pub values: Vec<f64>,
+}
+
+impl Trace {
+    /// Drops what comes after step `last`.
+    pub fn truncate(&mut self, last: u64) {
+        let n = self.steps.partition_point(|&s| s <= last);
+        self.steps.truncate(n);
+        self.values.truncate(n * self.neurons.len());
+    }
 }
 
 /// What one actor recorded and counted.

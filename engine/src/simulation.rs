@@ -111,6 +111,9 @@ impl<R: Instantiate> Simulation<R> {
             workers => run_parallel(workers, first, last, slice_len),
         };
         if let Err(error) = outcome {
+            // What all workers have run to its end is kept.
+            let completed = self.workers.iter().map(|w| w.completed).min();
+            self.now = completed.unwrap_or(self.now);
             self.failed = Some(error.clone());
             return Err(error);
         }
@@ -175,6 +178,11 @@ impl<R: Instantiate> Simulation<R> {
                     join_trace(&mut traces, part);
                 }
             }
+        }
+        if self.failed.is_some() {
+            let now = self.now;
+            shards.iter_mut().flatten().for_each(|s| s.truncate(now));
+            traces.iter_mut().for_each(|t| t.truncate(now));
         }
         recording.traces = traces;
         recording.spikes = (0..n_nodes)

@@ -49,6 +49,8 @@ pub(crate) struct Worker<R> {
     pub(crate) mailboxes: Mailboxes<R>,
     pub(crate) abort: Arc<AtomicBool>,
     pub(crate) dt_ms: f64,
+    /// Last step of the last slice that was run to its end.
+    pub(crate) completed: u64,
 }
 
 impl<R: Real> Worker<R> {
@@ -66,6 +68,7 @@ impl<R: Real> Worker<R> {
                 return Err(error);
             }
             step = slice.end();
+            self.completed = step - 1;
         }
         Ok(())
     }
@@ -149,6 +152,7 @@ impl<R: Real> Worker<R> {
             while mailbox.try_recv().is_ok() {}
         }
         self.history.clear();
+        self.completed = 0;
         for placed in self.actors() {
             placed.actor.reset();
         }

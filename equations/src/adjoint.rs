@@ -79,7 +79,15 @@ impl<'a> Sweep<'a> {
         }
         let cotangents = vec![None; program.ops.len()];
         let types = program.types();
-        Self { program, b, types, values, active, cotangents, slots: BTreeMap::new() }
+        Self {
+            program,
+            b,
+            types,
+            values,
+            active,
+            cotangents,
+            slots: BTreeMap::new(),
+        }
     }
 
     /// Cotangents of what the program stores.
@@ -138,7 +146,12 @@ impl<'a> Sweep<'a> {
             Op::Unary(u, x) => self.unary(*u, *x, self.values[i], g),
             Op::Binary(o, x, y) => self.binary(*o, *x, *y, self.values[i], g),
             Op::Select(c, yes, no) => self.select(*c, *yes, *no, g),
-            Op::Heaviside { x, surrogate, arguments, .. } => {
+            Op::Heaviside {
+                x,
+                surrogate,
+                arguments,
+                ..
+            } => {
                 let at = self.value(*x);
                 let shape: Vec<Value> = arguments.iter().map(|&v| self.value(v)).collect();
                 let derivative = crate::surrogate::get(*surrogate).derivative;
@@ -146,7 +159,11 @@ impl<'a> Sweep<'a> {
                 self.pass_times(*x, g, slope);
             }
             Op::ExpDifference(nodes) => {
-                for &node in nodes.iter().filter(|v| self.active[v.index()]).collect::<Vec<_>>() {
+                for &node in nodes
+                    .iter()
+                    .filter(|v| self.active[v.index()])
+                    .collect::<Vec<_>>()
+                {
                     let mut repeated: Vec<Value> = nodes.iter().map(|&v| self.value(v)).collect();
                     repeated.push(self.value(node));
                     let slope = self.b.push(Op::ExpDifference(repeated));

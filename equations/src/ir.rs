@@ -21,6 +21,11 @@ impl Value {
     pub fn index(self) -> usize {
         self.0 as usize
     }
+
+    /// The value defined at that position; programs are far shorter than 2³² ops.
+    pub(crate) fn at(position: usize) -> Self {
+        Self(u32::try_from(position).unwrap_or(u32::MAX))
+    }
 }
 
 /// What a program reads or writes, by role and index.
@@ -378,7 +383,7 @@ impl Program {
         let mut ops = Vec::new();
         for (i, op) in self.ops.iter().enumerate() {
             if live[i] {
-                renamed[i] = Value(u32::try_from(ops.len()).unwrap_or(u32::MAX));
+                renamed[i] = Value::at(ops.len());
                 ops.push(op.map_operands(|v| renamed[v.index()]));
             }
         }
@@ -483,7 +488,7 @@ impl Builder {
         if let Some(&v) = self.known.get(&op) {
             return v;
         }
-        let v = Value(u32::try_from(self.ops.len()).unwrap_or(u32::MAX));
+        let v = Value::at(self.ops.len());
         self.types.push(op.ty(&self.types));
         self.ops.push(op.clone());
         self.known.insert(op, v);
@@ -503,12 +508,12 @@ impl Builder {
         let mut live = vec![false; root.index() + 1];
         live[root.index()] = true;
         for i in (0..=root.index()).rev() {
-            if live[i] && !memo.contains_key(&Value(i as u32)) {
+            if live[i] && !memo.contains_key(&Value::at(i)) {
                 source[i].for_each_operand(|v| live[v.index()] = true);
             }
         }
         for (i, &is_live) in live.iter().enumerate() {
-            let here = Value(i as u32);
+            let here = Value::at(i);
             if !is_live || memo.contains_key(&here) {
                 continue;
             }

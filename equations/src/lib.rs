@@ -25,9 +25,9 @@ pub mod model;
 pub mod native;
 pub mod real;
 pub mod surrogate;
+mod syntax;
 #[cfg(test)]
 mod testing;
-mod syntax;
 pub mod unit;
 
 pub use check::{parse, parse_one};

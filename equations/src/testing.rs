@@ -25,7 +25,10 @@ pub(crate) fn random_program(size: usize) -> impl Strategy<Value = RandomProgram
         }
         let mut raw = Raw(Vec::new());
         let stores = build(&mut raw, &choices);
-        let stores = stores.into_iter().map(|(slot, value)| Store { slot, value }).collect();
+        let stores = stores
+            .into_iter()
+            .map(|(slot, value)| Store { slot, value })
+            .collect();
         RandomProgram {
             program: b.finish(),
             raw: Program { ops: raw.0, stores },
@@ -67,12 +70,14 @@ struct Raw(Vec<Op>);
 impl Sink for Raw {
     fn push(&mut self, op: Op) -> Value {
         self.0.push(op);
-        Value(u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX))
+        Value::at(self.0.len() - 1)
     }
 }
 
 fn build(b: &mut impl Sink, choices: &[(u8, u16, u16, u16)]) -> Vec<(Slot, Value)> {
-    let mut floats: Vec<Value> = (0..4).map(|k| b.push(Op::Load(Slot::Argument(k)))).collect();
+    let mut floats: Vec<Value> = (0..4)
+        .map(|k| b.push(Op::Load(Slot::Argument(k))))
+        .collect();
     for c in [0.375, 0.0, 1.0, -1.0] {
         floats.push(b.constant(c));
     }
@@ -82,7 +87,10 @@ fn build(b: &mut impl Sink, choices: &[(u8, u16, u16, u16)]) -> Vec<(Slot, Value
         let v = tame(b, raw, op);
         floats.push(v);
     }
-    (0_u32..).zip(floats.iter().rev().take(3)).map(|(k, &v)| (Slot::Output(k), v)).collect()
+    (0_u32..)
+        .zip(floats.iter().rev().take(3))
+        .map(|(k, &v)| (Slot::Output(k), v))
+        .collect()
 }
 
 /// Some operation of x, y, z, which lie within ±2.
@@ -134,16 +142,25 @@ fn grow(b: &mut impl Sink, op: u8, x: Value, y: Value, z: Value) -> Value {
 
 fn heaviside(b: &mut impl Sink, op: u8, x: Value) -> Value {
     let id = usize::from(op / 32) * 3 % SURROGATES.len();
-    let arguments = SURROGATES[id].arguments.iter().map(|(_, c)| b.constant(*c)).collect();
+    let arguments = SURROGATES[id]
+        .arguments
+        .iter()
+        .map(|(_, c)| b.constant(*c))
+        .collect();
     let surrogate = SurrogateId(u16::try_from(id).unwrap_or(0));
-    b.push(Op::Heaviside { x, strict: op >= 128, surrogate, arguments })
+    b.push(Op::Heaviside {
+        x,
+        strict: op >= 128,
+        surrogate,
+        arguments,
+    })
 }
 
 /// Keeps values within ±2 without flattening all of them.
 fn tame(b: &mut impl Sink, x: Value, op: u8) -> Value {
     let two = b.constant(2.0);
     let minus_two = b.constant(-2.0);
-    if op % 3 == 0 {
+    if op.is_multiple_of(3) {
         let squashed = b.unary(Unary::Tanh, x);
         return b.binary(Binary::Mul, two, squashed);
     }

@@ -175,7 +175,7 @@ def main():
     print("//! Polynomial coefficients, lowest power first: weighted minimax fits rounded to the format.")
     print("//!")
     print("//! Written by `equations/tools/minimax.py`, which says how; not edited by hand.\n")
-    print("#![allow(clippy::excessive_precision, clippy::unreadable_literal, reason = \"generated\")]\n")
+    print("#![allow(clippy::approx_constant, clippy::excessive_precision, clippy::unreadable_literal, reason = \"generated\")]\n")
     half_ln2 = log(mpf(2)) / 2 * mpf("1.0005")
     both("EXP_TAIL", "(e^r − 1 − r)/r² on |r| ≤ ln 2/2", exp_tail, lambda r: max(abs(r), mpf("0.02")),
          -half_ln2, half_ln2, 4, 9)

@@ -1,8 +1,8 @@
 """High-precision values for the tests of `equations`: mpmath 1.3 at 60 digits.
 
-`python references.py functions > ../src/expand/references.rs`
+`python references.py functions > ../src/expand/references.tsv`
 `python references.py differences > ../src/interpret/exp_difference_table.rs`
-`python references.py propagators > ../src/closed_form/propagators.rs`
+`python references.py propagators > ../src/closed_form/propagators.tsv`
 """
 
 import random
@@ -16,7 +16,7 @@ mp.dps = 60
 def pair(value):
     """A value as the nearest f64 and the rest."""
     high = float(value)
-    return f"{high!r}, {float(value - mpf(high))!r}"
+    return f"{high!r}\t{float(value - mpf(high))!r}"
 
 
 def functions():
@@ -44,32 +44,20 @@ def functions():
         "Erf": (around(6.5) + around(1.2), lambda x: erf(x)),
         "Sigmoid": (around(700) + around(5), lambda x: 1 / (1 + exp(-x))),
     }
-    print("//! (function, [(x, f(x) as the nearest f64, the rest)]); written by `equations/tools/references.py`.\n")
-    print("#![allow(clippy::excessive_precision, clippy::unreadable_literal, reason = \"generated\")]\n")
-    print("use crate::ir::Unary;\n")
-    print("pub(super) const FUNCTIONS: &[(Unary, &[(f64, f64, f64)])] = &[")
+    print("# function, x (and y for Pow), value as the nearest f64, the rest; equations/tools/references.py")
     for name, (points, f) in tables.items():
-        print(f"    (Unary::{name}, &[")
         for x in points:
-            print(f"        ({x!r}, {pair(f(mpf(x)))}),")
-        print("    ]),")
-    print("];\n")
-    print("/// (x, y, xʸ as the nearest f64, the rest).")
-    print("pub(super) const POWERS: &[(f64, f64, f64, f64)] = &[")
+            print(f"{name}\t{x!r}\t{pair(f(mpf(x)))}")
     for _ in range(150):
         x = random.choice([10 ** uniform(-12, 12), uniform(0.2, 4), 1 + spread(-6, -1)])
         y = random.choice([uniform(-8, 8), uniform(-1.5, 1.5), -0.5, 0.3333, 2.5, 1.4])
-        print(f"    ({x!r}, {y!r}, {pair(mpf(x) ** mpf(y))}),")
-    print("];\n")
-    print("/// (u, Φ⁻¹(u) as the nearest f64, the rest).")
-    print("pub(super) const NORMALS: &[(f64, f64, f64)] = &[")
+        print(f"Pow\t{x!r}\t{y!r}\t{pair(mpf(x) ** mpf(y))}")
     for _ in range(100):
         u = random.choice([uniform(0.01, 0.99), 10 ** uniform(-15, -1), 2.0 ** -random.randint(1, 60), 0.5 + spread(-9, -1) / 2, 1 - 2.0 ** -random.randint(2, 40)])
         mp.dps = 90
         value = sqrt(mpf(2)) * erfinv(2 * mpf(u) - 1)
-        print(f"    ({u!r}, {pair(value)}),")
+        print(f"Normal\t{u!r}\t{pair(value)}")
         mp.dps = 60
-    print("];")
 
 
 def divided_difference(nodes):
@@ -112,12 +100,8 @@ def differences():
 
 def propagators():
     """Entries of e^{At} of current-based neurons as tau_m approaches tau_syn."""
-    print("//! (tau_m, tau_syn, t, exp: v←i, v←1; alpha: v←i, v←di); written by")
-    print("//! `equations/tools/references.py`.\n")
-    print("#![allow(clippy::excessive_precision, clippy::unreadable_literal, reason = \"generated\")]\n")
-    print("/// With c_m = 250: dv = −v/tau_m + (i + 1)/c_m; exp: di = −i/tau_syn;")
-    print("/// alpha: di = −i/tau_syn + y, dy = −y/tau_syn.")
-    print("pub(super) const PROPAGATORS: &[(f64, f64, f64, [f64; 4])] = &[")
+    print("# synapse, tau_m, tau_syn, t, exp: v←i, v←1; alpha: v←i, v←di; equations/tools/references.py")
+    print("# With c_m = 250: dv = −v/tau_m + (i + 1)/c_m; exp: di = −i/tau_syn; alpha: di = −i/tau_syn + y, dy = −y/tau_syn.")
     for tau_syn in (0.5, 2.0, 10.0):
         for distance in (0.0, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 0.1, 1.0, 20.0):
             for t in (0.01, 0.1, 1.0, 30.0):
@@ -130,16 +114,13 @@ def propagators():
                     c * t_ * divided_difference([lm * t_, ls * t_]),
                     c * t_**2 * divided_difference([lm * t_, ls * t_, ls * t_]),
                 ]
-                print(f"    ({tau_m!r}, {tau_syn!r}, {t!r}, [{', '.join(mp.nstr(v, 20) for v in values)}]),")
-    print("];\n")
-    print("/// v' = −v/10 − w, w' = (a·v − w)/40: (a, t, e^{At} row by row).")
-    print("pub(super) const ADAPTIVE: &[(f64, f64, [f64; 4])] = &[")
+                print("synapse", tau_m, tau_syn, t, *(mp.nstr(v, 20) for v in values), sep="\t")
+    print("# adaptive, a, t, e^{At} row by row, of v' = −v/10 − w, w' = (a·v − w)/40")
     for a in (-0.02, 0.001, 0.00056, 0.5, 4.0):
         for t in (0.1, 1.0, 10.0, 100.0):
             m = matrix([[-t / mpf(10), -mpf(t)], [mpf(a) * mpf(t) / 40, -mpf(t) / 40]])
             e = expm(m)
-            print(f"    ({a!r}, {t!r}, [{', '.join(mp.nstr(e[i, j], 20) for i in range(2) for j in range(2))}]),")
-    print("];")
+            print("adaptive", a, t, *(mp.nstr(e[i, j], 20) for i in range(2) for j in range(2)), sep="\t")
 
 
 if __name__ == "__main__":

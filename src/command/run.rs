@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rheobase::engine::plan::Plan;
 use rheobase::engine::record::Trace;
 use rheobase::report::plot::{Raster, Series, TracePanel, TracePlot};
-use rheobase::report::{PopulationSpikes, ResultFolder, Spikes, npz, table};
+use rheobase::report::{FileError, PopulationSpikes, ResultFolder, Spikes, npz, table};
 use rheobase::run::{Continue, Progress, Run, RunOptions, run_plan};
 
 use super::{Failure, NetworkArguments, human_bytes, print};
@@ -107,10 +107,9 @@ fn result_folder(arguments: &Arguments, plan: &Plan) -> Result<ResultFolder, Fai
         None => (PathBuf::from("results").join(file_name(&plan.name)), true),
     };
     ResultFolder::create(&path, overwrite).map_err(|e| {
-        let advice = if arguments.out.is_some() && !overwrite {
-            " (--overwrite writes over it)"
-        } else {
-            ""
+        let advice = match e {
+            FileError::NotEmpty { .. } => " (--overwrite writes over it)",
+            _ => "",
         };
         Failure::Input(format!("--out: {e}{advice}"))
     })

@@ -240,7 +240,7 @@ const MALFORMED: [(&str, &str, &str, &str); 20] = [
         "delay off the grid",
         "delay = \"1.5 ms\"",
         "delay = \"1.53 ms\"",
-        "grid",
+        "whole number of steps",
     ),
     (
         "infinite parameter",

@@ -72,17 +72,17 @@ impl<R: Real> Kernel<R> for Hand {
 }
 
 fn network(model: &str, precision: Precision, inline: Option<&str>) -> Network {
+    let mut population = Population::new(model, 200)
+        .parameter("d", "6 mV")
+        .initial("v", serde_json::json!({"uniform": ["-70 mV", "-50 mV"]}));
+    if model != "by_hand" {
+        population = population.integrator(rheobase::equations::model::Integrator::Euler);
+    }
     let mut builder = Network::builder("izhikevich")
         .dt("0.1 ms")
         .duration("300 ms")
         .precision(precision)
-        .population(
-            "n",
-            Population::new(model, 200)
-                .parameter("d", "6 mV")
-                .integrator(rheobase::equations::model::Integrator::Euler)
-                .initial("v", serde_json::json!({"uniform": ["-70 mV", "-50 mV"]})),
-        )
+        .population("n", population)
         .stimulus(
             "drive",
             Stimulus::new("constant_current")
@@ -123,8 +123,7 @@ fn same_bits<R: rheobase::engine::Instantiate>(precision: Precision) {
     registry
         .neurons
         .insert("by_hand".to_owned(), Arc::new(ByHand { ports }));
-    let mut by_hand = network("by_hand", precision, None);
-    by_hand.set("populations.n.integrator", "\"auto\"").unwrap();
+    let by_hand = network("by_hand", precision, None);
     let by_hand = by_hand.resolve(&registry).unwrap_or_else(|e| panic!("{e}"));
 
     let mut prints = Vec::new();

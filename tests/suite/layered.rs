@@ -24,7 +24,7 @@ shape = [20]
 
 [layers.fc1]
 model = "linear"
-out = 32
+out_features = 32
 
 [populations.lif1]
 model = "lif"
@@ -32,7 +32,7 @@ size = 32
 
 [layers.fc2]
 model = "linear"
-out = 10
+out_features = 10
 
 [populations.lif2]
 model = "lif"
@@ -160,7 +160,7 @@ fn a_neuron_by_hand() {
     let text = MLP
         .replace("batch = 4", "batch = 1")
         .replace("shape = [20]", "shape = [1]")
-        .replace("out = 32", "out = 1")
+        .replace("out_features = 32", "out_features = 1")
         .replace("size = 32", "size = 1");
     let plan = harness::plan(&Network::from_toml(&text, "by hand").unwrap());
     let options = BuildOptions {

@@ -22,7 +22,10 @@ fn argument_values(slot: Slot) -> f64 {
 /// ⟨Jv, u⟩ by forward mode and ⟨v, Jᵀu⟩ by the given adjoint, and the sum of magnitudes.
 fn products(random: &RandomProgram, gradient: &Program) -> (f64, f64, f64) {
     let forward = run_dual(&random.program, &mut |slot| match slot {
-        Slot::Argument(k) => Dual { value: argument_values(slot), tangent: component(k + 3) },
+        Slot::Argument(k) => Dual {
+            value: argument_values(slot),
+            tangent: component(k + 3),
+        },
         _ => Dual::default(),
     });
     let mut jv_u = 0.0;
@@ -94,7 +97,10 @@ fn every_function_has_the_slope_of_its_central_difference() {
             let signed = !matches!(u, Unary::Sqrt | Unary::Ln | Unary::Ln1p);
             for x in [x, if signed { -x } else { x }] {
                 let (got, expected) = slopes(|b, v| b.unary(u, v), x);
-                assert!((got - expected).abs() < 1e-8 * expected.abs().max(1.0), "{u:?} at {x}: {got} {expected}");
+                assert!(
+                    (got - expected).abs() < 1e-8 * expected.abs().max(1.0),
+                    "{u:?} at {x}: {got} {expected}"
+                );
             }
         }
     }
@@ -147,9 +153,17 @@ fn reset_step(detached: bool) -> Program {
     let margin = b.sub(h, one);
     let surrogate = crate::surrogate::find("sigmoid").expect("registered");
     let alpha = b.constant(4.0);
-    let spike =
-        b.push(Op::Heaviside { x: margin, strict: false, surrogate, arguments: vec![alpha] });
-    let seen = if detached { b.unary(Unary::Detach, spike) } else { spike };
+    let spike = b.push(Op::Heaviside {
+        x: margin,
+        strict: false,
+        surrogate,
+        arguments: vec![alpha],
+    });
+    let seen = if detached {
+        b.unary(Unary::Detach, spike)
+    } else {
+        spike
+    };
     let fired = b.unary(Unary::Fired, seen);
     let lowered = b.sub(h, one);
     let reset = b.select(fired, lowered, h);
@@ -177,7 +191,10 @@ fn spike_and_reset_gradients_follow_the_published_rule() {
         let expected = g_spike * slope + g_v * (1.0 - through);
         assert_eq!(results.len(), 2);
         for (slot, value) in results {
-            assert!((value - expected).abs() < 1e-15, "{slot:?}: {value} {expected}");
+            assert!(
+                (value - expected).abs() < 1e-15,
+                "{slot:?}: {value} {expected}"
+            );
         }
     }
 }

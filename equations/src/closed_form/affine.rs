@@ -115,7 +115,7 @@ pub(crate) fn live_values(source: &[Op], root: Value) -> Vec<Value> {
     for i in (0..=root.index()).rev() {
         if live[i] {
             source[i].for_each_operand(|v| live[v.index()] = true);
-            order.push(Value(u32::try_from(i).unwrap_or(u32::MAX)));
+            order.push(Value::at(i));
         }
     }
     order.reverse();

@@ -3,7 +3,8 @@
 //! Scaling and squaring on D = e^{Ah} − I and P = ∫₀ʰ e^{As} ds, with h = t/2⁸ and a Taylor
 //! polynomial of degree 14 in Ah: D keeps its relative accuracy where |A|t is small, and the number
 //! of operations is fixed, so that the reverse-mode pass differentiates it like anything else.
-//! Truncation stays below 1e-16 for ‖A‖t ≤ 100 and below 1e-11 up to ‖A‖t = 256.
+//! Truncation stays below 1e-16 for ‖A‖t ≤ 100 and below 1e-11 up to ‖A‖t = 256. Rounding is relative to
+//! the largest entry e^{As} takes up to t, not to entries that have decayed.
 
 use crate::ir::{Builder, Value};
 
@@ -25,7 +26,7 @@ pub(crate) struct Exponential {
 
 /// Builds e^{At} and its integral for the matrix of rates `a` \[1/ms\].
 pub(crate) fn exponential(b: &mut Builder, a: &Matrix, t: Value) -> Exponential {
-    let scale = b.constant(0.5_f64.powi(SQUARINGS.cast_signed()));
+    let scale = b.constant(1.0 / f64::from(1_u32 << SQUARINGS));
     let h = b.mul(t, scale);
     let scaled = map(b, a, |b, x| b.mul(x, h));
     let series = taylor(b, &scaled);

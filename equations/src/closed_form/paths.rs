@@ -260,7 +260,7 @@ impl Entries<'_, '_> {
 /// exp\[nodes\] with `None` for 0; 1/k! where every node is 0.
 fn exp_difference(b: &mut Builder, nodes: &[Option<Value>]) -> Value {
     if nodes.iter().all(Option::is_none) {
-        let factorial: f64 = (1..nodes.len()).map(|k| k as f64).product();
+        let factorial: f64 = (1_u32..).take(nodes.len() - 1).map(f64::from).product();
         return b.constant(1.0 / factorial);
     }
     let zero = b.constant(0.0);

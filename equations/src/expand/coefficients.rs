@@ -3,6 +3,7 @@
 //! Written by `equations/tools/minimax.py`, which says how; not edited by hand.
 
 #![allow(
+    clippy::approx_constant,
     clippy::excessive_precision,
     clippy::unreadable_literal,
     reason = "generated"

@@ -3,19 +3,31 @@ use crate::interpret::{Interpreter, run, run_in};
 use crate::ir::Type;
 use crate::real::Real;
 
-#[path = "references.rs"]
-mod references;
+/// Rows of numbers of the reference table that begin with `name`: arguments, value, the rest.
+fn table(name: &str) -> Vec<Vec<f64>> {
+    let rows = include_str!("references.tsv")
+        .lines()
+        .map(|line| line.split('\t'));
+    let rows = rows.filter_map(|mut row| (row.next() == Some(name)).then_some(row));
+    let rows: Vec<Vec<f64>> = rows.map(|row| row.map(number).collect()).collect();
+    assert!(rows.len() >= 50, "{name}: {} rows", rows.len());
+    rows
+}
+
+fn number(text: &str) -> f64 {
+    text.parse().expect("a number")
+}
 
 /// Declared bounds in units in the last place: (function, f32, f64).
 const BOUNDS: &[(Unary, f64, f64)] = &[
-    (Unary::Exp, 2.0, 2.0),
-    (Unary::Expm1, 3.0, 3.0),
-    (Unary::Exprel, 4.0, 4.0),
-    (Unary::Ln, 2.0, 2.0),
-    (Unary::Ln1p, 4.0, 4.0),
-    (Unary::Tanh, 4.0, 4.0),
-    (Unary::Erf, 4.0, 4.0),
-    (Unary::Sigmoid, 4.0, 4.0),
+    (Unary::Exp, 1.5, 1.5),
+    (Unary::Expm1, 2.0, 2.0),
+    (Unary::Exprel, 3.0, 3.0),
+    (Unary::Ln, 1.5, 1.5),
+    (Unary::Ln1p, 2.0, 2.0),
+    (Unary::Tanh, 3.0, 3.0),
+    (Unary::Erf, 3.0, 3.0),
+    (Unary::Sigmoid, 3.0, 3.0),
 ];
 
 fn program(function: Unary, precision: Precision) -> Program {
@@ -98,6 +110,7 @@ fn f32_expansions_keep_their_bounds() {
                 worst = (error, x);
             }
         }
+        eprintln!("{function:?} in f32: {:.2} ulp at {:e}", worst.0, worst.1);
         assert!(
             worst.0 <= bound,
             "{function:?}: {} ulp at {}",
@@ -120,25 +133,24 @@ fn f32_ln_of_every_magnitude() {
             let x = mantissa * 2.0_f32.powi(exponent);
             let expected = f64::from(x).ln();
             let error = (f64::from(expanded.at(x)) - expected).abs();
-            assert!(error <= 2.0 * ulp_f32(expected), "ln({x})");
+            assert!(error <= 1.5 * ulp_f32(expected), "ln({x})");
         }
     }
 }
 
 #[test]
 fn f64_expansions_keep_their_bounds() {
-    for (function, table) in references::FUNCTIONS {
-        let Some(&(_, _, bound)) = BOUNDS.iter().find(|b| b.0 == *function) else {
-            continue;
-        };
-        let mut expanded = Function::<f64>::new(program(*function, Precision::F64));
+    for &(function, _, bound) in BOUNDS {
+        let mut expanded = Function::<f64>::new(program(function, Precision::F64));
         let mut worst = (0.0, 0.0);
-        for &(x, high, low) in *table {
+        for row in table(&format!("{function:?}")) {
+            let (x, high, low) = (row[0], row[1], row[2]);
             let error = ((expanded.at(x) - high) - low).abs() / ulp_f64(high);
             if error > worst.0 || error.is_nan() {
                 worst = (error, x);
             }
         }
+        eprintln!("{function:?} in f64: {:.2} ulp at {:e}", worst.0, worst.1);
         assert!(
             worst.0 <= bound,
             "{function:?}: {} ulp at {}",
@@ -162,13 +174,11 @@ fn sine_and_cosine_keep_their_bounds() {
         for x in grid(-8192.0, 8192.0).into_iter().chain(grid(-10.0, 10.0)) {
             worst = worst.max((f64::from(f32s.at(x)) - exact.at(f64::from(x))).abs());
         }
+        eprintln!("{function:?} in f32: {worst:e}");
         assert!(worst <= 1.5e-7, "{function:?} in f32: {worst}");
         let mut f64s = Function::<f64>::new(program(function, Precision::F64));
-        let table = references::FUNCTIONS
-            .iter()
-            .find(|(f, _)| *f == function)
-            .expect("tabulated");
-        for &(x, high, low) in table.1 {
+        for row in table(&format!("{function:?}")) {
+            let (x, high, low) = (row[0], row[1], row[2]);
             let error = ((f64s.at(x) - high) - low).abs();
             assert!(error <= 3e-16, "{function:?}({x}) in f64: {error}");
         }
@@ -204,16 +214,21 @@ fn power<R: Real>(program: &Program, x: R, y: R) -> R {
 #[test]
 fn powers_keep_their_bounds() {
     let (f32s, f64s) = (power_program(Precision::F32), power_program(Precision::F64));
-    for &(x, y, high, low) in references::POWERS {
+    let (mut worst_f32, mut worst_f64) = (0.0_f64, 0.0_f64);
+    for row in table("Pow") {
+        let (x, y, high, low) = (row[0], row[1], row[2], row[3]);
         let error = ((power::<f64>(&f64s, x, y) - high) - low).abs() / ulp_f64(high);
-        assert!(error <= 4.0, "{x}^{y} in f64: {error} ulp");
+        assert!(error <= 1.5, "{x}^{y} in f64: {error} ulp");
+        worst_f64 = worst_f64.max(error);
         let (x, y) = (x as f32, y as f32);
         let expected = f64::from(x).powf(f64::from(y));
         if expected > 1.2e-38 && expected < 3.4e38 {
             let error = (f64::from(power::<f32>(&f32s, x, y)) - expected).abs();
-            assert!(error <= 4.0 * ulp_f32(expected), "{x}^{y} in f32");
+            worst_f32 = worst_f32.max(error / ulp_f32(expected));
+            assert!(error <= 1.5 * ulp_f32(expected), "{x}^{y} in f32");
         }
     }
+    eprintln!("pow: {worst_f32:.2} ulp in f32, {worst_f64:.2} ulp in f64");
     for program in [&f32s, &f64s] {
         let at = |x: f32, y: f32| {
             if std::ptr::eq(program, &f32s) {
@@ -324,7 +339,8 @@ fn normal_numbers_keep_their_bounds() {
         b.finish()
     };
     let mut f64s = Function::<f64>::new(build(Precision::F64));
-    for &(u, high, low) in references::NORMALS {
+    for row in table("Normal") {
+        let (u, high, low) = (row[0], row[1], row[2]);
         let error = ((f64s.at(u) - high) - low).abs();
         // Near 1 the error of u(1 − u) is that of u itself.
         assert!(error <= 3e-15 * high.abs().max(1e-300), "Φ⁻¹({u}): {error}");
@@ -344,12 +360,17 @@ fn normal_numbers_keep_their_bounds() {
             }
         }
     }
+    eprintln!("normal in f32: relative error {worst:e}");
     assert!(worst < 4e-7, "{worst}");
     assert!(f32s.at(f32::MIN_POSITIVE).is_finite() && f32s.at(1.0).is_finite());
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        cases: 300,
+        max_global_rejects: 60_000,
+        ..Default::default()
+    })]
 
     /// Whole programs mean the same expanded; branches and steps may flip where rounding decides,
     /// so only programs without them are compared.

@@ -6,7 +6,10 @@ use crate::ir::{Program, Slot};
 use crate::testing::random_program;
 
 fn without_powers(program: &Program) -> bool {
-    !program.ops.iter().any(|op| matches!(op, Op::Binary(Binary::Pow, ..)))
+    !program
+        .ops
+        .iter()
+        .any(|op| matches!(op, Op::Binary(Binary::Pow, ..)))
 }
 
 proptest! {
@@ -41,7 +44,10 @@ fn integer_powers_are_products() {
     let program = b.finish();
     assert!(without_powers(&program));
     let results = run(&program, &mut |_| 1.7);
-    for ((_, got), e) in results.iter().zip([-3.0, -1.0, 0.0, 0.5, 1.0, 2.0, 7.0, 16.0]) {
+    for ((_, got), e) in results
+        .iter()
+        .zip([-3.0, -1.0, 0.0, 0.5, 1.0, 2.0, 7.0, 16.0])
+    {
         let expected = 1.7_f64.powf(e);
         assert!((got - expected).abs() <= 1e-14 * expected, "{e}");
     }

@@ -103,9 +103,7 @@ impl Sweep<'_> {
 
     fn unary(&self, i: usize, u: Unary, operand: Value) -> f64 {
         let (x, dx) = (self.values.float(operand), self.of(operand));
-        let value = self
-            .values
-            .float(Value(u32::try_from(i).unwrap_or(u32::MAX)));
+        let value = self.values.float(Value::at(i));
         match u {
             Unary::Neg => -dx,
             Unary::Abs => {
@@ -153,9 +151,7 @@ impl Sweep<'_> {
                 }
             }
             Binary::Pow => {
-                let value = self
-                    .values
-                    .float(Value(u32::try_from(i).unwrap_or(u32::MAX)));
+                let value = self.values.float(Value::at(i));
                 let by_base = y * reference::power(x, y - 1.0) * dx;
                 let by_exponent = if x > 0.0 {
                     value * reference::ln(x) * dy

@@ -3,7 +3,7 @@
 /// Widest span of nodes summed as a series; beyond, the recursion loses at most a few bits.
 const SERIES_SPAN: f64 = 16.0;
 /// Terms after which the series has converged to f64 for that span and at least one node.
-const MAX_TERMS: usize = 120;
+const MAX_TERMS: u32 = 120;
 /// ln 2 in two parts; the first has 21 trailing zero bits, so that k·`LN2_HIGH` is exact.
 const LN2_HIGH: f64 = f64::from_bits(0x3fe6_2e42_fee0_0000);
 const LN2_LOW: f64 = f64::from_bits(0x3dea_39ef_3579_3c76);
@@ -27,32 +27,42 @@ pub fn exp_difference(nodes: &mut [f64]) -> f64 {
     sorted(nodes)
 }
 
+/// The triangular table of differences, level by level; `table[i]` holds exp\[zᵢ, …, zᵢ₊ₖ\].
 fn sorted(z: &[f64]) -> f64 {
     let (Some(&first), Some(&last)) = (z.first(), z.last()) else {
         return 0.0;
     };
-    let span = last - first;
-    if !span.is_finite() {
+    if !(last - first).is_finite() {
         return f64::NAN;
     }
-    if z.len() == 1 {
-        return exp(first);
+    if last - first <= SERIES_SPAN {
+        return series(z);
     }
-    if span <= SERIES_SPAN {
-        return series(z, first);
+    let mut table: Vec<f64> = z.iter().map(|&node| exp(node)).collect();
+    for k in 1..z.len() {
+        for i in 0..z.len() - k {
+            let span = z[i + k] - z[i];
+            table[i] = if span <= SERIES_SPAN {
+                series(&z[i..=i + k])
+            } else {
+                (table[i + 1] - table[i]) / span
+            };
+        }
     }
-    (sorted(&z[1..]) - sorted(&z[..z.len() - 1])) / span
+    table[0]
 }
 
 /// eᵐ·Σₖ hₖ(z − m)/(k + n)!.
-fn series(z: &[f64], m: f64) -> f64 {
+fn series(z: &[f64]) -> f64 {
+    let m = z[0];
     let n = z.len() - 1;
-    let factorial: f64 = (1..=n).map(|k| k as f64).product();
+    let factorial: f64 = (1_u32..).take(n).map(f64::from).product();
     // h[j] = hₖ(z₀ − m, …, zⱼ − m)/((k + n)!/n!), from hₖ(…, zⱼ) = hₖ(…, zⱼ₋₁) + zⱼ·hₖ₋₁(…, zⱼ).
     let mut h = vec![1.0; n + 1];
     let mut sum = 1.0;
+    let order = u32::try_from(n).map_or(f64::INFINITY, f64::from);
     for k in 1..=MAX_TERMS {
-        let divisor = (k + n) as f64;
+        let divisor = f64::from(k) + order;
         let mut below = 0.0;
         for (h, &node) in h.iter_mut().zip(z) {
             *h = below + (node - m) * *h / divisor;

@@ -3,7 +3,11 @@
 use super::pen::Pen;
 use crate::ir::Value;
 
-#[allow(clippy::excessive_precision, clippy::unreadable_literal, reason = "generated")]
+#[allow(
+    clippy::excessive_precision,
+    clippy::unreadable_literal,
+    reason = "generated"
+)]
 /// atan(t)/t in t², |t| ≤ √2 − 1; largest weighted error 2.56e-18.
 const ATAN: &[f64] = &[
     1.0,

@@ -44,7 +44,10 @@ fn near_kink(s: &Surrogate, a: &[f64], x: f64) -> bool {
         "log_tailed_relu" => vec![1.0],
         _ => vec![],
     };
-    kinks.iter().chain([&0.0]).any(|k| (x.abs() - k).abs() < 1e-3)
+    kinks
+        .iter()
+        .chain([&0.0])
+        .any(|k| (x.abs() - k).abs() < 1e-3)
 }
 
 #[test]
@@ -59,7 +62,8 @@ fn derivatives_are_those_of_their_primitives() {
                     continue;
                 }
                 let h = 2e-5;
-                let difference = (at(&mut primitive, x + h) - at(&mut primitive, x - h)) / (2.0 * h);
+                let difference =
+                    (at(&mut primitive, x + h) - at(&mut primitive, x - h)) / (2.0 * h);
                 let got = at(&mut derivative, x);
                 let steep = a.iter().fold(1.0_f64, |m, a| m.max(a.abs())).powi(3);
                 assert!(
@@ -98,13 +102,21 @@ fn expanded_surrogates_agree_with_the_reference() {
                     let expected = at(&mut reference, x);
                     let got = at(&mut f64s, x);
                     let scale = expected.abs().max(1.0);
-                    assert!((got - expected).abs() < 2e-15 * scale, "{} at {x}: {got} {expected}", s.name);
+                    assert!(
+                        (got - expected).abs() < 2e-15 * scale,
+                        "{} at {x}: {got} {expected}",
+                        s.name
+                    );
                     let mut single = f32::NAN;
                     f32s.run(|_| x as f32, |_, y| single = y);
                     let error = (f64::from(single) - expected).abs();
                     // Rounding the argument of a steep function counts too.
                     let steep = a.iter().fold(1.0_f64, |m, a| m.max(a.abs()));
-                    assert!(error < 1e-6 * scale * steep, "{} at {x} in f32: {single} {expected}", s.name);
+                    assert!(
+                        error < 1e-6 * scale * steep,
+                        "{} at {x} in f32: {single} {expected}",
+                        s.name
+                    );
                 }
             }
         }
@@ -139,7 +151,10 @@ impl Tensors {
         let (length, rest) = bytes.split_at(8);
         let length = usize::try_from(u64::from_le_bytes(length.try_into().ok()?)).ok()?;
         let header = serde_json::from_slice(&rest[..length]).ok()?;
-        Some(Self { header, data: rest[length..].to_vec() })
+        Some(Self {
+            header,
+            data: rest[length..].to_vec(),
+        })
     }
 
     fn get(&self, name: &str) -> Option<Vec<f64>> {
@@ -147,13 +162,21 @@ impl Tensors {
         let offset = |i: usize| usize::try_from(offsets.get(i)?.as_u64()?).ok();
         let bytes = &self.data[offset(0)?..offset(1)?];
         let chunks = bytes.chunks_exact(8);
-        Some(chunks.map(|c| f64::from_le_bytes(c.try_into().expect("eight bytes"))).collect())
+        Some(
+            chunks
+                .map(|c| f64::from_le_bytes(c.try_into().expect("eight bytes")))
+                .collect(),
+        )
     }
 }
 
 /// Name and shape arguments here of a case of the golden file.
 fn golden_case(parameters: &serde_json::Value) -> (&'static str, Vec<f64>) {
-    let number = |key: &str| parameters[key].as_f64().unwrap_or_else(|| panic!("{key} in {parameters}"));
+    let number = |key: &str| {
+        parameters[key]
+            .as_f64()
+            .unwrap_or_else(|| panic!("{key} in {parameters}"))
+    };
     let alpha = |name| (name, vec![number("alpha")]);
     match parameters["surrogate"].as_str().expect("a name") {
         "Sigmoid" => alpha("sigmoid"),
@@ -169,9 +192,10 @@ fn golden_case(parameters: &serde_json::Value) -> (&'static str, Vec<f64>) {
         "FakeNumericalGradient" => alpha("fake_numerical_gradient"),
         "LogTailedReLU" => alpha("log_tailed_relu"),
         "PiecewiseLeakyReLU" => ("piecewise_leaky_relu", vec![number("w"), number("c")]),
-        "SquarewaveFourierSeries" => {
-            ("squarewave_fourier_series", vec![number("n"), number("T_period")])
-        }
+        "SquarewaveFourierSeries" => (
+            "squarewave_fourier_series",
+            vec![number("n"), number("T_period")],
+        ),
         "S2NN" => ("s2nn", vec![number("alpha"), number("beta")]),
         "LeakyKReLU" => ("leaky_k_relu", vec![number("leak"), number("k")]),
         "DeterministicPass" => ("pass_through", vec![]),
@@ -184,11 +208,16 @@ fn golden_case(parameters: &serde_json::Value) -> (&'static str, Vec<f64>) {
 #[allow(clippy::print_stderr, reason = "a skip must be seen")]
 fn curves_equal_those_of_spikingjelly_and_snntorch() {
     let default = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared"));
-    let folder = std::env::var_os("RHEOBASE_DATA").map_or_else(default, PathBuf::from).join("golden");
+    let folder = std::env::var_os("RHEOBASE_DATA")
+        .map_or_else(default, PathBuf::from)
+        .join("golden");
     let tensors = Tensors::open(&folder.join("surrogates.f64.safetensors"));
     let index = std::fs::read(folder.join("surrogates.json"));
     let (Some(tensors), Ok(index)) = (tensors, index) else {
-        eprintln!("skipped 1 test: no golden surrogates in {} (set RHEOBASE_DATA)", folder.display());
+        eprintln!(
+            "skipped 1 test: no golden surrogates in {} (set RHEOBASE_DATA)",
+            folder.display()
+        );
         return;
     };
     let index: serde_json::Value = serde_json::from_slice(&index).expect("JSON");
@@ -198,13 +227,21 @@ fn curves_equal_those_of_spikingjelly_and_snntorch() {
         let (name, arguments) = golden_case(&case["params"]);
         let surrogate = get(find(name).expect("registered"));
         let x = tensors.get(&format!("{key}/x")).expect("x");
-        for (array, shape) in [("grad", surrogate.derivative), ("primitive", surrogate.primitive)] {
-            let Some(expected) = tensors.get(&format!("{key}/{array}")) else { continue };
+        for (array, shape) in [
+            ("grad", surrogate.derivative),
+            ("primitive", surrogate.primitive),
+        ] {
+            let Some(expected) = tensors.get(&format!("{key}/{array}")) else {
+                continue;
+            };
             let mut curve = Interpreter::new(program(shape, &arguments));
             for (x, expected) in x.iter().zip(&expected) {
                 let got = at(&mut curve, *x);
                 let error = (got - expected).abs();
-                assert!(error <= 1e-14 * expected.abs().max(1.0), "{key}/{array} at {x}: {got} {expected}");
+                assert!(
+                    error <= 1e-14 * expected.abs().max(1.0),
+                    "{key}/{array} at {x}: {got} {expected}"
+                );
             }
         }
     }

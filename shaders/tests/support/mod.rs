@@ -82,8 +82,17 @@ pub(crate) fn snapshot(name: &str, text: &str) {
     }
     let expected = std::fs::read_to_string(&path)
         .unwrap_or_else(|e| panic!("{}: {e}; RHEOBASE_BLESS=1 writes it", path.display()));
-    assert_eq!(
-        expected, text,
-        "{name}: the emitted text changed; look at it, then write it with RHEOBASE_BLESS=1"
+    let pairs = expected.lines().zip(text.lines()).enumerate();
+    let first = pairs.into_iter().find(|(_, (old, new))| old != new);
+    assert!(
+        expected == text,
+        "{name}: the emitted text changed, first in line {}; look at it, then write it with \
+         RHEOBASE_BLESS=1\n  was {}\n  is  {}",
+        first.map_or_else(
+            || expected.lines().count().min(text.lines().count()),
+            |(k, _)| k
+        ) + 1,
+        first.map_or("", |(_, (old, _))| old),
+        first.map_or("", |(_, (_, new))| new),
     );
 }
