@@ -2,6 +2,12 @@
 //!
 //! Without an adapter every test is skipped, which is printed and counted;
 //! `RHEOBASE_REQUIRE_GPU=1` makes that an error.
+
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "helpers of tests: what they expect is tested, what they find is printed"
+)]
 #![cfg(feature = "gpu")]
 
 #[path = "gpu/adjoints.rs"]

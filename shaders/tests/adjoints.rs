@@ -1,5 +1,10 @@
 //! The reverse of one step of every component of the zoo as WGSL.
 
+#![allow(
+    clippy::expect_used,
+    reason = "helpers of tests: what they expect is tested"
+)]
+
 mod support;
 
 use rheobase_equations::adjoint::adjoint;

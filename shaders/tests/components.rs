@@ -1,6 +1,11 @@
 //! Every component text of the zoo as WGSL: accepted by naga with every integrator it can take, and
 //! kept as a reviewable snapshot. A new component is covered by being there.
 
+#![allow(
+    clippy::expect_used,
+    reason = "helpers of tests: what they expect is tested"
+)]
+
 mod support;
 
 use rheobase_equations::model::Integrator;

@@ -1,5 +1,10 @@
 //! Every emitted module is one naga accepts, and is what the host believes it is.
 
+#![allow(
+    clippy::expect_used,
+    reason = "helpers of tests: what they expect is tested"
+)]
+
 mod support;
 
 use rheobase_equations::ir::{Binary, Builder, Op, Program, Slot, SurrogateId, Unary, Value};

@@ -138,7 +138,8 @@ fn random_programs_give_the_bits_of_the_cpu() {
 #[test]
 fn what_drivers_like_to_merge_stays_apart() {
     let Some(device) = device() else { return };
-    let shapes: [(&str, fn(&mut Builder, [Value; 4]) -> Value); 7] = [
+    type Build = fn(&mut Builder, [Value; 4]) -> Value;
+    let shapes: [(&str, Build); 7] = [
         ("a·b + c", |b, [x, y, z, _]| {
             let p = b.mul(x, y);
             b.add(p, z)
