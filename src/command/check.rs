@@ -79,7 +79,7 @@ fn as_text(plan: &Plan) -> String {
         "{} neurons, about {} synapses, about {} of memory; {} steps of {} ms\n",
         grouped(estimate.neurons),
         grouped(estimate.synapses as u64),
-        human_bytes(estimate.bytes as u64),
+        human_bytes(estimate.bytes),
         grouped(plan.steps),
         plan.dt_ms
     ));
