@@ -92,8 +92,8 @@ fn make(arguments: &Arguments) -> Result<StimulusType, ArgumentError> {
 }
 
 impl SpikeSourceType for Poisson {
-    fn check(&self, context: StimulusContext) -> Result<(), String> {
-        check_mean(self.rate_per_ms * context.dt_ms)
+    fn check(&self, dt_ms: f64) -> Result<(), String> {
+        check_mean(self.rate_per_ms * dt_ms)
     }
 
     fn instantiate(&self, context: StimulusContext) -> Box<dyn SpikeSource> {

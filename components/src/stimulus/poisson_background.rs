@@ -104,8 +104,8 @@ impl PoissonBackground {
 }
 
 impl DriveType for PoissonBackground {
-    fn check(&self, context: StimulusContext) -> Result<(), String> {
-        check_mean(self.rate_per_ms * context.dt_ms)
+    fn check(&self, dt_ms: f64) -> Result<(), String> {
+        check_mean(self.rate_per_ms * dt_ms)
     }
 
     fn instantiate_f32(&self, context: StimulusContext) -> Box<dyn Drive<f32>> {
