@@ -11,7 +11,8 @@ pub(super) fn file(scene: &Scene) -> Result<Vec<u8>, PlotError> {
     let mut encoder = ::png::Encoder::new(&mut bytes, scene.width, scene.height);
     encoder.set_color(::png::ColorType::Rgb);
     encoder.set_depth(::png::BitDepth::Eight);
-    encoder.set_compression(::png::Compression::High);
+    // A few per cent of the time of the smallest files, at a few times their size.
+    encoder.set_compression(::png::Compression::Fast);
     let mut writer = encoder.write_header()?;
     writer.write_image_data(canvas.pixels.as_flattened())?;
     writer.finish()?;
