@@ -1,8 +1,12 @@
 //! Rheobase: spiking neural networks from one description.
 //!
 //! A neuron, synapse or learning rule is written once, as equations; everything that runs or trains
-//! it is derived from that text. This crate is the facade: it re-exports the rooms, assembles the
-//! registry of components, and runs networks.
+//! it is derived from that text.
+//!
+//! What lives here: the facade. It re-exports the rooms, assembles the registry of components
+//! ([`registry`]), runs networks to their end ([`run`]), and is the `rheobase` command.
+//!
+//! What may not: anything a room could do itself. There is no logic of simulation here.
 //!
 //! ```
 //! use rheobase::prelude::*;

@@ -56,6 +56,8 @@ pub(crate) fn register(registry: &mut Registry) {
         let model = parse_one(native.text, name).expect("a compiled text parses");
         let component = lower(&Arc::new(model), None).expect("a compiled text lowers");
         let neuron = EquationNeuron::new(component, Some(*native));
-        registry.neurons.insert((*name).to_owned(), Arc::new(neuron));
+        registry
+            .neurons
+            .insert((*name).to_owned(), Arc::new(neuron));
     }
 }

@@ -1,11 +1,14 @@
 //! From a plan to workers: shards, rows, actors, schedule.
 
+mod quantities;
+mod shard_rows;
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crossbeam::channel::bounded;
-use rheobase_equations::native::{Derived, LANES};
+use rheobase_equations::native::LANES;
 
 use crate::actor::Actor;
 use crate::instantiate::Instantiate;
@@ -15,14 +18,17 @@ use crate::plan::{Edge, EdgeKind, Monitor, Node, NodeId, NodeKind, Plan, Populat
 use crate::population::{
     Afferent, Identity, PopulationActor, PopulationParts, Shape, StateRecorder, stride_of,
 };
-use crate::port::{Sides, SpikeSource, StimulusContext, Tensor};
+use crate::port::{SpikeSource, StimulusContext, Tensor};
 use crate::random::{Philox, Purpose, construction_stream};
 use crate::record::{Spikes, Trace};
-use crate::rows::{RowCounts, Rows, RowsError, RowsRequest};
+use crate::rows::RowsError;
 use crate::schedule::{DelayedEdge, Schedule, ZeroDelayCycle, schedule};
 use crate::source::{InputActor, InputHandle, SourceActor};
 use crate::tape::PopulationAdjoint;
-use crate::worker::{MAILBOX_CAPACITY, Mailboxes, Placed, Worker, panic_message};
+use crate::worker::{MAILBOX_CAPACITY, Mailboxes, Placed, Worker};
+
+use quantities::Quantities;
+use shard_rows::{ShardRows, all_rows, report_rows};
 
 /// How a plan is built.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,9 +118,6 @@ pub(crate) struct Built<R> {
     pub(crate) inputs: Vec<(NodeId, InputHandle<R>)>,
     pub(crate) report: BuildReport,
 }
-
-/// Rows of one shard, by edge.
-type ShardRows<R> = Vec<Option<(Rows<R>, RowCounts)>>;
 
 pub(crate) fn build<R: Instantiate>(
     plan: &Plan,
@@ -243,69 +246,6 @@ fn shard_ranges(node: &Node, batch: usize, threads: usize) -> Vec<Range<u32>> {
         .collect()
 }
 
-/// Draws the rows of every shard, each on a thread of its own.
-fn all_rows<R: Instantiate>(
-    plan: &Plan,
-    shards: &[Vec<Range<u32>>],
-    threads: usize,
-) -> Result<Vec<ShardRows<R>>, BuildError> {
-    std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads)
-            .map(|shard| scope.spawn(move || shard_rows::<R>(plan, shards, shard)))
-            .collect();
-        handles
-            .into_iter()
-            .map(|h| {
-                h.join()
-                    .unwrap_or_else(|p| Err(BuildError::Panicked(panic_message(p.as_ref()))))
-            })
-            .collect()
-    })
-}
-
-fn shard_rows<R: Instantiate>(
-    plan: &Plan,
-    shards: &[Vec<Range<u32>>],
-    shard: usize,
-) -> Result<ShardRows<R>, BuildError> {
-    plan.edges
-        .iter()
-        .enumerate()
-        .map(|(index, edge)| match &edge.kind {
-            EdgeKind::Identity { .. } => Ok(None),
-            EdgeKind::Synapses(synapses) => {
-                let lanes = shards[edge.target][shard].clone();
-                let range = if plan.batch == 1 {
-                    lanes
-                } else if lanes.is_empty() {
-                    0..0
-                } else {
-                    0..to_u32(plan.nodes[edge.target].size())
-                };
-                let request = RowsRequest {
-                    projection: &edge.name,
-                    index: index as u64,
-                    synapses,
-                    sides: sides(plan, edge),
-                    source: edge.source,
-                    range,
-                    seed: plan.seed,
-                    dt_ms: plan.dt_ms,
-                };
-                Ok(Some(Rows::build(&request)?))
-            }
-        })
-        .collect()
-}
-
-fn sides(plan: &Plan, edge: &Edge) -> Sides {
-    Sides {
-        n_source: to_u32(plan.nodes[edge.source].size()),
-        n_target: to_u32(plan.nodes[edge.target].size()),
-        same: edge.source == edge.target,
-    }
-}
-
 fn make_schedule<R: Instantiate>(
     plan: &Plan,
     rows: &[ShardRows<R>],
@@ -345,25 +285,6 @@ fn make_schedule<R: Instantiate>(
             }
         },
     )
-}
-
-fn report_rows<R: Instantiate>(plan: &Plan, rows: &[ShardRows<R>]) -> BuildReport {
-    let mut report = BuildReport {
-        synapses: vec![0; plan.edges.len()],
-        ..Default::default()
-    };
-    for shard in rows {
-        for (index, entry) in shard.iter().enumerate() {
-            let Some((rows, counts)) = entry else {
-                continue;
-            };
-            report.synapses[index] += counts.synapses;
-            report.rounded_delays += counts.rounded_delays;
-            report.raised_delays += counts.raised_delays;
-            report.synapse_bytes += rows.bytes();
-        }
-    }
-    report
 }
 
 type ShardActors<R> = Vec<(usize, Box<dyn Actor<R>>)>;
@@ -417,129 +338,6 @@ fn population_actors<R: Instantiate>(
         actors.push((shard, Box::new(PopulationActor::new(parts))));
     }
     Ok(actors)
-}
-
-/// Initial states and derived quantities of a whole population, in f64.
-struct Quantities {
-    size: usize,
-    /// One row for all neurons, or one per neuron.
-    derived: Vec<Vec<f64>>,
-    /// `[states][neurons]`.
-    initial: Vec<Vec<f64>>,
-}
-
-impl Quantities {
-    fn draw(context: &NodeContext<'_>, population: &Population) -> Result<Self, BuildError> {
-        let size = context.node.size();
-        let neuron = population.neuron.as_ref();
-        let ports = neuron.ports();
-        let n_parameters = population.parameters.len();
-        let mut streams: Vec<_> = (0..n_parameters + ports.states.len())
-            .map(|k| {
-                construction_stream(
-                    context.plan.seed,
-                    Purpose::Population,
-                    context.id as u64,
-                    k as u64,
-                )
-            })
-            .collect();
-        let (parameter_streams, state_streams) = streams.split_at_mut(n_parameters);
-        let shared = population.parameters.iter().all(|p| p.constant().is_some());
-        let n_rows = if shared { 1.min(size) } else { size };
-        let mut derived = Vec::with_capacity(n_rows);
-        let mut initial = vec![Vec::with_capacity(size); ports.states.len()];
-        for neuron_index in 0..n_rows {
-            let parameters: Vec<f64> = population
-                .parameters
-                .iter()
-                .zip(parameter_streams.iter_mut())
-                .map(|(p, stream)| p.get(neuron_index, stream))
-                .collect();
-            let row = neuron.derive(&parameters, context.plan.dt_ms);
-            for (k, &value) in row.iter().enumerate() {
-                finite(context, value, neuron_index, || {
-                    format!("derived quantity {k} (from its parameters)")
-                })?;
-            }
-            derived.push(row);
-            let states = neuron.initial_states(&parameters, context.plan.dt_ms);
-            let copies = if shared { size } else { 1 };
-            for (array, value) in initial.iter_mut().zip(states) {
-                array.extend(std::iter::repeat_n(value, copies));
-            }
-        }
-        for (state, value) in &population.initial {
-            let stream = &mut state_streams[*state];
-            for (i, x) in initial[*state].iter_mut().enumerate() {
-                *x = value.get(i, stream);
-            }
-        }
-        for (k, array) in initial.iter().enumerate() {
-            for (i, &value) in array.iter().enumerate() {
-                finite(context, value, i, || {
-                    format!("initial `{}`", ports.states[k].name)
-                })?;
-            }
-        }
-        Ok(Self {
-            size,
-            derived,
-            initial,
-        })
-    }
-
-    fn initial<R: Instantiate>(&self, range: &Range<u32>) -> Vec<Vec<R>> {
-        self.initial
-            .iter()
-            .map(|values| {
-                range
-                    .clone()
-                    .map(|lane| R::from_f64(values[lane as usize % self.size]))
-                    .collect()
-            })
-            .collect()
-    }
-
-    fn derived<R: Instantiate>(&self, range: &Range<u32>, stride: usize) -> Vec<Derived<R>> {
-        let Some(first) = self.derived.first() else {
-            return Vec::new();
-        };
-        (0..first.len())
-            .map(|k| {
-                let same = self
-                    .derived
-                    .iter()
-                    .all(|row| row[k].to_bits() == first[k].to_bits());
-                if same {
-                    return Derived::shared(R::from_f64(first[k]));
-                }
-                let mut values: Vec<R> = range
-                    .clone()
-                    .map(|lane| R::from_f64(self.derived[lane as usize % self.size][k]))
-                    .collect();
-                values.resize(stride, R::from_f64(first[k]));
-                Derived::PerNeuron(values)
-            })
-            .collect()
-    }
-}
-
-fn finite(
-    context: &NodeContext<'_>,
-    value: f64,
-    neuron: usize,
-    what: impl FnOnce() -> String,
-) -> Result<(), BuildError> {
-    if value.is_finite() {
-        return Ok(());
-    }
-    Err(BuildError::NotFinite {
-        population: context.node.name.clone(),
-        what: what(),
-        neuron,
-        value,
-    })
 }
 
 fn afferents<R: Instantiate>(

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use rheobase_equations::native::{Derived, LANES, StepArgs};
+use rheobase_equations::native::{Aligned, Derived, LANES, StepArgs};
 use rheobase_equations::real::Real;
 
 use crate::actor::{Actor, RunError};
@@ -77,12 +77,12 @@ pub(crate) struct PopulationActor<R: Real> {
     n: usize,
     stride: usize,
     kernel: Box<dyn Kernel<R>>,
-    states: Vec<R>,
-    initial: Vec<R>,
-    inputs: Vec<R>,
+    states: Aligned<R>,
+    initial: Aligned<R>,
+    inputs: Aligned<R>,
     derived: Vec<Derived<R>>,
-    random: Vec<R>,
-    outputs: Vec<R>,
+    random: Aligned<R>,
+    outputs: Aligned<R>,
     words: Vec<u32>,
     normal: Option<Normal<R>>,
     stream: Philox,
@@ -128,7 +128,7 @@ impl<R: Real> PopulationActor<R> {
     pub(crate) fn new(parts: PopulationParts<R>) -> Self {
         let n = parts.shape.range.len();
         let stride = stride_of::<R>(n);
-        let mut states = vec![R::ZERO; parts.initial.len() * stride];
+        let mut states = Aligned::zeroed(parts.initial.len() * stride);
         for (array, values) in states.chunks_exact_mut(stride).zip(&parts.initial) {
             array[..n].copy_from_slice(values);
             // Padding runs the same code: keep it at a value the equations accept.
@@ -143,12 +143,12 @@ impl<R: Real> PopulationActor<R> {
             kernel: parts.kernel,
             initial: states.clone(),
             states,
-            inputs: vec![R::ZERO; shape.n_inputs * stride],
+            inputs: Aligned::zeroed(shape.n_inputs * stride),
             derived: parts.derived,
-            random: vec![R::ZERO; n_random * stride],
+            random: Aligned::zeroed(n_random * stride),
             normal: (shape.n_normals > 0).then(|| Normal::new(stride)),
             words: vec![0; if n_random > 0 { stride } else { 0 }],
-            outputs: vec![R::ZERO; shape.n_outputs * stride],
+            outputs: Aligned::zeroed(shape.n_outputs * stride),
             stream: parts.stream,
             afferents: parts.afferents,
             record_spikes: parts.record_spikes,

@@ -149,11 +149,11 @@ pub trait SpikeSourceType: Send + Sync {
     fn size(&self) -> Option<u32> {
         None
     }
-    /// Whether it can run with this step and size.
+    /// Whether it can run with steps of `dt_ms` \[ms\].
     ///
     /// # Errors
     /// A sentence that says what does not fit and what to do.
-    fn check(&self, _context: StimulusContext) -> Result<(), String> {
+    fn check(&self, _dt_ms: f64) -> Result<(), String> {
         Ok(())
     }
     /// A source for one shard.
@@ -162,11 +162,11 @@ pub trait SpikeSourceType: Send + Sync {
 
 /// Makes drives; one instance per shard.
 pub trait DriveType: Send + Sync {
-    /// Whether it can run with this step and size.
+    /// Whether it can run with steps of `dt_ms` \[ms\].
     ///
     /// # Errors
     /// A sentence that says what does not fit and what to do.
-    fn check(&self, _context: StimulusContext) -> Result<(), String> {
+    fn check(&self, _dt_ms: f64) -> Result<(), String> {
         Ok(())
     }
     /// A drive of an f32 population.

@@ -7,7 +7,7 @@ pub fn steps_on_grid(time_ms: f64, dt_ms: f64) -> Option<u64> {
     let ratio = time_ms / dt_ms;
     let nearest = ratio.round_ties_even();
     let on_grid = (ratio - nearest).abs() <= 1e-9 * nearest.abs().max(1.0);
-    (on_grid && nearest >= 0.0 && nearest < 9.0e15).then(|| to_u64(nearest))
+    (on_grid && (0.0..9.0e15).contains(&nearest)).then(|| to_u64(nearest))
 }
 
 /// The nearest whole number of steps, ties to even.

@@ -39,7 +39,7 @@ use crate::real::Real;
 pub(crate) use engine::Interpreted;
 use engine::{Binding, Engine, Firing};
 use plan::Access;
-use table::Window;
+use table::{Window, recycle};
 
 /// The step of a component, interpreted.
 ///
@@ -177,6 +177,9 @@ pub enum Operand<'a, R> {
 #[derive(Debug)]
 pub struct BlockFunction<R: Real> {
     engine: Engine<R>,
+    written: Vec<Slot>,
+    /// Kept for its memory, empty between runs.
+    targets: Vec<Window<'static, R>>,
 }
 
 impl<R: Real> BlockFunction<R> {
@@ -186,6 +189,8 @@ impl<R: Real> BlockFunction<R> {
         let program = prepare(&expand(program, R::PRECISION), SpikeAs::Float);
         Self {
             engine: Engine::new(program),
+            written: Vec::new(),
+            targets: Vec::new(),
         }
     }
 
@@ -238,14 +243,19 @@ impl<R: Real> BlockFunction<R> {
                 }
             }
         });
-        let mut targets: Vec<(Slot, Option<Window<'_, R>>)> = writes
-            .iter_mut()
-            .map(|(slot, array)| (*slot, Some(Window::from_mut(array, blocks))))
-            .collect();
+        self.written.clear();
+        self.written.extend(writes.iter().map(|(slot, _)| *slot));
+        let mut targets = recycle(std::mem::take(&mut self.targets));
+        targets.extend(
+            writes
+                .iter_mut()
+                .map(|(_, array)| Window::from_mut(array, blocks)),
+        );
+        let written = &self.written;
         self.engine.run(
             blocks,
-            |slot| match targets.iter_mut().find(|(s, _)| *s == slot) {
-                Some((_, target)) => Binding::Window(target.take().unwrap_or_default()),
+            |slot| match written.iter().position(|s| *s == slot) {
+                Some(k) => Binding::Window(std::mem::take(&mut targets[k])),
                 None => match read(slot) {
                     Operand::Scalar(x) => Binding::Scalar(x),
                     Operand::Array(values) => Binding::Window(self::read(values, 0, 0, blocks)),
@@ -254,6 +264,7 @@ impl<R: Real> BlockFunction<R> {
             None,
             0,
         );
+        self.targets = recycle(targets);
     }
 }
 

@@ -154,12 +154,19 @@ fn exponential_euler(
     for equation in &step.model.equations {
         let x = step.now[equation.state as usize];
         let load = &mut *step.load;
+        let mut reads_state = false;
         let mut frozen = |b: &mut Builder, slot| match slot {
-            Slot::State(j) => means[j as usize],
+            Slot::State(j) => {
+                reads_state = true;
+                means[j as usize]
+            }
             other => load(b, other),
         };
         let (a, constant) = own_linear(b, step.model, equation, &mut frozen)?;
-        let advanced = relax(b, x, a, constant, dt);
+        let advanced = match a {
+            Some(a) if reads_state => follow(b, x, a, constant, dt),
+            a => relax(b, x, a, constant, dt),
+        };
         new[equation.state as usize] = match step.refractory {
             Some(refractory) if equation.unless_refractory => b.select(refractory, x, advanced),
             _ => advanced,
@@ -201,7 +208,20 @@ fn means(
     Ok(means)
 }
 
-/// x·e^{a dt} + b·(dt·exprel(a dt)); `None` is 0.
+/// x + (a·x + c)·(dt·exprel(a dt)), `None` is 0: the same as [`relax`] with one function to evaluate
+/// in every step instead of two.
+fn follow(b: &mut Builder, x: Value, a: Value, c: Option<Value>, dt: Value) -> Value {
+    let z = b.mul(a, dt);
+    let relative = b.unary(Unary::Exprel, z);
+    let gain = b.mul(dt, relative);
+    let decay = b.mul(a, x);
+    let rate = c.map_or(decay, |c| b.add(decay, c));
+    let change = b.mul(rate, gain);
+    b.add(x, change)
+}
+
+/// x·e^{a dt} + c·(dt·exprel(a dt)); `None` is 0. Where a holds parameters only, the functions are
+/// evaluated once, before the run.
 fn relax(b: &mut Builder, x: Value, a: Option<Value>, c: Option<Value>, dt: Value) -> Value {
     let (decayed, gain) = match a {
         None => (x, dt),

@@ -53,7 +53,7 @@ use rheobase_engine::arguments::{ArgumentError, ArgumentKind, ArgumentSpec, Argu
 use rheobase_engine::port::{Entry, SpikeSource, SpikeSourceType, StimulusContext, StimulusType};
 use rheobase_engine::random::Philox;
 
-use super::sampler::{Sampler, any_at_least, check_mean};
+use super::sampler::{Sampler, check_mean, reaching};
 
 pub(super) const ENTRY: Entry<StimulusType> = Entry {
     summary: "neurons that fire as independent Poisson processes",
@@ -92,8 +92,8 @@ fn make(arguments: &Arguments) -> Result<StimulusType, ArgumentError> {
 }
 
 impl SpikeSourceType for Poisson {
-    fn check(&self, context: StimulusContext) -> Result<(), String> {
-        check_mean(self.rate_per_ms * context.dt_ms)
+    fn check(&self, dt_ms: f64) -> Result<(), String> {
+        check_mean(self.rate_per_ms * dt_ms)
     }
 
     fn instantiate(&self, context: StimulusContext) -> Box<dyn SpikeSource> {
@@ -102,17 +102,20 @@ impl SpikeSourceType for Poisson {
             stream: context.stream,
             sampler,
             words: [0; CHUNK],
+            hits: [0; CHUNK + 1],
         })
     }
 }
 
-/// Lanes drawn, and searched for hits, at a time.
-const CHUNK: usize = 64;
+/// Lanes drawn at a time.
+const CHUNK: usize = 1024;
 
 struct Neurons {
     stream: Philox,
     sampler: Sampler,
     words: [u32; CHUNK],
+    /// Places in `words` of those that fire; one more for a place that does not count.
+    hits: [u32; CHUNK + 1],
 }
 
 impl SpikeSource for Neurons {
@@ -121,20 +124,18 @@ impl SpikeSource for Neurons {
             return;
         };
         // Words come in groups of four lanes; lanes before the range are drawn and dropped.
-        let mut lane = range.start - range.start % 4;
-        while lane < range.end {
-            let n = (range.end - lane).min(64);
-            let words = &mut self.words[..n as usize];
-            self.stream.fill(lane, step, 0, words);
-            if any_at_least(words, least) {
-                for (neuron, &word) in (lane..lane + n).zip(&*words) {
-                    if word >= least && neuron >= range.start {
-                        let k = self.sampler.sample(word);
-                        spikes.extend((0..k).map(|_| neuron));
-                    }
+        let aligned = range.start - range.start % 4;
+        for first in (aligned..range.end).step_by(CHUNK) {
+            let n = (range.end - first).min(1024) as usize;
+            self.stream.fill(first, step, 0, &mut self.words[..n]);
+            let n_hits = reaching(&self.words[..n], least, &mut self.hits);
+            for &place in &self.hits[..n_hits] {
+                let neuron = first + place;
+                if neuron >= range.start {
+                    let k = self.sampler.sample(self.words[place as usize]);
+                    spikes.extend((0..k).map(|_| neuron));
                 }
             }
-            lane += n;
         }
     }
 }

@@ -6,8 +6,8 @@
 //!
 //! # Update scheme
 //! One 32-bit Philox word per neuron and step is compared with a table of the distribution function
-//! (see the sampler). O(neurons) per step, vectorised where the table has at most 32 entries, which
-//! holds up to about ten events per step.
+//! (see the sampler). O(neurons) per step, vectorised where the table has at most 96 entries, which
+//! holds up to about 40 events per step.
 //!
 //! # Parameters
 //! | name | unit | default | range |
@@ -104,8 +104,8 @@ impl PoissonBackground {
 }
 
 impl DriveType for PoissonBackground {
-    fn check(&self, context: StimulusContext) -> Result<(), String> {
-        check_mean(self.rate_per_ms * context.dt_ms)
+    fn check(&self, dt_ms: f64) -> Result<(), String> {
+        check_mean(self.rate_per_ms * dt_ms)
     }
 
     fn instantiate_f32(&self, context: StimulusContext) -> Box<dyn Drive<f32>> {

@@ -218,8 +218,8 @@ fn rates_are_checked() {
         assert!(error("5 mV").contains("`rate`"));
         assert!(error("5").contains("`rate`"));
         let check = |rate| match make(name, &with(rate), None).unwrap() {
-            StimulusType::Drive(drive) => drive.check(context(1, 1)),
-            StimulusType::Source(source) => source.check(context(1, 1)),
+            StimulusType::Drive(drive) => drive.check(0.1),
+            StimulusType::Source(source) => source.check(0.1),
         };
         assert!(check("99000 kHz").is_ok());
         assert!(

@@ -7,5 +7,6 @@ mod cell;
 mod conformance;
 mod examples;
 mod nest;
+mod networks;
 mod spikingjelly;
 mod texts;

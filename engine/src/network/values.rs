@@ -144,7 +144,7 @@ impl Reader<'_> {
         let bounds = self.bounds()?;
         if let Some(b) = bounds.filter(|b| b.redraw) {
             let mass = mass_within(&shape, b.low, b.high);
-            if !(mass >= MIN_REDRAW_MASS) {
+            if mass.is_nan() || mass < MIN_REDRAW_MASS {
                 return self.fail(format!(
                     "redraw would keep only {:.2} % of the distribution (at least {:.0} % must lie \
                      within the bounds); use clip, or other bounds",

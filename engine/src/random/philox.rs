@@ -41,8 +41,8 @@ fn low(p: u64) -> u32 {
     p as u32
 }
 
-/// Lanes whose words one vectorised pass makes.
-const GROUPS: usize = 16;
+/// Blocks one vectorised pass makes.
+const GROUPS: usize = 32;
 
 /// A run-time stream: a word for every (lane, step, draw).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,39 +86,42 @@ impl Philox {
     }
 }
 
+/// Low word of a 64-bit lane.
+const LOW: u64 = 0xffff_ffff;
+
+/// Words live in the low halves of 64-bit lanes: there a product of two words is one instruction,
+/// and what it leaves in the high halves is never read.
 #[inline(always)]
 fn fill_body(key: [u32; 2], first: u32, step: u64, draw: u32, out: &mut [u32]) {
-    let mut lane = first;
+    let mut block = first / 4;
     for chunk in out.chunks_mut(4 * GROUPS) {
-        // Four arrays of counters, so that the rounds run as vector instructions.
-        let mut c0 = [0_u32; GROUPS];
+        let mut c0 = [0_u64; GROUPS];
         for (g, c) in c0.iter_mut().enumerate() {
-            *c = (lane / 4).wrapping_add(low(g as u64));
+            *c = u64::from(block.wrapping_add(low(g as u64)));
         }
-        let mut c1 = [low(step); GROUPS];
-        let mut c2 = [high(step); GROUPS];
-        let mut c3 = [draw; GROUPS];
+        let mut c1 = [step; GROUPS];
+        let mut c2 = [step >> 32; GROUPS];
+        let mut c3 = [u64::from(draw); GROUPS];
         let mut k = key;
         for round in 0..10 {
             if round > 0 {
                 k = [k[0].wrapping_add(W0), k[1].wrapping_add(W1)];
             }
+            let (k0, k1) = (u64::from(k[0]), u64::from(k[1]));
             for g in 0..GROUPS {
-                let p0 = u64::from(M0) * u64::from(c0[g]);
-                let p1 = u64::from(M1) * u64::from(c2[g]);
-                let (n0, n2) = (high(p1) ^ c1[g] ^ k[0], high(p0) ^ c3[g] ^ k[1]);
-                (c0[g], c1[g], c2[g], c3[g]) = (n0, low(p1), n2, low(p0));
+                let p0 = u64::from(M0) * (c0[g] & LOW);
+                let p1 = u64::from(M1) * (c2[g] & LOW);
+                c0[g] = (p1 >> 32) ^ c1[g] ^ k0;
+                c2[g] = (p0 >> 32) ^ c3[g] ^ k1;
+                (c1[g], c3[g]) = (p1, p0);
             }
         }
-        let mut words = [0_u32; 4 * GROUPS];
-        for g in 0..GROUPS {
-            words[4 * g] = c0[g];
-            words[4 * g + 1] = c1[g];
-            words[4 * g + 2] = c2[g];
-            words[4 * g + 3] = c3[g];
+        let mut words = [[0_u32; 4]; GROUPS];
+        for (g, words) in words.iter_mut().enumerate() {
+            *words = [low(c0[g]), low(c1[g]), low(c2[g]), low(c3[g])];
         }
-        chunk.copy_from_slice(&words[..chunk.len()]);
-        lane = lane.wrapping_add(low(4 * GROUPS as u64));
+        chunk.copy_from_slice(&words.as_flattened()[..chunk.len()]);
+        block = block.wrapping_add(low(GROUPS as u64));
     }
 }
 

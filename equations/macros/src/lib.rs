@@ -26,22 +26,30 @@ use arguments::{Arguments, Origin};
 /// crate is rebuilt when the file changes. The result is a constant expression of type
 /// `NativeComponent`. Errors of the text are compiler errors with line, column and excerpt.
 ///
-/// ```ignore
-/// use rheobase::equations::native::NativeComponent;
-/// use rheobase::neuron;
+/// A crate that does not depend on `rheobase` itself names a path that has the equations crate as
+/// `equations`, as here; else `neuron!("…")` is enough.
+///
+/// ```
+/// use rheobase_equations as equations;
+/// use rheobase_equations::native::NativeComponent;
+/// use rheobase_equations_macros::neuron;
 ///
 /// pub const LEAKY: NativeComponent = neuron!(
+///     crate = crate,
 ///     "neuron leaky
 ///        parameter tau = 10 ms, v_th = 1
 ///        dv/dt = -v/tau : 1
 ///        input in(w : 1): v += w
 ///        spike when v >= v_th, reset v = 0"
 /// );
-/// pub const CORTICAL: NativeComponent = neuron!(file = "models/cortical.rheo");
-/// ```
+/// pub const ADEX: NativeComponent = neuron!(crate = crate, file = "tests/models/adex.rheo");
 ///
-/// A crate that does not depend on `rheobase` itself names a path that has the equations crate as
-/// `equations`: `neuron!(crate = some::path, "…")`.
+/// fn main() {
+///     assert!(LEAKY.text.starts_with("neuron leaky"));
+///     assert!(ADEX.text.contains("delta_t"));
+///     assert_ne!(LEAKY.fingerprint, ADEX.fingerprint);
+/// }
+/// ```
 #[proc_macro]
 pub fn neuron(input: TokenStream) -> TokenStream {
     let expanded = syn::parse::<Arguments>(input).and_then(|arguments| expand(&arguments));

@@ -119,3 +119,103 @@ fn select_bool(b: &mut Builder, c: Value, yes: Value, no: Value) -> Value {
 fn not(b: &mut Builder, x: Value) -> Value {
     b.unary(Unary::Not, x)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::interpret;
+    use crate::ir::SurrogateId;
+
+    fn heaviside(b: &mut Builder, x: Value, strict: bool) -> Value {
+        b.push(Op::Heaviside {
+            x,
+            strict,
+            surrogate: SurrogateId(0),
+            arguments: Vec::new(),
+        })
+    }
+
+    /// `v >= v_th`, never while refractory, then a reset: as lowering writes it.
+    fn threshold(strict: bool) -> Program {
+        let mut b = Builder::new();
+        let (v, v_th) = (b.load(Slot::State(0)), b.load(Slot::Derived(0)));
+        let (counter, zero) = (b.load(Slot::State(1)), b.constant(0.0));
+        let active = b.gt(counter, zero);
+        let margin = b.sub(v, v_th);
+        let crossed = heaviside(&mut b, margin, strict);
+        let spike = b.select(active, zero, crossed);
+        let detached = b.unary(Unary::Detach, spike);
+        let fired = b.unary(Unary::Fired, detached);
+        let after = b.select(fired, zero, v);
+        b.store(Slot::Spike, spike);
+        b.store(Slot::State(0), after);
+        b.finish()
+    }
+
+    #[test]
+    fn a_threshold_becomes_one_comparison_and_no_float() {
+        let prepared = prepare(&threshold(false), SpikeAs::Flag);
+        let spike = prepared.stored(Slot::Spike).unwrap();
+        assert_eq!(prepared.types()[spike.index()], Type::Bool);
+        let count = |f: &dyn Fn(&Op) -> bool| prepared.ops.iter().filter(|op| f(op)).count();
+        assert_eq!(count(&|op| matches!(op, Op::Binary(Binary::Sub, ..))), 0);
+        assert_eq!(count(&|op| matches!(op, Op::Binary(Binary::Le, ..))), 1);
+        assert_eq!(count(&|op| matches!(op, Op::Select(..))), 1);
+        assert_eq!(count(&|op| matches!(op, Op::Unary(Unary::Indicator, _))), 0);
+    }
+
+    /// Flags that share operands would be visited along every path.
+    #[test]
+    fn deeply_nested_flags_are_compared_as_floats() {
+        let mut b = Builder::new();
+        let x = b.load(Slot::State(0));
+        let zero = b.constant(0.0);
+        let (mut older, mut newer) = (zero, heaviside(&mut b, x, false));
+        for k in 1..200 {
+            let y = b.load(Slot::State(k));
+            let condition = b.gt(y, x);
+            let next = b.select(condition, older, newer);
+            (older, newer) = (newer, next);
+        }
+        b.store(Slot::Spike, newer);
+        let prepared = prepare(&b.finish(), SpikeAs::Flag);
+        assert!(prepared.ops.len() < 1000, "{} ops", prepared.ops.len());
+    }
+
+    fn stored(program: &Program, v: f64, v_th: f64, counter: f64) -> Vec<(Slot, f64)> {
+        interpret::run(program, &mut |slot| match slot {
+            Slot::State(0) => v,
+            Slot::State(_) => counter,
+            _ => v_th,
+        })
+    }
+
+    /// Any finite number, subnormal ones included.
+    fn finite() -> impl Strategy<Value = f64> {
+        any::<u64>()
+            .prop_map(f64::from_bits)
+            .prop_filter("finite", |x| x.is_finite())
+    }
+
+    proptest! {
+        #[test]
+        fn preparing_changes_no_result(
+            v in finite(),
+            apart in 0..4_i64,
+            other in finite(),
+            near in any::<bool>(),
+            counter in 0..2_i32,
+            strict in any::<bool>(),
+        ) {
+            let neighbour = f64::from_bits(v.to_bits().wrapping_add_signed(apart));
+            let v_th = if near && neighbour.is_finite() { neighbour } else { other };
+            let program = threshold(strict);
+            let counter = f64::from(counter);
+            let want = stored(&program, v, v_th, counter);
+            let got = stored(&prepare(&program, SpikeAs::Float), v, v_th, counter);
+            prop_assert_eq!(got, want);
+        }
+    }
+}

@@ -18,7 +18,9 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Problem> {
         }
         for (line, text) in prose(&workspace.read(page)) {
             for path in code_spans(text).filter(|s| is_path(s)) {
-                if !workspace.exists(path.trim_end_matches('/')) {
+                let path_beside = beside(page, path.trim_end_matches('/'));
+                if !workspace.exists(path.trim_end_matches('/')) && !workspace.exists(&path_beside)
+                {
                     problems.push(Problem::line(
                         page,
                         line,
@@ -29,14 +31,9 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Problem> {
         }
     }
     for page in workspace.files("", &["md"]) {
-        let folder = page.rsplit_once('/').map_or("", |(f, _)| f);
         for (line, text) in prose(&workspace.read(page)) {
             for target in link_targets(text) {
-                let path = if folder.is_empty() {
-                    target.to_owned()
-                } else {
-                    format!("{folder}/{target}")
-                };
+                let path = beside(page, target);
                 if !workspace.exists(&path) {
                     problems.push(Problem::line(
                         page,
@@ -48,6 +45,14 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// A path relative to the folder of a page.
+fn beside(page: &str, path: &str) -> String {
+    match page.rsplit_once('/') {
+        Some((folder, _)) => format!("{folder}/{path}"),
+        None => path.to_owned(),
+    }
 }
 
 /// Lines outside fenced blocks.

@@ -41,6 +41,23 @@ pub struct AdapterInfo {
     pub max_workgroups: u32,
 }
 
+impl fmt::Display for AdapterInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            AdapterKind::Discrete => "discrete",
+            AdapterKind::Integrated => "integrated",
+            AdapterKind::Virtual => "virtual",
+            AdapterKind::Other => "unknown kind",
+            AdapterKind::Software => "software",
+        };
+        write!(
+            f,
+            "{} ({}, {kind}; {})",
+            self.name, self.backend, self.driver
+        )
+    }
+}
+
 /// Which adapter to open. Among several that fit, the kinds are tried in the order of
 /// [`AdapterKind`], and within a kind the order of the system.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

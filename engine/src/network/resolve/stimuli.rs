@@ -81,9 +81,17 @@ impl Resolver<'_> {
         };
         let made = Arguments::check(&stimulus.arguments, entry.arguments, port_unit)
             .and_then(|arguments| (entry.make)(&arguments));
-        match made {
-            Ok(stimulus) => Some(stimulus),
-            Err(e) => self.argument_error(&e, path),
+        let made = match made {
+            Ok(made) => made,
+            Err(e) => return self.argument_error(&e, path),
+        };
+        let fits = match &made {
+            StimulusType::Source(source) => source.check(self.clock.dt_ms),
+            StimulusType::Drive(drive) => drive.check(self.clock.dt_ms),
+        };
+        match fits {
+            Ok(()) => Some(made),
+            Err(message) => self.error(ErrorKind::Value, path, message),
         }
     }
 

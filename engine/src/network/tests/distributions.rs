@@ -4,9 +4,7 @@ use rheobase_equations::unit::{Dimension, Unit};
 use serde_json::{Value as Json, json};
 
 use crate::network::error::{Errors, Path};
-use crate::network::values::{
-    MIN_REDRAW_MASS, exponential, lognormal, mass_below, normal, read_value, uniform,
-};
+use crate::network::values::{exponential, lognormal, mass_below, normal, read_value, uniform};
 use crate::random::{Purpose, construction_stream};
 use crate::value::{Bounds, Distribution, Shape, Value};
 
@@ -229,7 +227,6 @@ fn distributions_without_spread_are_steps() {
             "{shape:?}"
         );
     }
-    assert!(MIN_REDRAW_MASS > 0.0);
     let fixed = normal("1 ms", "0 ms").redraw("1 ms", "2 ms");
     assert!(
         read(&fixed.into(), Dimension::TIME).is_ok(),

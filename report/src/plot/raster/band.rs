@@ -26,7 +26,8 @@ impl Band<'_> {
     pub(super) fn row(&self, neuron: u32) -> Option<usize> {
         let (rows, size) = (u64::from(self.rows), u64::from(self.population.size));
         let row = (u64::from(neuron) * rows).div_ceil(size);
-        (row < rows && row * size / rows == u64::from(neuron)).then_some(row as usize)
+        let drawn = row < rows && row * size / rows == u64::from(neuron);
+        usize::try_from(row).ok().filter(|_| drawn)
     }
 
     pub(super) fn axis(&self) -> Axis {
