@@ -15,6 +15,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use rheobase::engine::build::BuildError;
 use rheobase::engine::network::{Network, NetworkErrors};
 use rheobase::engine::plan::Plan;
 use rheobase::run::RunFailure;
@@ -53,7 +54,15 @@ impl From<NetworkErrors> for Failure {
 
 impl From<RunFailure> for Failure {
     fn from(failure: RunFailure) -> Self {
-        Self::Input(failure.to_string())
+        let message = failure.to_string();
+        match failure {
+            RunFailure::Build(BuildError::Panicked(_)) => Self::Run(message),
+            RunFailure::Network(_)
+            | RunFailure::Input(_)
+            | RunFailure::Memory(_)
+            | RunFailure::Build(_) => Self::Input(message),
+            _ => Self::Run(message),
+        }
     }
 }
 
@@ -141,19 +150,37 @@ impl NetworkArguments {
     }
 }
 
-/// Bytes as people read them.
-pub(crate) fn human_bytes(bytes: u64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
-    #[allow(clippy::cast_precision_loss, reason = "two digits are shown")]
-    let mut size = bytes as f64;
-    let mut unit = 0;
-    while size >= 1024.0 && unit + 1 < units.len() {
-        size /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{bytes} B")
-    } else {
-        format!("{size:.1} {}", units[unit])
+#[cfg(test)]
+mod tests {
+    use rheobase::engine::network::MemoryError;
+    use rheobase::report::statistics::StatisticsError;
+
+    use super::*;
+
+    #[test]
+    fn what_the_user_can_mend_is_wrong_input_and_the_rest_a_failed_run() {
+        let memory = MemoryError {
+            bytes: 2,
+            limit_bytes: 1,
+            neurons: 1,
+            synapses: 0.0,
+            largest: String::new(),
+        };
+        let input: [RunFailure; 3] = [
+            memory.into(),
+            BuildError::Threads(0).into(),
+            RunFailure::Input("x".to_owned()),
+        ];
+        for failure in input {
+            assert!(matches!(failure.into(), Failure::Input(_)));
+        }
+        let run: [RunFailure; 3] = [
+            BuildError::Panicked("a component".to_owned()).into(),
+            StatisticsError::NoNeurons.into(),
+            rheobase::report::Spikes::new(&[1], &[]).unwrap_err().into(),
+        ];
+        for failure in run {
+            assert!(matches!(failure.into(), Failure::Run(_)));
+        }
     }
 }

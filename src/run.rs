@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rheobase_engine::Instantiate;
 use rheobase_engine::actor::RunError;
 use rheobase_engine::build::{BuildError, BuildOptions, BuildReport};
-use rheobase_engine::network::{MemoryError, Network, NetworkErrors};
+use rheobase_engine::network::{MemoryError, MemoryEstimate, Network, NetworkErrors};
 use rheobase_engine::plan::{Monitor, NodeKind, Plan};
 use rheobase_engine::port::Registry;
 use rheobase_engine::simulation::{Recording, Simulation};
@@ -21,6 +21,29 @@ pub struct RunOptions {
     pub threads: usize,
     /// Bytes the network may take; `None`: what the system has available.
     pub memory_limit: Option<u64>,
+    /// Where populations run.
+    pub backend: Backend,
+}
+
+/// Where populations run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum Backend {
+    /// Whatever suits the network and the machine: the processor.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+}
+
+impl Backend {
+    /// What is used in the end, as the record of the run names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto | Self::Cpu => "cpu",
+        }
+    }
 }
 
 /// A finished (or interrupted) run.
@@ -47,6 +70,13 @@ pub enum RunFailure {
     /// The description is wrong.
     #[error("{0}")]
     Network(#[from] NetworkErrors),
+    /// It waits for values only a program can give.
+    #[error(
+        "inputs.{0}: an input gets its values from a program: build the network with \
+         `Simulation::build` of the Rust library and call `Simulation::set_input`; a network that \
+         runs by itself has stimuli instead"
+    )]
+    Input(String),
     /// It does not fit into memory.
     #[error("{0}")]
     Memory(#[from] MemoryError),
@@ -84,7 +114,7 @@ pub enum Continue {
 /// Runs a network with the standard registry.
 ///
 /// # Errors
-/// If the description is wrong, too large, or cannot be built. A run that fails half-way is no
+/// If the description is wrong, too large, has inputs, or cannot be built. A run that fails half-way is no
 /// error: [`Run::stopped`] says why and what was recorded is kept.
 pub fn simulate(network: &Network, options: &RunOptions) -> Result<Run, RunFailure> {
     simulate_with(network, &crate::registry(), options, &mut |_| Continue::Yes)
@@ -112,15 +142,26 @@ pub fn run_plan(
     options: &RunOptions,
     progress: &mut dyn FnMut(Progress) -> Continue,
 ) -> Result<Run, RunFailure> {
-    let limit = options
-        .memory_limit
-        .or_else(available_memory)
-        .unwrap_or(u64::MAX);
-    plan.estimate().check(limit)?;
+    if let Some(input) = plan
+        .nodes
+        .iter()
+        .find(|n| matches!(n.kind, NodeKind::Input(_)))
+    {
+        return Err(RunFailure::Input(input.name.clone()));
+    }
     match plan.precision {
         Precision::F32 => run_in::<f32>(plan, options, progress),
         Precision::F64 => run_in::<f64>(plan, options, progress),
     }
+}
+
+/// Expected memory of a run of `plan` with these options: on its threads, with what is recorded
+/// for the statistics.
+#[must_use]
+pub fn estimate(plan: &Plan, options: &RunOptions) -> MemoryEstimate {
+    let mut plan = plan.clone();
+    record_all_populations(&mut plan);
+    plan.estimate_for(threads(&plan, options))
 }
 
 fn run_in<R: Instantiate>(
@@ -130,10 +171,10 @@ fn run_in<R: Instantiate>(
 ) -> Result<Run, RunFailure> {
     let monitored = plan.monitors.clone();
     record_all_populations(&mut plan);
-    let threads = match options.threads {
-        0 => default_threads(&plan),
-        n => n,
-    };
+    let threads = threads(&plan, options);
+    let limit = options.memory_limit.or_else(available_memory);
+    plan.estimate_for(threads)
+        .check(limit.unwrap_or(u64::MAX))?;
     let plan = Arc::new(plan);
     let begun = Instant::now();
     let build_options = BuildOptions {
@@ -152,7 +193,8 @@ fn run_in<R: Instantiate>(
         build_s,
         simulation_s,
     };
-    let record = record(&plan, &simulation, &recording, timings, threads)?;
+    let mut record = record(&plan, &simulation, &recording, timings, threads)?;
+    options.backend.name().clone_into(&mut record.backend);
     // Populations nobody monitors were recorded for the statistics only.
     recording
         .spikes
@@ -174,6 +216,13 @@ fn record_all_populations(plan: &mut Plan) {
         if matches!(n.kind, NodeKind::Population(_)) && !plan.monitors.contains(&monitor) {
             plan.monitors.push(monitor);
         }
+    }
+}
+
+fn threads(plan: &Plan, options: &RunOptions) -> usize {
+    match options.threads {
+        0 => default_threads(plan),
+        n => n,
     }
 }
 
@@ -278,6 +327,7 @@ fn record<R: Instantiate>(
     record.discard_s = seconds(plan, plan.discard_steps);
     record.interrupted = simulation.now() < plan.steps;
     record.rounded_delays = simulation.report().rounded_delays;
+    record.raised_delays = simulation.report().raised_delays;
     Ok(record)
 }
 

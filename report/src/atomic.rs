@@ -182,6 +182,8 @@ fn synchronise_folder(folder: &Path) -> io::Result<()> {
 #[derive(Debug, Clone)]
 pub struct ResultFolder {
     path: PathBuf,
+    /// What did not exist before, innermost first.
+    created: Vec<PathBuf>,
 }
 
 impl ResultFolder {
@@ -200,7 +202,32 @@ impl ResultFolder {
         }
         result.map(|()| Self {
             path: path.to_owned(),
+            created,
         })
+    }
+
+    /// Gives the folder up: removes it, and those above it, as far as they were created for it
+    /// and are empty.
+    pub fn abandon(self) {
+        remove_folders(&self.created);
+    }
+
+    /// Removes files `of_ours` recognises by their names, so that results of an earlier run do
+    /// not lie beside those of the next. Folders stay.
+    ///
+    /// # Errors
+    /// [`FileError::Io`] naming the file that cannot be removed.
+    pub fn clear(&self, of_ours: impl Fn(&str) -> bool) -> Result<(), FileError> {
+        let entries = fs::read_dir(&self.path).map_err(|e| FileError::io("read", &self.path, e))?;
+        for entry in entries {
+            let entry = entry.map_err(|e| FileError::io("read", &self.path, e))?;
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if !is_folder && entry.file_name().to_str().is_some_and(&of_ours) {
+                let path = entry.path();
+                fs::remove_file(&path).map_err(|e| FileError::io("remove", &path, e))?;
+            }
+        }
+        Ok(())
     }
 
     /// The folder.
@@ -352,6 +379,37 @@ mod tests {
             .unwrap();
         assert_eq!(names(&path), ["run.json"]);
         assert_eq!(fs::read(path.join("run.json")).unwrap(), b"{ }");
+    }
+
+    #[test]
+    fn an_abandoned_folder_leaves_only_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("there")).unwrap();
+        let path = folder.path().join("there/new/er");
+        ResultFolder::create(&path, false).unwrap().abandon();
+        assert_eq!(names(&folder.path().join("there")), Vec::<String>::new());
+        let used = ResultFolder::create(&path, false).unwrap();
+        used.write("run.json", b"{}").unwrap();
+        used.abandon();
+        assert_eq!(names(&path), ["run.json"]);
+        ResultFolder::create(&folder.path().join("there"), true)
+            .unwrap()
+            .abandon();
+        assert_eq!(names(folder.path()), ["there"]);
+    }
+
+    #[test]
+    fn clearing_removes_files_of_ours_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = ResultFolder::create(&parent.path().join("out"), false).unwrap();
+        for name in ["a.png", "b.png", "notes.txt"] {
+            folder.write(name, b"x").unwrap();
+        }
+        fs::create_dir(folder.file("c.png")).unwrap();
+        folder
+            .clear(|n| n.ends_with(".png") && n != "b.png")
+            .unwrap();
+        assert_eq!(names(folder.path()), ["b.png", "c.png", "notes.txt"]);
     }
 
     #[cfg(target_os = "linux")]

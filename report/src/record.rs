@@ -226,6 +226,10 @@ pub struct RunRecord {
     pub interrupted: bool,
     /// Drawn, distance-based or imported delays that were rounded to the grid.
     pub rounded_delays: u64,
+    /// Drawn, distance-based or imported delays that were raised to one step, the least an edge
+    /// on a cycle may have.
+    #[serde(default)]
+    pub raised_delays: u64,
     /// Where it ran.
     pub machine: Machine,
 }
@@ -261,6 +265,7 @@ impl RunRecord {
             discard_s: 0.0,
             interrupted: false,
             rounded_delays: 0,
+            raised_delays: 0,
             machine: Machine::detect(),
         }
     }

@@ -1,10 +1,12 @@
 //! `rheobase check`.
 
+use rheobase::engine::network::readable_bytes;
 use rheobase::engine::plan::{EdgeKind, NodeKind, Plan};
 use rheobase::report::table::grouped;
+use rheobase::run::{RunOptions, estimate};
 use serde_json::json;
 
-use super::{Failure, NetworkArguments, human_bytes, print};
+use super::{Failure, NetworkArguments, print};
 
 /// Arguments of `rheobase check`.
 #[derive(clap::Args)]
@@ -29,7 +31,7 @@ pub(crate) fn check(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn as_json(plan: &Plan) -> serde_json::Value {
-    let estimate = plan.estimate();
+    let estimate = estimate(plan, &RunOptions::default());
     let nodes: Vec<_> = plan
         .nodes
         .iter()
@@ -49,7 +51,7 @@ fn as_json(plan: &Plan) -> serde_json::Value {
 }
 
 fn as_text(plan: &Plan) -> String {
-    let estimate = plan.estimate();
+    let estimate = estimate(plan, &RunOptions::default());
     let mut text = format!("{}: correct\n\n", plan.name);
     for node in &plan.nodes {
         text.push_str(&format!(
@@ -79,7 +81,7 @@ fn as_text(plan: &Plan) -> String {
         "{} neurons, about {} synapses, about {} of memory; {} steps of {} ms\n",
         grouped(estimate.neurons),
         grouped(estimate.synapses as u64),
-        human_bytes(estimate.bytes),
+        readable_bytes(estimate.bytes),
         grouped(plan.steps),
         plan.dt_ms
     ));

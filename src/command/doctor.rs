@@ -1,12 +1,13 @@
 //! `rheobase doctor`.
 
+use rheobase::engine::network::readable_bytes;
 use rheobase::engine::port::NeuronType;
 use rheobase::equations::block::BlockProgram;
 use rheobase::equations::native::{Derived, LANES, StepArgs};
 use rheobase::report::Machine;
 use rheobase::run::available_memory;
 
-use super::{Failure, human_bytes, print};
+use super::{Failure, print};
 
 /// Arguments of `rheobase doctor`.
 #[derive(clap::Args)]
@@ -50,7 +51,7 @@ pub(crate) fn doctor(arguments: &Arguments) -> Result<(), Failure> {
             machine.cores,
             machine.os,
             machine.arch,
-            memory.map_or_else(|| "unknown".to_owned(), human_bytes),
+            memory.map_or_else(|| "unknown".to_owned(), readable_bytes),
         );
         if adapters.is_empty() {
             text.push_str("GPU         no adapter\n");

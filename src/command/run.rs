@@ -6,18 +6,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use rheobase::engine::network::readable_bytes;
 use rheobase::engine::plan::Plan;
 use rheobase::engine::record::Trace;
 use rheobase::report::plot::{Raster, Series, TracePanel, TracePlot};
 use rheobase::report::{FileError, PopulationSpikes, ResultFolder, Spikes, npz, table};
-use rheobase::run::{Continue, Progress, Run, RunOptions, run_plan};
+use rheobase::run::{Backend, Continue, Progress, Run, RunOptions, run_plan};
 
-use super::{Failure, NetworkArguments, human_bytes, print};
+use super::{Failure, NetworkArguments, print};
 
 /// Arguments of `rheobase run`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  rheobase run examples/coba.toml --duration \"2 s\" --seed 7 --out results/coba\n\nWrites run.json, spikes.npz, traces.npz, raster.svg, raster.png (and traces.svg, traces.png).\nCtrl-C stops the run and keeps what was recorded."
+    after_help = "Example:\n  rheobase run examples/coba.toml --duration \"2 s\" --seed 7 --out results/coba\n\nWrites run.json, spikes.npz, raster.svg, raster.png and, of monitored states, traces.npz,\ntraces.svg, traces.png. Monitors that sample at other times go to traces_2.npz, traces_3.npz, …\nFiles of these names from an earlier run are removed. Ctrl-C stops the run and keeps what was recorded."
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -27,8 +28,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Where populations run. `auto` is `cpu`.
-    #[arg(long, value_parser = ["auto", "cpu"], default_value = "auto")]
-    backend: String,
+    #[arg(long, value_enum, default_value = "auto")]
+    backend: BackendArgument,
     /// Folder for results. By default results/NAME, which is written over; a folder named here must
     /// be new or empty.
     #[arg(long, value_name = "DIR")]
@@ -48,24 +49,36 @@ pub(crate) struct Arguments {
     quiet: bool,
 }
 
+/// Values of `--backend`.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum BackendArgument {
+    Auto,
+    Cpu,
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let plan = arguments.network.resolve()?;
-    let options = RunOptions {
-        threads: arguments.threads.map_or(0, usize::from),
-        memory_limit: memory_limit(arguments)?,
-    };
+    let options = options(arguments)?;
+    let interrupted = watch_for_interrupt()?;
+    // Before the network is built, so that nobody waits for results that cannot be kept.
     let folder = result_folder(arguments, &plan)?;
     let bar = progress_bar(arguments, &plan);
-    let interrupted = watch_for_interrupt()?;
-    let run = run_plan(plan, &options, &mut |progress| {
+    let outcome = run_plan(plan, &options, &mut |progress| {
         show(&bar, progress);
         if interrupted.load(Ordering::Acquire) {
             Continue::Stop
         } else {
             Continue::Yes
         }
-    })?;
+    });
     bar.finish_and_clear();
+    let run = match outcome {
+        Ok(run) => run,
+        Err(failure) => {
+            folder.abandon();
+            return Err(failure.into());
+        }
+    };
     let written = write_results(&run, &folder);
     if arguments.json {
         print(&format!("{}\n", run.record.to_json()))?;
@@ -81,6 +94,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         ))),
         None => Ok(()),
     }
+}
+
+fn options(arguments: &Arguments) -> Result<RunOptions, Failure> {
+    Ok(RunOptions {
+        threads: arguments.threads.map_or(0, usize::from),
+        memory_limit: memory_limit(arguments)?,
+        backend: match arguments.backend {
+            BackendArgument::Auto => Backend::Auto,
+            BackendArgument::Cpu => Backend::Cpu,
+        },
+    })
 }
 
 fn memory_limit(arguments: &Arguments) -> Result<Option<u64>, Failure> {
@@ -201,15 +225,22 @@ fn summary(run: &Run, folder: &ResultFolder) -> String {
         "{} synaptic events, built in {:.3} s, peak memory {}\n",
         table::grouped(record.synaptic_events),
         record.build_s,
-        human_bytes(record.peak_rss_bytes),
+        readable_bytes(record.peak_rss_bytes),
     ));
     for warning in &run.plan.warnings {
         text.push_str(&format!("warning: {warning}\n"));
     }
     if record.rounded_delays > 0 {
         text.push_str(&format!(
-            "{} delays were rounded to the grid of {} ms\n",
-            table::grouped(record.rounded_delays),
+            "{} rounded to the grid of {} ms\n",
+            delays(record.rounded_delays),
+            record.dt_ms
+        ));
+    }
+    if record.raised_delays > 0 {
+        text.push_str(&format!(
+            "{} raised to one step of {} ms, the least on a cycle\n",
+            delays(record.raised_delays),
             record.dt_ms
         ));
     }
@@ -217,8 +248,40 @@ fn summary(run: &Run, folder: &ResultFolder) -> String {
     text
 }
 
+fn delays(n: u64) -> String {
+    match n {
+        1 => "1 delay was".to_owned(),
+        n => format!("{} delays were", table::grouped(n)),
+    }
+}
+
+/// Whether `rheobase run` writes files of this name.
+fn is_result(name: &str) -> bool {
+    let Some((stem, extension)) = name.rsplit_once('.') else {
+        return false;
+    };
+    let plot = matches!(extension, "svg" | "png");
+    match stem {
+        "run" => extension == "json",
+        "spikes" => extension == "npz",
+        "raster" => plot,
+        _ => is_traces(stem) && (plot || extension == "npz"),
+    }
+}
+
+/// `traces`, `traces_2`, `traces_3`, …
+fn is_traces(stem: &str) -> bool {
+    stem.strip_prefix("traces").is_some_and(|rest| {
+        rest.is_empty()
+            || rest.strip_prefix('_').is_some_and(|number| {
+                !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+            })
+    })
+}
+
 fn write_results(run: &Run, folder: &ResultFolder) -> Result<(), Failure> {
     let fail = |e: &dyn std::fmt::Display| Failure::Run(format!("results: {e}"));
+    folder.clear(is_result).map_err(|e| fail(&e))?;
     run.record.write(folder).map_err(|e| fail(&e))?;
     let mut populations = Vec::new();
     for (node, spikes) in &run.recording.spikes {
@@ -275,7 +338,7 @@ fn raster_start(run: &Run, last: u64) -> u64 {
     last.saturating_sub((1000.0 / run.plan.dt_ms).round() as u64)
 }
 
-/// Traces that share times go into one archive; the first archive is also drawn.
+/// Traces that share times go into one archive, and into one drawing beside it.
 fn write_traces(run: &Run, folder: &ResultFolder) -> Result<(), Failure> {
     let fail = |e: &dyn std::fmt::Display| Failure::Run(format!("traces: {e}"));
     let mut groups: BTreeMap<&[u64], Vec<&Trace>> = BTreeMap::new();

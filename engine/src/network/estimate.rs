@@ -36,7 +36,7 @@ pub struct MemoryPart {
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 #[error(
     "the network needs about {} ({neurons} neurons, {synapses:.3e} synapses) but only {} may be \
-     used; the largest part is {largest}", readable(*.bytes), readable(*.limit_bytes)
+     used; the largest part is {largest}", readable_bytes(*.bytes), readable_bytes(*.limit_bytes)
 )]
 pub struct MemoryError {
     /// Expected number of bytes.
@@ -73,12 +73,13 @@ impl MemoryEstimate {
 
 impl fmt::Display for MemoryPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, readable(self.bytes))
+        write!(f, "{}: {}", self.name, readable_bytes(self.bytes))
     }
 }
 
-/// Bytes with a unit that people read.
-fn readable(bytes: u64) -> String {
+/// Bytes with a unit that people read: `1.5 KiB`.
+#[must_use]
+pub fn readable_bytes(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if bytes < 1024 {
         return format!("{bytes} B");

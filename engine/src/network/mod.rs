@@ -33,6 +33,6 @@ pub use describe::{
     Stimulus,
 };
 pub use error::{ErrorKind, NetworkError, NetworkErrors, Path};
-pub use estimate::{MemoryError, MemoryEstimate, MemoryPart};
+pub use estimate::{MemoryError, MemoryEstimate, MemoryPart, readable_bytes};
 pub use json_schema::json_schema;
 pub use read::MAX_FILE_BYTES;

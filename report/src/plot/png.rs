@@ -11,7 +11,10 @@ pub(super) fn file(scene: &Scene) -> Result<Vec<u8>, PlotError> {
     let mut encoder = ::png::Encoder::new(&mut bytes, scene.width, scene.height);
     encoder.set_color(::png::ColorType::Rgb);
     encoder.set_depth(::png::BitDepth::Eight);
-    encoder.set_compression(::png::Compression::High);
+    // Flat ground with small marks: unfiltered, rasters come out smaller, and a harder search gains
+    // a hundredth of their size for thrice the time.
+    encoder.set_compression(::png::Compression::Balanced);
+    encoder.set_filter(::png::Filter::NoFilter);
     let mut writer = encoder.write_header()?;
     writer.write_image_data(canvas.pixels.as_flattened())?;
     writer.finish()?;

@@ -3,7 +3,7 @@
 
     python mint_statistics.py [coba] [cuba] [brunel] [--seeds 1,2,3,4,5]
 
-One thread; about 7 (COBA), 1 (CUBA) and 25 to 30 minutes (Brunel) for five seeds. Results of each
+One thread; about 7 (COBA), 1 (CUBA) and 16 to 30 minutes (Brunel) for five seeds. Results of each
 seed are merged into statistics.json as they come. README.md lists every choice made.
 """
 import json
