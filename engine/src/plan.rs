@@ -137,9 +137,10 @@ pub struct Synapses {
     pub weight: Value,
     /// Delays \[ms\].
     pub delay: Value,
-    /// Smallest delay allowed, in steps: 1 on a cycle, else 0.
+    /// Smallest delay allowed, in steps: 1 on a cycle, else 0. Drawn delays below it are raised to
+    /// it; given ones, constant or listed, are refused.
     pub min_delay_steps: u64,
-    /// Round a constant delay that is off the grid (drawn ones always round).
+    /// Round given delays that are off the grid, rather than refuse them (drawn ones always round).
     pub round_delay: bool,
 }
 

@@ -113,6 +113,13 @@ pub trait ConnectivityRule: Send + Sync {
         false
     }
 
+    /// Delays \[ms\] that the rule fixes ([`Candidate::fixed`]), as its argument `delays` gives them:
+    /// one per synapse, or one for all; none where it fixes none. They are checked against the grid
+    /// and for cycles when a network is resolved.
+    fn fixed_delays(&self) -> &[f64] {
+        &[]
+    }
+
     /// Appends the synapses of one target, in the rule's order. Uses only `random`, which is keyed
     /// by (seed, projection, target), so that rows can be built in any order, twice, or elsewhere.
     fn row(&self, sides: Sides, target: u32, random: &mut Construction, row: &mut Vec<Candidate>);
@@ -122,6 +129,10 @@ pub trait ConnectivityRule: Send + Sync {
 pub trait SpikeSource: Send {
     /// Neurons of the node that fire in `step`, within `range`, ascending; a neuron that fires k
     /// times appears k times.
+    ///
+    /// With a batch, where [`SpikeSourceType::size`] is `None` the range may lie beyond the node's
+    /// size: neuron i of copy c is lane c · size + i, with draws of its own. Trains of a fixed size
+    /// are asked for once and repeated in every copy.
     fn emit(&mut self, step: u64, range: Range<u32>, spikes: &mut Vec<u32>);
 }
 

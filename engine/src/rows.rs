@@ -1,7 +1,9 @@
 //! The target side of a projection: for each source neuron, its synapses onto one shard, sorted by
 //! delay, so that step t delivers, for each delay d, the segment (source, d) of what fired at t − d.
 
-use std::collections::BTreeSet;
+mod table;
+
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use rheobase_equations::real::Real;
@@ -10,6 +12,7 @@ use crate::packet::History;
 use crate::plan::{NodeId, Synapses};
 use crate::port::{Candidate, Sides};
 use crate::random::{Purpose, construction_stream};
+use table::{Segments, Table, sparse_pays};
 
 /// Synapses of one projection onto the targets of one shard.
 #[derive(Clone, Debug)]
@@ -20,8 +23,8 @@ pub struct Rows<R> {
     n_target: u32,
     /// Distinct delays in steps, ascending.
     delays: Vec<u64>,
-    /// Start of segment (source, delay) in `targets`: index `source · n_delays + delay`.
-    starts: Vec<u64>,
+    /// Where segment (source, delay) lies in `targets`.
+    table: Table,
     /// Target, relative to the shard.
     targets: Vec<u32>,
     weights: Weights<R>,
@@ -41,9 +44,9 @@ pub enum Weights<R> {
 pub struct RowCounts {
     /// Synapses.
     pub synapses: u64,
-    /// Drawn or listed delays that were moved to the grid.
+    /// Delays that were moved to the grid: drawn ones, and given ones where that was asked for.
     pub rounded_delays: u64,
-    /// Delays below the smallest allowed, raised to it.
+    /// Drawn delays below the smallest allowed, raised to it.
     pub raised_delays: u64,
 }
 
@@ -80,6 +83,38 @@ pub enum RowsError {
         target: u32,
         /// The limit.
         limit: u64,
+    },
+    /// A given delay is no whole number of steps, and rounding was not asked for.
+    #[error(
+        "{projection}: delay {delay_ms} ms of source {source_neuron} onto target {target} is no whole number of steps of {dt_ms} ms; round_delay = true rounds it"
+    )]
+    OffGrid {
+        /// The projection.
+        projection: String,
+        /// The delay.
+        delay_ms: f64,
+        /// Source neuron.
+        source_neuron: u32,
+        /// Target neuron.
+        target: u32,
+        /// Length of a step.
+        dt_ms: f64,
+    },
+    /// A given delay is shorter than the projection allows.
+    #[error(
+        "{projection}: delay {delay_ms} ms of source {source_neuron} onto target {target} is shorter than {least} steps, the least here; every edge on a cycle needs at least one step"
+    )]
+    TooShort {
+        /// The projection.
+        projection: String,
+        /// The delay.
+        delay_ms: f64,
+        /// Source neuron.
+        source_neuron: u32,
+        /// Target neuron.
+        target: u32,
+        /// Steps it must have.
+        least: u64,
     },
     /// A row of the connectivity rule names a source that does not exist.
     #[error(
@@ -131,42 +166,39 @@ struct Drawn {
 
 impl<R: Real> Rows<R> {
     /// Draws the synapses of a shard: once to find the delays, once to count, once to store; no
-    /// second copy is ever held. Time O(synapses), memory that of the result.
+    /// second copy is ever held. Time O(synapses), memory that of the result: O(synapses + sources).
     ///
     /// # Errors
     /// If a drawn weight or delay cannot be used.
     pub fn build(request: &RowsRequest<'_>) -> Result<(Self, RowCounts), RowsError> {
-        let mut delays = BTreeSet::new();
-        let mut counts = RowCounts::default();
-        for_each_synapse(request, |s| {
-            delays.insert(s.delay_steps);
-            counts.synapses += 1;
-            counts.rounded_delays += u64::from(s.rounded);
-            counts.raised_delays += u64::from(s.raised);
-            if R::from_f64(s.weight).is_finite() {
-                Ok(())
-            } else {
-                Err(RowsError::Weight {
-                    projection: request.projection.to_owned(),
-                    weight: s.weight,
-                    source_neuron: s.source,
-                    target: s.target,
-                })
-            }
-        })?;
-        let delays: Vec<u64> = delays.into_iter().collect();
-        let segment = |s: &Drawn| {
-            let d = delays.binary_search(&s.delay_steps).unwrap_or(0);
-            s.source as usize * delays.len() + d
+        Self::build_as(request, sparse_pays)
+    }
+
+    /// [`Self::build`], with the choice of table: from the numbers of sources, delays, synapses.
+    fn build_as(
+        request: &RowsRequest<'_>,
+        sparse: fn(f64, f64, f64) -> bool,
+    ) -> Result<(Self, RowCounts), RowsError> {
+        let (per_delay, counts) = find_delays::<R>(request)?;
+        let delays: Vec<u64> = per_delay.keys().copied().collect();
+        let delay = |s: &Drawn| delays.binary_search(&s.delay_steps).unwrap_or(0);
+        let n_source = request.sides.n_source;
+        #[allow(clippy::cast_precision_loss, reason = "compared roughly")]
+        let is_sparse = sparse(
+            f64::from(n_source),
+            delays.len() as f64,
+            counts.synapses as f64,
+        );
+        let mut table = if is_sparse {
+            Table::sparse(per_delay.values().copied())
+        } else {
+            Table::dense(n_source, delays.len())
         };
-        let mut starts = vec![0_u64; request.sides.n_source as usize * delays.len() + 1];
         for_each_synapse(request, |s| {
-            starts[segment(&s) + 1] += 1;
+            table.count(s.source, delay(&s));
             Ok(())
         })?;
-        for k in 1..starts.len() {
-            starts[k] += starts[k - 1];
-        }
+        table.counted();
         let n = to_usize(counts.synapses);
         let mut targets = vec![0_u32; n];
         let constant = request
@@ -175,27 +207,26 @@ impl<R: Real> Rows<R> {
             .constant()
             .filter(|_| !has_fixed_weights(request));
         let mut each = vec![R::ZERO; if constant.is_some() { 0 } else { n }];
-        let mut cursor = starts.clone();
         for_each_synapse(request, |s| {
-            let at = &mut cursor[segment(&s)];
+            let at = table.place(s.source, delay(&s));
             // Below n_target, since `for_each_synapse` walks the range: `add_constant` relies on it.
-            targets[to_usize(*at)] = s.target - request.range.start;
-            if let Some(w) = each.get_mut(to_usize(*at)) {
+            targets[at] = s.target - request.range.start;
+            if let Some(w) = each.get_mut(at) {
                 *w = R::from_f64(s.weight);
             }
-            *at += 1;
             Ok(())
         })?;
+        table.placed();
         let weights = match constant {
             Some(w) => Weights::Constant(R::from_f64(w)),
             None => Weights::Each(each),
         };
         let rows = Self {
             source: request.source,
-            n_source: request.sides.n_source,
+            n_source,
             n_target: request.range.end - request.range.start,
             delays,
-            starts,
+            table,
             targets,
             weights,
         };
@@ -222,11 +253,26 @@ impl<R: Real> Rows<R> {
 
     /// Adds what arrives at `step` to `input` (the lanes of the shard, all copies of the batch), in
     /// the order emission step, source, position in row. Returns the number of synaptic events.
-    /// Cost: spikes × (delays + synapses each).
+    /// Cost: spikes × (delays + synapses each); a look-up takes a search where there are many delays
+    /// for few synapses.
     ///
     /// # Panics
     /// If `input` is shorter than the targets of the shard.
     pub fn deliver(&self, step: u64, history: &History<R>, input: &mut [R]) -> u64 {
+        match &self.table {
+            Table::Dense(table) => self.deliver_by(table, step, history, input),
+            Table::Sparse(table) => self.deliver_by(table, step, history, input),
+        }
+    }
+
+    #[inline]
+    fn deliver_by(
+        &self,
+        table: &impl Segments,
+        step: u64,
+        history: &History<R>,
+        input: &mut [R],
+    ) -> u64 {
         let mut events = 0;
         let n_target = self.n_target as usize;
         for (d, &delay) in self.delays.iter().enumerate().rev() {
@@ -240,17 +286,17 @@ impl<R: Real> Rows<R> {
                         (copy, source) = (lane / self.n_source, lane % self.n_source);
                     }
                     let first = copy as usize * n_target;
-                    events += self.add_segment(source, d, &mut input[first..first + n_target]);
+                    let range = table.segment(source, d);
+                    events += self.add_segment(range, &mut input[first..first + n_target]);
                 }
             }
         }
         events
     }
 
-    /// Adds the segment (source, delay) to the targets of one copy of the batch.
+    /// Adds a segment to the targets of one copy of the batch.
     #[inline]
-    fn add_segment(&self, source: u32, delay: usize, input: &mut [R]) -> u64 {
-        let range = self.segment(source, delay);
+    fn add_segment(&self, range: Range<usize>, input: &mut [R]) -> u64 {
         let targets = &self.targets[range.clone()];
         assert!(input.len() >= self.n_target as usize, "one lane per target");
         match &self.weights {
@@ -260,17 +306,26 @@ impl<R: Real> Rows<R> {
         targets.len() as u64
     }
 
-    /// Where segment (source, delay) lies.
-    #[inline]
-    fn segment(&self, source: u32, delay: usize) -> Range<usize> {
-        let segment = source as usize * self.delays.len() + delay;
-        to_usize(self.starts[segment])..to_usize(self.starts[segment + 1])
-    }
-
     /// Reverse of [`Self::deliver`]: adds to the source's spike cotangents what the cotangent of
     /// the input sum at `step` implies. `emit` gives the cotangents of the source at a step.
     pub fn reverse(
         &self,
+        step: u64,
+        input_cotangent: &[R],
+        batch: usize,
+        emitted_at: impl FnMut(u64, &mut dyn FnMut(&mut [R])),
+    ) {
+        match &self.table {
+            Table::Dense(table) => self.reverse_by(table, step, input_cotangent, batch, emitted_at),
+            Table::Sparse(table) => {
+                self.reverse_by(table, step, input_cotangent, batch, emitted_at);
+            }
+        }
+    }
+
+    fn reverse_by(
+        &self,
+        table: &impl Segments,
         step: u64,
         input_cotangent: &[R],
         batch: usize,
@@ -283,11 +338,10 @@ impl<R: Real> Rows<R> {
             emitted_at(emitted, &mut |cotangent: &mut [R]| {
                 for copy in 0..batch {
                     let inputs = &input_cotangent[copy * self.n_target as usize..];
-                    for source in 0..self.n_source {
-                        let range = self.segment(source, d);
-                        cotangent[copy * self.n_source as usize + source as usize] +=
-                            self.gather_segment(range, inputs);
-                    }
+                    let first = copy * self.n_source as usize;
+                    table.for_each(d, |source, range| {
+                        cotangent[first + source as usize] += self.gather_segment(range, inputs);
+                    });
                 }
             });
         }
@@ -312,7 +366,7 @@ impl<R: Real> Rows<R> {
             Weights::Constant(_) => 0,
             Weights::Each(w) => w.len() * R::BYTES,
         };
-        self.starts.len() * 8 + self.targets.len() * 4 + weights
+        self.table.bytes() + self.delays.len() * 8 + self.targets.len() * 4 + weights
     }
 }
 
@@ -350,6 +404,35 @@ fn has_fixed_weights(request: &RowsRequest<'_>) -> bool {
     request.synapses.rule.fixes_weights()
 }
 
+/// Bytes of the tables that find the synapses of one shard, about: what a build will allocate.
+pub(crate) fn estimated_table_bytes(n_source: u32, n_delays: f64, synapses: f64) -> f64 {
+    table::table_bytes(f64::from(n_source), n_delays, synapses)
+}
+
+/// Number of synapses of each delay; checks every weight.
+fn find_delays<R: Real>(
+    request: &RowsRequest<'_>,
+) -> Result<(BTreeMap<u64, u64>, RowCounts), RowsError> {
+    let mut per_delay = BTreeMap::new();
+    let mut counts = RowCounts::default();
+    for_each_synapse(request, |s| {
+        *per_delay.entry(s.delay_steps).or_insert(0) += 1;
+        counts.synapses += 1;
+        counts.rounded_delays += u64::from(s.rounded);
+        counts.raised_delays += u64::from(s.raised);
+        if R::from_f64(s.weight).is_finite() {
+            return Ok(());
+        }
+        Err(RowsError::Weight {
+            projection: request.projection.to_owned(),
+            weight: s.weight,
+            source_neuron: s.source,
+            target: s.target,
+        })
+    })?;
+    Ok((per_delay, counts))
+}
+
 /// Draws every synapse of the shard, target by target, and hands it to `f`.
 fn for_each_synapse(
     request: &RowsRequest<'_>,
@@ -383,36 +466,57 @@ fn for_each_synapse(
                     (weight, request.synapses.delay.get(k, &mut random))
                 }
             };
-            let drawn = to_grid(request, candidate.source, target, weight, delay_ms)?;
-            f(drawn)?;
+            f(to_grid(request, candidate, target, weight, delay_ms)?)?;
         }
     }
     Ok(())
 }
 
+/// Puts the delay of a synapse on the grid. What was drawn is rounded and raised; what was given is
+/// taken at its word, or refused.
 fn to_grid(
     request: &RowsRequest<'_>,
-    source: u32,
+    candidate: &Candidate,
     target: u32,
     weight: f64,
     delay_ms: f64,
 ) -> Result<Drawn, RowsError> {
+    let projection = || request.projection.to_owned();
+    let source_neuron = candidate.source;
     let on_grid = crate::time::steps_on_grid(delay_ms, request.dt_ms);
     let steps = on_grid.unwrap_or_else(|| crate::time::steps_rounded(delay_ms, request.dt_ms));
     let least = request.synapses.min_delay_steps;
     let valid = delay_ms.is_finite() && steps <= MAX_DELAY_STEPS;
-    let drawn_freely = request.synapses.delay.constant().is_none();
-    if !valid || (delay_ms < 0.0 && !drawn_freely) {
+    let given = candidate.fixed.is_some() || request.synapses.delay.constant().is_some();
+    if !valid || (given && delay_ms < 0.0) {
         return Err(RowsError::Delay {
-            projection: request.projection.to_owned(),
+            projection: projection(),
             delay_ms,
-            source_neuron: source,
+            source_neuron,
             target,
             limit: MAX_DELAY_STEPS,
         });
     }
+    if given && on_grid.is_none() && !request.synapses.round_delay {
+        return Err(RowsError::OffGrid {
+            projection: projection(),
+            delay_ms,
+            source_neuron,
+            target,
+            dt_ms: request.dt_ms,
+        });
+    }
+    if given && steps < least {
+        return Err(RowsError::TooShort {
+            projection: projection(),
+            delay_ms,
+            source_neuron,
+            target,
+            least,
+        });
+    }
     Ok(Drawn {
-        source,
+        source: source_neuron,
         target,
         weight,
         delay_steps: steps.max(least),
@@ -481,7 +585,7 @@ mod tests {
 
     /// Delivery of random spikes over twelve steps, against a dense sum over all synapses in the
     /// declared order.
-    fn compare_with_dense(weight: Value, range: Range<u32>) {
+    fn compare_with_dense(weight: Value, range: Range<u32>, sparse: bool) {
         let uniform = Shape::Uniform {
             low: 0.0,
             high: 0.6,
@@ -497,7 +601,13 @@ mod tests {
             round_delay: true,
         };
         let request = request(&synapses, range.clone());
-        let (rows, counts) = Rows::<f32>::build(&request).unwrap();
+        let form = if sparse {
+            |_, _, _| true
+        } else {
+            |_, _, _| false
+        };
+        let (rows, counts) = Rows::<f32>::build_as(&request, form).unwrap();
+        assert_eq!(matches!(rows.table, Table::Sparse(_)), sparse);
         let mut drawn = Vec::new();
         for_each_synapse(&request, |s| {
             drawn.push(s);
@@ -540,16 +650,138 @@ mod tests {
     #[test]
     fn delivery_equals_a_dense_sum_in_the_declared_order() {
         let drawn = Shape::Normal { mean: 1.0, sd: 0.3 };
-        for range in [0..40, 7..23] {
-            compare_with_dense(Value::Constant(0.3), range.clone());
-            compare_with_dense(
-                Value::Drawn(Distribution {
-                    shape: drawn,
-                    bounds: None,
-                }),
-                range,
-            );
+        let drawn = Value::Drawn(Distribution {
+            shape: drawn,
+            bounds: None,
+        });
+        for (range, sparse) in [
+            (0..40, false),
+            (7..23, false),
+            (0..40, true),
+            (7..23, true),
+            (7..10, true),
+        ] {
+            compare_with_dense(Value::Constant(0.3), range.clone(), sparse);
+            compare_with_dense(drawn.clone(), range, sparse);
         }
+    }
+
+    /// Synapses (source, target, weight, delay in ms), as a list gives them.
+    struct Listed(Vec<(u32, u32, f64, f64)>);
+
+    impl ConnectivityRule for Listed {
+        fn check(&self, _: Sides) -> Result<(), String> {
+            Ok(())
+        }
+        #[allow(clippy::cast_precision_loss, reason = "a short list")]
+        fn expected_synapses(&self, _: Sides) -> f64 {
+            self.0.len() as f64
+        }
+        fn fixes_weights(&self) -> bool {
+            true
+        }
+        fn row(&self, _: Sides, target: u32, _: &mut Construction, row: &mut Vec<Candidate>) {
+            let here = self.0.iter().filter(|s| s.1 == target);
+            row.extend(here.map(|s| Candidate {
+                source: s.0,
+                fixed: Some((s.2, s.3)),
+            }));
+        }
+    }
+
+    fn listed(list: Vec<(u32, u32, f64, f64)>, least: u64, round_delay: bool) -> Synapses {
+        Synapses {
+            rule: Arc::new(Listed(list)),
+            weight: Value::Constant(1.0),
+            delay: Value::Constant(0.0),
+            min_delay_steps: least,
+            round_delay,
+        }
+    }
+
+    /// A dense table of this would take 40 GB.
+    #[test]
+    fn many_delays_of_few_synapses_take_little_memory() {
+        let n = 5000_u32;
+        let list = (0..n).map(|k| (k * 200, k % 40, 1.0, 0.1 * f64::from(k + 1)));
+        let synapses = listed(list.collect(), 1, false);
+        let mut request = request(&synapses, 0..40);
+        request.sides.n_source = 1_000_000;
+        let (rows, counts) = Rows::<f32>::build(&request).unwrap();
+        let n = n as usize;
+        assert_eq!((counts.synapses, rows.delays.len()), (n as u64, n));
+        assert_eq!((rows.min_delay(), rows.max_delay()), (Some(1), n as u64));
+        // Delay, first segment, source, start, target, weight; and the ends.
+        assert_eq!(rows.bytes(), n * (8 + 8 + 4 + 8 + 4 + 4) + 16);
+        let estimated = estimated_table_bytes(1_000_000, 5000.0, 5000.0);
+        assert!(estimated < 200_000.0, "{estimated}");
+    }
+
+    #[test]
+    fn given_delays_are_taken_at_their_word_or_refused() {
+        let build = |delay_ms, least, round_delay| {
+            let synapses = listed(
+                vec![(3, 7, 1.0, 0.2), (4, 8, 1.0, delay_ms)],
+                least,
+                round_delay,
+            );
+            Rows::<f32>::build(&request(&synapses, 0..40))
+                .map(|(rows, counts)| (rows.delays, counts.rounded_delays, counts.raised_delays))
+        };
+        assert_eq!(build(0.3, 1, false), Ok((vec![2, 3], 0, 0)));
+        assert_eq!(build(0.0, 0, false), Ok((vec![0, 2], 0, 0)));
+        assert_eq!(build(0.37, 1, true), Ok((vec![2, 4], 1, 0)));
+        for off_grid in [0.37, 0.04, 1e-15] {
+            let error = build(off_grid, 0, false).unwrap_err();
+            assert!(matches!(error, RowsError::OffGrid { .. }), "{error}");
+        }
+        for (too_short, round_delay) in [(0.0, false), (0.0, true), (0.04, true)] {
+            let error = build(too_short, 1, round_delay).unwrap_err();
+            assert!(matches!(error, RowsError::TooShort { .. }), "{error}");
+        }
+        for impossible in [-0.1, f64::NAN, 1e9] {
+            let error = build(impossible, 0, true).unwrap_err();
+            assert!(matches!(error, RowsError::Delay { .. }), "{error}");
+        }
+        assert_eq!(
+            build(0.37, 1, false).unwrap_err().to_string(),
+            "test: delay 0.37 ms of source 4 onto target 8 is no whole number of steps of 0.1 ms; \
+             round_delay = true rounds it"
+        );
+    }
+
+    #[test]
+    fn the_reverse_is_the_same_in_both_forms() {
+        let list = (0..60_u32).map(|k| {
+            let delay_ms = 0.1 * f64::from(1 + k % 5);
+            (k * 7 % 17, k * 11 % 40, f64::from(k) - 20.0, delay_ms)
+        });
+        let synapses = listed(list.collect(), 1, false);
+        let request = request(&synapses, 0..40);
+        let reverse = |form: fn(f64, f64, f64) -> bool| {
+            let (rows, _) = Rows::<f64>::build_as(&request, form).unwrap();
+            let inputs: Vec<f64> = (0..80).map(|k| f64::from(k * k % 13)).collect();
+            let mut cotangents = vec![vec![0.0; 34]; 9];
+            rows.reverse(8, &inputs, 2, |step, f| {
+                f(&mut cotangents[usize::try_from(step).unwrap()]);
+            });
+            (cotangents, inputs)
+        };
+        let (dense, inputs) = reverse(|_, _, _| false);
+        let (sparse, _) = reverse(|_, _, _| true);
+        assert_eq!(dense, sparse);
+        let mut expected = vec![vec![0.0; 34]; 9];
+        for_each_synapse(&request, |s| {
+            let emitted = usize::try_from(8 - s.delay_steps).unwrap();
+            for copy in 0..2 {
+                expected[emitted][copy * 17 + s.source as usize] +=
+                    s.weight * inputs[copy * 40 + s.target as usize];
+            }
+            Ok(())
+        })
+        .unwrap();
+        // Whole numbers: sums are exact in any order.
+        assert_eq!(dense, expected);
     }
 
     #[test]

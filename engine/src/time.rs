@@ -1,13 +1,15 @@
 //! Grid time: whole numbers of steps. Step index s means the instant s·dt; the step that leads to it
 //! advances the state from (s − 1)·dt. No float grid time is ever compared.
 
-/// Converts a time to a whole number of steps if it lies on the grid (to 1e-9 relative).
+/// Converts a time to a whole number of steps if it lies on the grid (to 1e-9 relative). Only 0 is 0
+/// steps: a time too short to be told from it is off the grid.
 #[must_use]
 pub fn steps_on_grid(time_ms: f64, dt_ms: f64) -> Option<u64> {
     let ratio = time_ms / dt_ms;
     let nearest = ratio.round_ties_even();
     let on_grid = (ratio - nearest).abs() <= 1e-9 * nearest.abs().max(1.0);
-    (on_grid && (0.0..9.0e15).contains(&nearest)).then(|| to_u64(nearest))
+    let not_lost = nearest > 0.0 || time_ms == 0.0;
+    (on_grid && not_lost && nearest < 9.0e15).then(|| to_u64(nearest))
 }
 
 /// The nearest whole number of steps, ties to even.
@@ -51,5 +53,23 @@ impl Slice {
     #[must_use]
     pub fn end(self) -> u64 {
         self.first + self.len as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_zero_is_zero_steps() {
+        assert_eq!(steps_on_grid(0.0, 0.1), Some(0));
+        assert_eq!(steps_on_grid(-0.0, 0.1), Some(0));
+        for time_ms in [0.04, 1e-12, 1e-300, -1e-12, -0.1] {
+            assert_eq!(steps_on_grid(time_ms, 0.1), None, "{time_ms}");
+        }
+        assert_eq!(steps_on_grid(0.1 + 1e-13, 0.1), Some(1));
+        assert_eq!(steps_on_grid(0.3, 0.1), Some(3));
+        assert_eq!(step_containing(1e-12, 0.1), 1);
+        assert_eq!(step_containing(1.03, 0.1), 11);
     }
 }

@@ -549,3 +549,22 @@ fn every_example_is_correct() {
         }
     }
 }
+
+/// The blocks of docs/network.md, one after the other, are one network of real components.
+#[test]
+fn the_network_in_the_docs_is_correct() {
+    let docs = std::fs::read_to_string(harness::root().join("docs/network.md")).unwrap();
+    let blocks: String = docs
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|block| block.split("```").next())
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("net.toml"), blocks).unwrap();
+    let other = "neuron other\n  dv/dt = -v/(10 ms) : mV\n  spike when v >= 1 mV, reset v = 0";
+    std::fs::write(folder.path().join("other.rheo"), other).unwrap();
+    let out = rheobase(&["check", "net.toml", "--json"], folder.path());
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let check: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(check["neurons"], 3200 + 800 + 10 + 512);
+}

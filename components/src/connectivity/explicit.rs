@@ -12,7 +12,7 @@
 //! | `sources` | 1 | required | indices of source neurons |
 //! | `targets` | 1 | required | indices of target neurons |
 //! | `weights` | that of the port | the projection's | one per synapse, or one for all |
-//! | `delays` | ms | the projection's | ≥ 0, one per synapse, or one for all |
+//! | `delays` | ms | the projection's | ≥ 0, whole steps, one per synapse, or one for all |
 //!
 //! # State
 //! None.
@@ -22,11 +22,13 @@
 //!
 //! # Semantics
 //! A row is in the order of the list. A pair may stand in the list more than once: each is a synapse
-//! of its own. `weights` and `delays` are given together or not at all.
+//! of its own. `weights` and `delays` are given together or not at all. Delays are taken at their
+//! word: one that is no whole number of steps is rounded only where the projection says
+//! `round_delay`, and none is raised to the least that a cycle needs.
 //!
 //! # Errors
-//! Lists of different length; a negative delay; weights without delays or the reverse; an index
-//! beyond its population.
+//! Lists of different length; a negative delay; a delay off the grid; a delay of 0 on a cycle;
+//! weights without delays or the reverse; an index beyond its population.
 //!
 //! # Source
 //! `Connect` with arrays of nodes, NEST 3.10.
@@ -87,6 +89,8 @@ struct Explicit {
     /// The synapses in that order; within a target in the order of the list.
     synapses: Vec<Candidate>,
     fixes_weights: bool,
+    /// As given, for [`ConnectivityRule::fixed_delays`].
+    delays: Vec<f64>,
     /// Largest indices, and where in the lists they stand: for [`ConnectivityRule::check`].
     largest_source: Option<(usize, u32)>,
     largest_target: Option<(usize, u32)>,
@@ -102,6 +106,11 @@ fn make(arguments: &Arguments) -> Result<Arc<dyn ConnectivityRule>, ArgumentErro
         ));
     }
     let fixed = fixed(arguments, sources.len())?;
+    let delays = if fixed.is_some() {
+        arguments.quantities("delays", "ms")?
+    } else {
+        Vec::new()
+    };
     let mut order: Vec<usize> = (0..targets.len()).collect();
     order.sort_by_key(|&k| targets[k]);
     let synapse = |&k: &usize| Candidate {
@@ -111,6 +120,7 @@ fn make(arguments: &Arguments) -> Result<Arc<dyn ConnectivityRule>, ArgumentErro
     Ok(Arc::new(Explicit {
         synapses: order.iter().map(synapse).collect(),
         fixes_weights: fixed.is_some(),
+        delays,
         largest_source: largest(&sources),
         largest_target: largest(&targets),
         targets: order.iter().map(|&k| targets[k]).collect(),
@@ -210,6 +220,10 @@ impl ConnectivityRule for Explicit {
 
     fn fixes_weights(&self) -> bool {
         self.fixes_weights
+    }
+
+    fn fixed_delays(&self) -> &[f64] {
+        &self.delays
     }
 
     fn row(&self, _: Sides, target: u32, _: &mut Construction, row: &mut Vec<Candidate>) {

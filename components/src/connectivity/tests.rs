@@ -440,6 +440,8 @@ proptest! {
         ]);
         let sides = sides(20, 12, false);
         prop_assert!(rule.fixes_weights());
+        let delays: Vec<f64> = list.iter().map(|s| f64::from(s.3)).collect();
+        prop_assert_eq!(rule.fixed_delays(), delays);
         prop_assert!(rule.check(sides).is_ok());
         prop_assert_eq!(rule.expected_synapses(sides), list.len() as f64);
         for j in 0..12 {

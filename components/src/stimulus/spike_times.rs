@@ -21,7 +21,7 @@
 //! # Semantics
 //! A time off the grid counts at the end of the step it falls in (1.03 ms at 1.1 ms for steps of
 //! 0.1 ms). A time within 1e-9 of a grid point, relatively, is that grid point. Times that count in
-//! the same step give as many spikes.
+//! the same step give as many spikes. With a batch the trains repeat in every copy.
 //!
 //! # Errors
 //! Times that are not ascending, zero or negative.

@@ -1,5 +1,6 @@
 //! How much memory a plan will take, before any of it is allocated.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use rheobase_equations::native::LANES;
@@ -8,6 +9,9 @@ use rheobase_equations::real::Precision;
 use super::values::support;
 use crate::plan::{Edge, EdgeKind, Monitor, Node, NodeKind, Plan, Population, Synapses};
 use crate::port::Sides;
+use crate::rows::{MAX_DELAY_STEPS, estimated_table_bytes};
+use crate::schedule::MAX_SLICE;
+use crate::time::steps_rounded;
 use crate::value::{Shape, Value};
 
 /// Expected size of a network in memory.
@@ -26,7 +30,7 @@ pub struct MemoryEstimate {
 /// Part of an estimate.
 #[derive(Clone, PartialEq, Debug)]
 pub struct MemoryPart {
-    /// A population, an edge, a layer, a recording.
+    /// A population, an edge, a layer, a recording, the past that delays reach back to.
     pub name: String,
     /// Expected number of bytes.
     pub bytes: u64,
@@ -105,13 +109,15 @@ impl Plan {
     ///
     /// Counted: states, inputs, outputs, random draws and derived quantities of populations;
     /// targets, weights and row tables of synapses; parameters and activations of layers;
-    /// recordings at 20 Hz. Not counted: the program itself, spikes on their way.
+    /// recordings at 20 Hz; the window of the past that delays reach back to. Not counted: the
+    /// program itself, the spikes in that window.
     #[must_use]
     pub fn estimate(&self) -> MemoryEstimate {
         self.estimate_for(1)
     }
 
-    /// Expected memory on `threads` threads: every thread has row tables of its own.
+    /// Expected memory on `threads` threads: every thread has row tables and a window of the past of
+    /// its own.
     #[must_use]
     pub fn estimate_for(&self, threads: usize) -> MemoryEstimate {
         let mut estimate = MemoryEstimate {
@@ -151,6 +157,7 @@ impl Plan {
             let (name, bytes) = self.recording_bytes(monitor);
             add(&name, bytes);
         }
+        add("history", self.history_bytes(threads.max(1)));
         let populations = self
             .nodes
             .iter()
@@ -193,7 +200,7 @@ impl Plan {
     }
 
     fn activation_bytes(&self, node: &Node) -> f64 {
-        let slice = float(usize::try_from(crate::schedule::MAX_SLICE).unwrap_or(1));
+        let slice = as_float(MAX_SLICE);
         self.lanes(node) * self.real_bytes() * slice
     }
 
@@ -213,13 +220,29 @@ impl Plan {
         } else {
             self.real_bytes()
         };
-        let delays = if fixed {
-            1.0
-        } else {
-            delay_levels(&s.delay, self.dt_ms)
-        };
-        let tables = f64::from(sides.n_source) * delays.min(n.max(1.0)) * 8.0;
-        n * (4.0 + weights) + tables * float(threads)
+        let levels = delays(s, self.dt_ms).levels.min(n.max(1.0));
+        let shards = float(threads);
+        let tables = estimated_table_bytes(sides.n_source, levels, n / shards);
+        n * (4.0 + weights) + tables * shards
+    }
+
+    /// What a thread keeps of the past: for every node and shard a place for each slice that a delay
+    /// may reach back to (at worst of one step each), and where to find each step.
+    fn history_bytes(&self, threads: usize) -> f64 {
+        const STEP_BYTES: f64 = 24.0;
+        let mut reach = vec![0.0_f64; self.nodes.len()];
+        for edge in &self.edges {
+            let longest = match &edge.kind {
+                EdgeKind::Identity { delay_steps } => as_float(*delay_steps),
+                EdgeKind::Synapses(s) => delays(s, self.dt_ms).longest,
+            };
+            reach[edge.source] = reach[edge.source].max(longest);
+        }
+        let slice = as_float(MAX_SLICE);
+        let places: f64 = reach.iter().map(|r| r + slice).sum();
+        let window = reach.iter().copied().fold(0.0, f64::max) + slice;
+        let threads = float(threads);
+        threads * (places * threads * 8.0 + window * STEP_BYTES)
     }
 
     /// Parameters of the layer an edge leads to, if it leads to one.
@@ -263,22 +286,46 @@ impl Plan {
     }
 }
 
-/// About how many different delays, in steps, a projection has.
-fn delay_levels(delay: &Value, dt_ms: f64) -> f64 {
-    let Value::Drawn(distribution) = delay else {
-        return 1.0;
+/// Delays of a projection, in steps.
+#[derive(Clone, Copy)]
+struct Delays {
+    /// About how many different ones.
+    levels: f64,
+    /// About the longest.
+    longest: f64,
+}
+
+fn delays(s: &Synapses, dt_ms: f64) -> Delays {
+    if s.rule.fixes_weights() {
+        let list = s.rule.fixed_delays().iter();
+        let distinct: BTreeSet<u64> = list.map(|&ms| steps_rounded(ms, dt_ms)).collect();
+        return Delays {
+            levels: float(distinct.len()),
+            longest: as_float(distinct.last().copied().unwrap_or(0)),
+        };
+    }
+    let (low, high) = support(&s.delay);
+    let (low, high) = match &s.delay {
+        Value::Drawn(distribution) => match distribution.shape {
+            Shape::Normal { mean, sd } => (low.max(mean - 4.0 * sd), high.min(mean + 4.0 * sd)),
+            // e⁻⁹ of the draws lie beyond.
+            Shape::Exponential { mean } => (low, high.min(9.0 * mean)),
+            Shape::Lognormal { mu, sigma, scale } => {
+                (low, high.min(scale * libm::exp(mu + 4.0 * sigma)))
+            }
+            Shape::Uniform { .. } => (low, high),
+        },
+        Value::Constant(_) | Value::List(_) => (low, high),
     };
-    let (low, high) = support(delay);
-    let (low, high) = match distribution.shape {
-        Shape::Normal { mean, sd } => (low.max(mean - 4.0 * sd), high.min(mean + 4.0 * sd)),
-        // e⁻⁹ of the draws lie beyond.
-        Shape::Exponential { mean } => (low, high.min(9.0 * mean)),
-        Shape::Lognormal { mu, sigma, scale } => {
-            (low, high.min(scale * libm::exp(mu + 4.0 * sigma)))
-        }
-        Shape::Uniform { .. } => (low, high),
-    };
-    1.0 + ((high - low.max(0.0)) / dt_ms).max(0.0)
+    Delays {
+        levels: 1.0 + ((high - low.max(0.0)) / dt_ms).max(0.0),
+        longest: (high / dt_ms).clamp(0.0, as_float(MAX_DELAY_STEPS)),
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "an estimate")]
+fn as_float(n: u64) -> f64 {
+    n as f64
 }
 
 #[allow(clippy::cast_precision_loss, reason = "an estimate")]

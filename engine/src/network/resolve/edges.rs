@@ -23,12 +23,12 @@ const MAX_EDGES: usize = 1 << 16;
 /// Share of delays drawn below zero that is worth a warning.
 const WORTH_A_WARNING: f64 = 1e-3;
 
-/// The delay of an edge, for the check of cycles.
+/// The shortest delay of an edge, for the check of cycles.
 #[derive(Clone, Debug)]
 pub(super) struct EdgeDelay {
     /// Where it stands in the description.
     pub(super) path: Path,
-    /// Steps, where all its synapses have the same; drawn and listed ones are raised where needed.
+    /// Steps, where delays are given; drawn ones are raised where needed.
     pub(super) steps: Option<u64>,
 }
 
@@ -98,6 +98,14 @@ impl Resolver<'_> {
         };
         let delay = self.delay(p, fixes, path);
         let (rule, weight, (delay, steps)) = (rule?, weight?, delay?);
+        let given = if fixes {
+            self.listed_delays(rule.as_ref(), p, path)?
+        } else {
+            EdgeDelay {
+                path: path.clone(),
+                steps,
+            }
+        };
         let name = self.edge_name(ends, path);
         let kind = EdgeKind::Synapses(Synapses {
             rule,
@@ -114,10 +122,7 @@ impl Resolver<'_> {
             port,
             kind,
         });
-        self.delays.push(EdgeDelay {
-            path: path.clone(),
-            steps,
-        });
+        self.delays.push(given);
         Some(())
     }
 
@@ -215,32 +220,62 @@ impl Resolver<'_> {
         let written = written
             .as_str()
             .map_or_else(|| written.to_string(), str::to_owned);
-        let dt_ms = self.clock.dt_ms;
-        if ms < 0.0 {
-            return self.error(ErrorKind::Value, path, format!("{written} is negative"));
-        }
-        let steps = match steps_on_grid(ms, dt_ms) {
-            Some(steps) => steps,
-            None if round => {
-                let steps = steps_rounded(ms, dt_ms);
-                self.warnings
-                    .push(format!("{path}: {written} is rounded to {steps} steps"));
-                steps
+        match given_steps(ms, &written, self.clock.dt_ms, round) {
+            Ok((steps, rounded)) => {
+                if rounded {
+                    self.warnings
+                        .push(format!("{path}: {written} is rounded to {steps} steps"));
+                }
+                Some(steps)
             }
-            None => {
-                let message = format!(
-                    "{written} is no whole number of steps of {dt_ms} ms; round_delay = true \
-                     rounds it"
-                );
-                return self.error(ErrorKind::Value, path, message);
+            Err(message) => self.error(ErrorKind::Value, path, message),
+        }
+    }
+
+    /// Delays that a rule carries: the shortest of them, and where it stands.
+    fn listed_delays(
+        &mut self,
+        rule: &dyn ConnectivityRule,
+        p: &Projection,
+        path: &Path,
+    ) -> Option<EdgeDelay> {
+        let delays = rule.fixed_delays();
+        let place = |k: usize| {
+            let name = p.rule.parts().map_or(String::new(), |(n, _)| n.to_owned());
+            let list = path.key("rule").key(&name).key("delays");
+            if delays.len() == 1 {
+                list
+            } else {
+                list.index(k)
             }
         };
-        if steps > MAX_DELAY_STEPS {
-            let message =
-                format!("{written} is {steps} steps; the longest delay is {MAX_DELAY_STEPS}");
-            return self.error(ErrorKind::Value, path, message);
+        let (mut shortest, mut rounded) = (None, Vec::new());
+        for (k, &ms) in delays.iter().enumerate() {
+            match given_steps(ms, &format!("{ms} ms"), self.clock.dt_ms, p.round_delay) {
+                Ok((steps, was_rounded)) => {
+                    if was_rounded {
+                        rounded.push(k);
+                    }
+                    if shortest.is_none_or(|(least, _)| steps < least) {
+                        shortest = Some((steps, k));
+                    }
+                }
+                // One of a list says enough.
+                Err(message) => return self.error(ErrorKind::Value, &place(k), message),
+            }
         }
-        Some(steps)
+        if let Some(&first) = rounded.first() {
+            self.warnings.push(format!(
+                "{}: rounded to whole steps, as are {} of {} delays of the list",
+                place(first),
+                rounded.len(),
+                delays.len()
+            ));
+        }
+        Some(EdgeDelay {
+            path: shortest.map_or_else(|| path.clone(), |(_, k)| place(k)),
+            steps: shortest.map(|(steps, _)| steps),
+        })
     }
 
     /// Delays drawn below zero become the smallest allowed; many of them are an error in disguise.
@@ -325,4 +360,27 @@ impl Resolver<'_> {
         );
         self.error(ErrorKind::Wiring, path, message)
     }
+}
+
+/// Steps of a given delay, and whether it had to be rounded.
+fn given_steps(ms: f64, written: &str, dt_ms: f64, round: bool) -> Result<(u64, bool), String> {
+    if ms < 0.0 {
+        return Err(format!("{written} is negative"));
+    }
+    let on_grid = steps_on_grid(ms, dt_ms);
+    let steps = match on_grid {
+        Some(steps) => steps,
+        None if round => steps_rounded(ms, dt_ms),
+        None => {
+            return Err(format!(
+                "{written} is no whole number of steps of {dt_ms} ms; round_delay = true rounds it"
+            ));
+        }
+    };
+    if steps > MAX_DELAY_STEPS {
+        return Err(format!(
+            "{written} is {steps} steps; the longest delay is {MAX_DELAY_STEPS}"
+        ));
+    }
+    Ok((steps, on_grid.is_none()))
 }

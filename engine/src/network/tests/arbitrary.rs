@@ -85,7 +85,7 @@ fn word() -> impl Strategy<Value = &'static str> {
         "poisson",
         "poisson_background",
         "linear",
-        "out",
+        "out_features",
         "x",
         "v",
         "ex",
@@ -139,7 +139,7 @@ fn damaged() -> impl Strategy<Value = Json> {
             "noise": { "model": "poisson", "size": 4, "rate": "8 Hz" },
             "back": { "model": "poisson_background", "target": "E", "port": "ex", "rate": "8 Hz", "weight": "1 pA" },
         },
-        "layers": { "fc": { "model": "linear", "out": 4 } },
+        "layers": { "fc": { "model": "linear", "out_features": 4 } },
         "inputs": { "x": { "shape": [20] } },
         "projections": [{
             "source": "noise", "target": "E", "port": "ex",

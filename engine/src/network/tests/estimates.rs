@@ -71,7 +71,7 @@ model = "lif"
 size = 10
 [layers.fc]
 model = "linear"
-out = 10
+out_features = 10
 [inputs.image]
 shape = [784]
 [[edges]]
@@ -102,4 +102,38 @@ fn what_is_too_large_is_refused_with_figures() {
          be used; the largest part is E -> E (projections[0]): 3.6 TiB"
     );
     assert!(estimate(PAIR).check(8 << 30).is_ok());
+}
+
+/// Few synapses with many delays take a small table; the past is counted by node and thread.
+#[test]
+fn lists_and_the_past_take_what_will_be_allocated() {
+    let list = |n: usize| {
+        let join = |f: &dyn Fn(usize) -> String| (0..n).map(f).collect::<Vec<_>>().join(", ");
+        format!(
+            "[populations.A]\nmodel = \"iaf_psc_exp\"\nsize = 1000000\n\
+             [populations.B]\nmodel = \"iaf_psc_exp\"\nsize = 10\n\
+             [[projections]]\nsource = \"A\"\ntarget = \"B\"\nport = \"ex\"\n\
+             rule = {{ explicit = {{ sources = [{}], targets = [{}], delays = [{}] }} }}",
+            join(&|k| k.to_string()),
+            join(&|k| (k % 10).to_string()),
+            join(&|k| format!("\"{} us\"", 100 * (k + 1)))
+        )
+    };
+    let name = "A -> B (projections[0])";
+    let n = 500;
+    let e = estimate(&list(n));
+    // Target and weight; source and start of each segment; its delay.
+    assert_eq!(part(&e, name), n as u64 * (4 + 4 + 12 + 8));
+    let (max_slice, longest) = (64, n as u64);
+    let places = (longest + max_slice) + max_slice;
+    let steps = longest + max_slice;
+    assert_eq!(part(&e, "history"), places * 8 + steps * 24);
+    let network = Network::from_toml(&list(n), "net.toml").unwrap_or_else(|e| panic!("{e}"));
+    let plan = network
+        .resolve(&registry())
+        .unwrap_or_else(|e| panic!("{e}"));
+    let threads = plan.estimate_for(3);
+    assert_eq!(part(&threads, "history"), 9 * places * 8 + 3 * steps * 24);
+    // One delay for all: the table of starts.
+    assert_eq!(part(&estimate(&list(1)), name), 8 + 8_000_000);
 }

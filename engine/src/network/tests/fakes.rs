@@ -142,7 +142,7 @@ enum Rule {
     One,
     Bernoulli(f64),
     Indegree(u64, bool),
-    Listed(usize, bool),
+    Listed(usize, Vec<f64>),
 }
 
 impl ConnectivityRule for Rule {
@@ -172,7 +172,13 @@ impl ConnectivityRule for Rule {
         }
     }
     fn fixes_weights(&self) -> bool {
-        matches!(self, Self::Listed(_, true))
+        !self.fixed_delays().is_empty()
+    }
+    fn fixed_delays(&self) -> &[f64] {
+        match self {
+            Self::Listed(_, delays) => delays,
+            _ => &[],
+        }
     }
     fn row(&self, _: Sides, _: u32, _: &mut Construction, _: &mut Vec<Candidate>) {}
 }
@@ -215,6 +221,12 @@ fn rules() -> [(&'static str, RuleEntry); 5] {
             ArgumentKind::IntegerList,
             None,
             "target of each synapse",
+        ),
+        argument(
+            "weights",
+            ArgumentKind::PortQuantityList,
+            Some(""),
+            "weight of each synapse",
         ),
         argument(
             "delays",
@@ -271,7 +283,12 @@ fn rules() -> [(&'static str, RuleEntry); 5] {
                 arguments: LISTED,
                 make: |a| {
                     let n = a.integers("sources")?.len();
-                    Ok(Arc::new(Rule::Listed(n, a.has("delays"))))
+                    let delays = if a.has("delays") {
+                        a.quantities("delays", "ms")?
+                    } else {
+                        Vec::new()
+                    };
+                    Ok(Arc::new(Rule::Listed(n, delays)))
                 },
             },
         ),
@@ -374,7 +391,7 @@ struct Linear(usize);
 
 fn linear() -> Entry<Arc<dyn LayerType>> {
     const ARGUMENTS: &[ArgumentSpec] = &[argument(
-        "out",
+        "out_features",
         ArgumentKind::Integer,
         None,
         "width of the output",
@@ -383,9 +400,9 @@ fn linear() -> Entry<Arc<dyn LayerType>> {
         summary: "",
         arguments: ARGUMENTS,
         make: |a| {
-            usize::try_from(a.integer("out")?)
+            usize::try_from(a.integer("out_features")?)
                 .map(|n| Arc::new(Linear(n)) as Arc<dyn LayerType>)
-                .map_err(|e| ArgumentError::new("out", e.to_string()))
+                .map_err(|e| ArgumentError::new("out_features", e.to_string()))
         },
     }
 }

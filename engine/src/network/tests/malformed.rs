@@ -49,7 +49,7 @@ weight = "1 pA"
 
 [layers.fc]
 model = "linear"
-out = 10
+out_features = 10
 
 [inputs.image]
 shape = [784]

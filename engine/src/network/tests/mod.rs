@@ -2,6 +2,7 @@
 
 mod arbitrary;
 mod distributions;
+mod docs;
 mod estimates;
 mod examples;
 mod fakes;

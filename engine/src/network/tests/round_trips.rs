@@ -55,7 +55,7 @@ rate = "8 Hz"
 
 [layers.fc1]
 model = "linear"
-out = 5
+out_features = 5
 
 [inputs.x]
 shape = [20]
@@ -144,7 +144,7 @@ fn built() -> Network {
             "noise",
             Stimulus::new("poisson").size(100).argument("rate", "8 Hz"),
         )
-        .layer("fc1", Layer::new("linear").argument("out", 5))
+        .layer("fc1", Layer::new("linear").argument("out_features", 5))
         .input("x", Input::real([20]))
         .input("s", Input::spikes([6]))
         .projection(

@@ -340,6 +340,41 @@ fn times_that_do_not_fit() {
             "projections[0]: the delay is 0 on the cycle E -> I -> E; every edge on a cycle needs at least one step",
         ),
         (
+            "duration = \"1 s\"",
+            "duration = \"1e-12 ms\"",
+            "duration: 1e-12 ms is no whole number of steps of 0.1 ms",
+        ),
+        (
+            "delay = \"1.5 ms\"",
+            "delay = \"1e-12 ms\"",
+            "projections[0].delay: 1e-12 ms is no whole number of steps of 0.1 ms; round_delay = true rounds it",
+        ),
+        (
+            "{ pairwise_bernoulli = { p = 0.1 } }\nweight = \"4 pA\"\ndelay = \"1.5 ms\"",
+            "{ explicit = { sources = [0, 1, 2], targets = [1, 1, 1], delays = [\"1 ms\", \"1.55 ms\", \"2 ms\"] } }",
+            "projections[0].rule.explicit.delays[1]: 1.55 ms is no whole number of steps of 0.1 ms; round_delay = true rounds it",
+        ),
+        (
+            "{ pairwise_bernoulli = { p = 0.1 } }\nweight = \"4 pA\"\ndelay = \"1.5 ms\"",
+            "{ explicit = { sources = [0, 1, 2], targets = [1, 1, 1], delays = [\"1 ms\", \"2 ms\", \"0 ms\"] } }",
+            "projections[0].rule.explicit.delays[2]: the delay is 0 on the cycle E -> I -> E; every edge on a cycle needs at least one step",
+        ),
+        (
+            "{ pairwise_bernoulli = { p = 0.1 } }\nweight = \"4 pA\"\ndelay = \"1.5 ms\"",
+            "{ explicit = { sources = [0, 1, 2], targets = [1, 1, 1], delays = [\"0 ms\"] } }",
+            "projections[0].rule.explicit.delays: the delay is 0 on the cycle E -> I -> E; every edge on a cycle needs at least one step",
+        ),
+        (
+            "{ pairwise_bernoulli = { p = 0.1 } }\nweight = \"4 pA\"\ndelay = \"1.5 ms\"",
+            "{ explicit = { sources = [0, 1, 2], targets = [1, 1, 1], delays = [\"1 ms\", \"1000 s\"] } }",
+            "projections[0].rule.explicit.delays[1]: 1000000 ms is 10000000 steps; the longest delay is 1048576",
+        ),
+        (
+            "{ pairwise_bernoulli = { p = 0.1 } }\nweight = \"4 pA\"\ndelay = \"1.5 ms\"",
+            "{ explicit = { sources = [0, 1, 2], targets = [1, 1, 1], delays = [\"1 ms\", \"0.04 ms\"] } }\nround_delay = true",
+            "projections[0].rule.explicit.delays[1]: the delay is 0 on the cycle E -> I -> E; every edge on a cycle needs at least one step",
+        ),
+        (
             "delay = \"1.5 ms\"",
             "delay = { uniform = [\"-2 ms\", \"1 ms\"] }",
             "projections[0].delay: 67 % of the delays drawn would be negative",

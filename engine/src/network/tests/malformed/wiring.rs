@@ -66,8 +66,8 @@ fn things_that_do_not_fit_each_other() {
             "projections[0].rule.one_to_one: 80 sources for 20 targets (E -> I)",
         ),
         (
-            "out = 10",
-            "out = 11",
+            "out_features = 10",
+            "out_features = 11",
             "edges[1]: `fc` has 11 elements, `readout` 10; an edge joins element i to element i",
         ),
         (
