@@ -122,8 +122,11 @@ pub(crate) fn build<R: Instantiate>(
     }
     let threads = options.threads.min(useful_threads(plan));
     let options = BuildOptions { threads, ..options };
-    let shards: Vec<Vec<Range<u32>>> =
-        plan.nodes.iter().map(|n| shard_ranges(n, plan.batch, threads)).collect();
+    let shards: Vec<Vec<Range<u32>>> = plan
+        .nodes
+        .iter()
+        .map(|n| shard_ranges(n, plan.batch, threads))
+        .collect();
     let mut rows = rows::all_rows::<R>(plan, &shards, threads)?;
     let schedule = rows::make_schedule(plan, &rows)?;
     let mut report = rows::report_rows(plan, &rows);
@@ -136,12 +139,21 @@ pub(crate) fn build<R: Instantiate>(
         .collect();
     let mut actors: Vec<Vec<Placed<R>>> = (0..threads).map(|_| Vec::new()).collect();
     for (id, node) in plan.nodes.iter().enumerate() {
-        let context = NodeContext { plan, id, node, options };
+        let context = NodeContext {
+            plan,
+            id,
+            node,
+            options,
+        };
         match &node.kind {
             NodeKind::Population(p) => {
-                for (shard, actor) in
-                    populations::population_actors(&context, p, &shards[id], &mut rows, &mut report)?
-                {
+                for (shard, actor) in populations::population_actors(
+                    &context,
+                    p,
+                    &shards[id],
+                    &mut rows,
+                    &mut report,
+                )? {
                     actors[shard].push(context.place(actor));
                 }
             }
@@ -202,7 +214,11 @@ impl NodeContext<'_> {
 /// Workers that get anything to do: one per block of lanes of the largest node that can be split.
 fn useful_threads(plan: &Plan) -> usize {
     let blocks = |n: &Node| {
-        if splits(n, plan.batch) { n.size().div_ceil(LANES) } else { 1 }
+        if splits(n, plan.batch) {
+            n.size().div_ceil(LANES)
+        } else {
+            1
+        }
     };
     plan.nodes.iter().map(blocks).max().unwrap_or(1).max(1)
 }
@@ -246,7 +262,11 @@ fn source_actor(
         size: to_u32(context.node.size()),
     };
     // Trains that are given, not drawn, are the same in every copy of the batch.
-    let repeated = if source.size().is_some() { plan.batch } else { 1 };
+    let repeated = if source.size().is_some() {
+        plan.batch
+    } else {
+        1
+    };
     let source = Arc::clone(source);
     let make: Box<dyn Fn() -> Box<dyn SpikeSource> + Send> =
         Box::new(move || source.instantiate(stimulus));

@@ -17,7 +17,11 @@ impl<R: Real> Cotangents<R> {
     #[must_use]
     pub fn new(lanes: Vec<usize>, steps: usize) -> Self {
         let values = lanes.iter().map(|&n| vec![R::ZERO; n * steps]).collect();
-        Self { steps, lanes, values }
+        Self {
+            steps,
+            lanes,
+            values,
+        }
     }
 
     /// Number of steps.

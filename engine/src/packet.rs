@@ -123,7 +123,10 @@ impl<R: Real> History<R> {
                 let n_slices = reach + 2;
                 let mut packets = Vec::new();
                 packets.resize_with(n_slices * n_shards, || None);
-                Ring { n_slices: n_slices as u64, packets }
+                Ring {
+                    n_slices: n_slices as u64,
+                    packets,
+                }
             })
             .collect();
         Self {
@@ -144,12 +147,19 @@ impl<R: Real> History<R> {
     }
 
     /// Begins `slice`.
-    #[allow(clippy::cast_possible_truncation, reason = "rings and slices are short")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "rings and slices are short"
+    )]
     pub fn begin(&mut self, slice: Slice) {
         self.serial += 1;
         let capacity = self.steps.len() as u64;
         for (offset, step) in slice.steps().enumerate() {
-            let place = Place { step, serial: self.serial, offset: offset as u32 };
+            let place = Place {
+                step,
+                serial: self.serial,
+                offset: offset as u32,
+            };
             self.steps[(step % capacity) as usize] = place;
         }
     }
@@ -159,7 +169,9 @@ impl<R: Real> History<R> {
     #[must_use]
     pub fn recycle(&mut self, node: NodeId, shard: usize) -> Packet<R> {
         let old = self.nodes[node].at_mut(self.serial, self.n_shards)[shard].take();
-        let mut packet = old.and_then(|p| Arc::try_unwrap(p).ok()).unwrap_or_default();
+        let mut packet = old
+            .and_then(|p| Arc::try_unwrap(p).ok())
+            .unwrap_or_default();
         packet.clear();
         packet
     }
@@ -180,14 +192,19 @@ impl<R: Real> History<R> {
             return (&[], 0);
         }
         let start = (place.serial % ring.n_slices) as usize * self.n_shards;
-        (&ring.packets[start..start + self.n_shards], place.offset as usize)
+        (
+            &ring.packets[start..start + self.n_shards],
+            place.offset as usize,
+        )
     }
 
     /// What `node` emitted at `step`, shard by shard: ascending lanes in all.
     #[inline]
     pub fn spikes(&self, node: NodeId, step: u64) -> impl Iterator<Item = &[u32]> {
         let (packets, offset) = self.at(node, step);
-        packets.iter().filter_map(move |p| p.as_deref().map(|p| p.spikes(offset)))
+        packets
+            .iter()
+            .filter_map(move |p| p.as_deref().map(|p| p.spikes(offset)))
     }
 
     /// The real values of `node` at `step`: nodes that emit real values are never split, so one

@@ -71,7 +71,14 @@ pub fn schedule(n_nodes: usize, edges: &[DelayedEdge]) -> Result<Schedule, ZeroD
         slice_len: usize::try_from(slice).unwrap_or(1),
         phases,
         reach: (0..n_nodes)
-            .map(|n| edges.iter().filter(|e| e.source == n).map(|e| e.max_delay).max().unwrap_or(0))
+            .map(|n| {
+                edges
+                    .iter()
+                    .filter(|e| e.source == n)
+                    .map(|e| e.max_delay)
+                    .max()
+                    .unwrap_or(0)
+            })
             .collect(),
     })
 }

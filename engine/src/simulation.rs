@@ -233,7 +233,10 @@ impl<R: Instantiate> Simulation<R> {
         if matches!(kind, NodeKind::Input(InputKind::Spikes))
             && let Some(k) = values.iter().position(|x| !is_spike(x))
         {
-            return Err(fail(format!("value {k} is {}, but spikes are 0 or 1", values[k])));
+            return Err(fail(format!(
+                "value {k} is {}, but spikes are 0 or 1",
+                values[k]
+            )));
         }
         *found.1.lock().unwrap_or_else(PoisonError::into_inner) = InputData { first, values };
         Ok(())
@@ -314,7 +317,10 @@ impl<R: Instantiate> Simulation<R> {
             });
         }
         if cotangents.steps() as u64 != self.now {
-            return Err(RunError::Cotangents { given: cotangents.steps(), run: self.now });
+            return Err(RunError::Cotangents {
+                given: cotangents.steps(),
+                run: self.now,
+            });
         }
         for slice in self.taped.iter().rev() {
             for phase in worker.phases.iter_mut().rev() {
@@ -391,8 +397,7 @@ impl<R: Instantiate> Simulation<R> {
 
 /// Columns of the same monitor and variable are joined, shard after shard.
 fn join_trace(traces: &mut Vec<Trace>, part: Trace) {
-    let same =
-        |t: &&mut Trace| (t.monitor, &t.variable) == (part.monitor, &part.variable);
+    let same = |t: &&mut Trace| (t.monitor, &t.variable) == (part.monitor, &part.variable);
     let Some(whole) = traces.iter_mut().find(same) else {
         traces.push(part);
         return;

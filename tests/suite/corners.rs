@@ -15,7 +15,10 @@ fn network(text: &str) -> Network {
 }
 
 fn simulation(text: &str, threads: usize) -> Simulation<f64> {
-    let options = BuildOptions { threads, ..BuildOptions::default() };
+    let options = BuildOptions {
+        threads,
+        ..BuildOptions::default()
+    };
     Simulation::build(Arc::new(harness::plan(&network(text))), options).unwrap()
 }
 
@@ -60,7 +63,10 @@ fn real_values_arrive_on_any_number_of_threads() {
         let mut simulation = simulation(REAL_EDGE, threads);
         simulation.advance_to(400).unwrap();
         let recording = simulation.take_recording();
-        (simulation.fingerprint(&recording), recording.spikes.iter().map(|(_, s)| s.len()).sum::<usize>())
+        (
+            simulation.fingerprint(&recording),
+            recording.spikes.iter().map(|(_, s)| s.len()).sum::<usize>(),
+        )
     };
     let one = run(1);
     assert!(one.1 > 1000, "{}", one.1);
@@ -96,8 +102,15 @@ fn two_monitors_of_one_variable_stay_apart() {
         let mut simulation = simulation(MONITORS, threads);
         simulation.advance_to(20).unwrap();
         let traces = simulation.take_recording().traces;
-        let shapes: Vec<_> = traces.iter().map(|t| (t.neurons.clone(), t.steps.len())).collect();
-        assert_eq!(shapes, [(vec![0, 200], 2), (vec![5, 299], 10)], "{threads} threads");
+        let shapes: Vec<_> = traces
+            .iter()
+            .map(|t| (t.neurons.clone(), t.steps.len()))
+            .collect();
+        assert_eq!(
+            shapes,
+            [(vec![0, 200], 2), (vec![5, 299], 10)],
+            "{threads} threads"
+        );
         let v = simulation.state("n", "v").unwrap();
         assert_eq!(traces[0].values[2..], [v[0], v[200]]);
         assert_eq!(traces[1].values[18..], [v[5], v[299]]);
@@ -122,7 +135,12 @@ model = "root"
 size = 3
 "#;
     let run = simulate(&network(text), &RunOptions::default()).unwrap_or_else(|e| panic!("{e}"));
-    let Some(RunError::NotFinite { population, variable, .. }) = run.stopped else {
+    let Some(RunError::NotFinite {
+        population,
+        variable,
+        ..
+    }) = run.stopped
+    else {
         panic!("NaN went unnoticed")
     };
     assert_eq!((population.as_str(), variable.as_str()), ("n", "y"));
@@ -149,7 +167,10 @@ rule = "one_to_one"
 weight = "1 mV"
 delay = "0.1 ms"
 "#;
-    let mut simulation = simulation(&text.replace("batch = 3", "batch = 3\nprecision = \"f64\""), 1);
+    let mut simulation = simulation(
+        &text.replace("batch = 3", "batch = 3\nprecision = \"f64\""),
+        1,
+    );
     simulation.advance_to(11).unwrap();
     let v = simulation.state("n", "v").unwrap();
     let copies: Vec<&[f64]> = v.chunks(2).collect();
@@ -185,12 +206,21 @@ fn quantities_that_follow_from_parameters_are_checked() {
     let stiff = "neuron own\n  dx/dt = (-5000*x + y)/(1 ms) : 1\n  dy/dt = (x - y + 1)/(1 ms) : 1";
     let zero = "neuron own\n  parameter tau = 0 ms\n  dx/dt = (1 - x)/tau : 1";
     let negative = "neuron own\n  parameter t_ref = -1 ms\n  dv/dt = 1/(1 ms) : 1\n  spike when v >= 1, reset v = 0, refractory t_ref";
-    for (model, named) in [(stiff, "follows from"), (zero, "tau = 0 ms"), (negative, "t_ref = -1 ms")] {
+    for (model, named) in [
+        (stiff, "follows from"),
+        (zero, "tau = 0 ms"),
+        (negative, "t_ref = -1 ms"),
+    ] {
         let text = format!(
             "name = \"own\"\ndt = \"0.1 ms\"\nduration = \"1 ms\"\n[models]\nown = '''\n{model}\n'''\n[populations.n]\nmodel = \"own\"\nsize = 2\n"
         );
-        let failure = simulate(&network(&text), &RunOptions::default()).err().expect(model);
-        assert!(matches!(failure, RunFailure::Build(BuildError::NotFinite { .. })), "{failure}");
+        let failure = simulate(&network(&text), &RunOptions::default())
+            .err()
+            .expect(model);
+        assert!(
+            matches!(failure, RunFailure::Build(BuildError::NotFinite { .. })),
+            "{failure}"
+        );
         assert!(failure.to_string().contains(named), "{failure}");
     }
 }
@@ -203,11 +233,17 @@ fn more_threads_than_blocks_are_not_started() {
 
 #[test]
 fn tapes_and_cotangents_of_the_wrong_length_are_errors() {
-    let options = BuildOptions { threads: 1, tape_steps: Some(5) };
+    let options = BuildOptions {
+        threads: 1,
+        tape_steps: Some(5),
+    };
     let plan = Arc::new(harness::plan(&network(MONITORS)));
     let mut simulation = Simulation::<f64>::build(plan, options).unwrap();
     assert_eq!(simulation.advance_to(6), Err(RunError::Tape { steps: 5 }));
     simulation.advance_to(5).unwrap();
     let mut short = simulation.cotangents(3);
-    assert_eq!(simulation.backward(&mut short), Err(RunError::Cotangents { given: 3, run: 5 }));
+    assert_eq!(
+        simulation.backward(&mut short),
+        Err(RunError::Cotangents { given: 3, run: 5 })
+    );
 }

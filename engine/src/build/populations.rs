@@ -115,7 +115,9 @@ impl Quantities {
                 finite(context, value, neuron_index, || {
                     let names = ports.parameters.iter().zip(&parameters);
                     let given: Vec<String> = names
-                        .map(|(p, x)| format!("{} = {} {}", p.name, p.unit.from_base(*x), p.unit.name))
+                        .map(|(p, x)| {
+                            format!("{} = {} {}", p.name, p.unit.from_base(*x), p.unit.name)
+                        })
                         .collect();
                     format!("quantity {k} that follows from {}", given.join(", "))
                 })?;
@@ -295,4 +297,3 @@ fn recorders(
     }
     recorders
 }
-

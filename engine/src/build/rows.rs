@@ -132,4 +132,3 @@ pub(super) fn report_rows<R: Instantiate>(plan: &Plan, rows: &[ShardRows<R>]) ->
     }
     report
 }
-

@@ -61,4 +61,3 @@ pub(super) fn make_workers<R: Instantiate>(
         })
         .collect()
 }
-

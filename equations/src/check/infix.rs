@@ -125,10 +125,12 @@ impl Checker<'_, '_> {
     pub(super) fn was_beyond(&mut self, operator: Infix, previous: Value, level: Value) -> Value {
         let ops = self.builder.ops().to_vec();
         let mut memo = HashMap::new();
-        let level = self.builder.import(&ops, level, &mut memo, &mut |b, slot| match slot {
-            Slot::State(i) => b.load(Slot::Previous(i)),
-            other => b.load(other),
-        });
+        let level = self
+            .builder
+            .import(&ops, level, &mut memo, &mut |b, slot| match slot {
+                Slot::State(i) => b.load(Slot::Previous(i)),
+                other => b.load(other),
+            });
         if operator == Infix::CrossesUp {
             self.builder.binary(Binary::Lt, previous, level)
         } else {
