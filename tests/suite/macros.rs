@@ -20,7 +20,7 @@ fn a_crate_outside_the_workspace_defines_neurons() {
         .map_or_else(|| harness::root().join("target"), std::path::PathBuf::from)
         .join("outside");
     let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--offline", "--manifest-path"])
+        .args(["run", "--quiet", "--locked", "--manifest-path"])
         .arg(&manifest)
         .env("CARGO_TARGET_DIR", target)
         .output()
