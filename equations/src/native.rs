@@ -61,7 +61,7 @@ pub struct StepArgs<'a, R> {
     pub states: &'a mut [R],
     /// What arrived at each input port: `n_inputs × stride`. Zero on return.
     pub inputs: &'a mut [R],
-    /// Derived quantities, in the order of [`crate::lower::Component::derived`].
+    /// Derived quantities, in the order of [`crate::lower::Component::derive`].
     pub derived: &'a [Derived<R>],
     /// Random draws: uniforms first, then normals, each `stride` long.
     pub random: &'a [R],
