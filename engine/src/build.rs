@@ -350,9 +350,7 @@ pub(crate) fn emits_real(node: &Node) -> bool {
 }
 
 fn records_spikes(plan: &Plan, id: NodeId) -> bool {
-    plan.monitors
-        .iter()
-        .any(|m| *m == Monitor::Spikes { node: id })
+    plan.monitors.contains(&Monitor::Spikes { node: id })
 }
 
 /// Sizes were checked against 2³¹ when the plan was made.

@@ -445,9 +445,8 @@ fn run_parallel<R: Real>(
     // The worker that failed first names the cause; the others were only told to stop.
     let mut result = Ok(());
     for outcome in outcomes {
-        match (&result, outcome) {
-            (Ok(()) | Err(RunError::Aborted), Err(error)) => result = Err(error),
-            _ => {}
+        if let (Ok(()) | Err(RunError::Aborted), Err(error)) = (&result, outcome) {
+            result = Err(error);
         }
     }
     result

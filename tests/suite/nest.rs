@@ -28,6 +28,9 @@ fn quantities(json: &Value, unit: &str) -> Vec<String> {
         .collect()
 }
 
+/// An input port and whether it takes synapses of a weight.
+type Port = (&'static str, fn(f64) -> bool);
+
 /// NEST's parameter name → ours and the unit.
 const NAMES: [(&str, &str, &str); 11] = [
     ("c_m_pf", "c_m", "pF"),
@@ -86,7 +89,7 @@ fn projections(model: &str, json: &Value, dt_ms: f64) -> Vec<Projection> {
         "pa" => "pA",
         _ => "nS",
     };
-    let ports: &[(&str, fn(f64) -> bool)] = if model == "iaf_psc_delta" {
+    let ports: &[Port] = if model == "iaf_psc_delta" {
         &[("delta", |_| true)]
     } else {
         &[("ex", |w| w > 0.0), ("in", |w| w <= 0.0)]

@@ -81,7 +81,8 @@ fn compare_with_dense(weight: Value, range: Range<u32>, sparse: bool) {
     assert_eq!(drawn.len() as u64, counts.synapses);
     assert!(counts.rounded_delays > 0 && counts.raised_delays > 0);
     drawn.sort_by_key(|s| s.source);
-    let fires = |step: u64, source: u32| step > 0 && (step * 7 + u64::from(source) * 3) % 5 == 0;
+    let fires =
+        |step: u64, source: u32| step > 0 && (step * 7 + u64::from(source) * 3).is_multiple_of(5);
     let mut history = History::new(&[8], 1, 1);
     for step in 1..=12 {
         history.begin(Slice {

@@ -14,14 +14,22 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Problem> {
             "is not committed: builds could not be repeated",
         ));
     }
-    for (line, text) in (1..).zip(workspace.read(FILE).lines()) {
+    let locks = workspace.files("", &["lock"]);
+    for (file, line, text) in locks.flat_map(|f| lines(f, &workspace.read(f))) {
         if text.starts_with("source = ") && text != REGISTRY {
             problems.push(Problem::line(
-                FILE,
+                file,
                 line,
                 "a source other than the public registry",
             ));
         }
     }
     problems
+}
+
+fn lines<'f>(file: &'f str, text: &str) -> Vec<(&'f str, usize, String)> {
+    (1..)
+        .zip(text.lines())
+        .map(|(line, text)| (file, line, text.to_owned()))
+        .collect()
 }
