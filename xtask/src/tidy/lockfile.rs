@@ -4,7 +4,10 @@ use super::Problem;
 use crate::workspace::Workspace;
 
 const FILE: &str = "Cargo.lock";
-const REGISTRY: &str = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
+const REGISTRY: &str = concat!(
+    "source = \"registry+https://github.com/rust-lang/crates",
+    ".io-index\""
+);
 
 pub(super) fn check(workspace: &Workspace) -> Vec<Problem> {
     let mut problems = Vec::new();
