@@ -1,13 +1,16 @@
 //! Connectivity rules: which sources each target neuron receives.
 //!
-//! Every rule draws one *row* (the synapses of one target neuron) from a stream keyed by seed,
-//! projection and target. Rows may therefore be built in any order, twice, or on another thread.
+//! Every rule draws *rows*: the synapses of one target neuron, from a stream keyed by seed, projection
+//! and target. What belongs to more than one row (how many synapses each target gets) is drawn from
+//! streams of the rule's own, once per range of targets and always the same. Rows may therefore be
+//! built in any pieces, twice, or on another thread.
 
 mod all_to_all;
 mod explicit;
 mod fixed_indegree;
 mod one_to_one;
 mod pairwise_bernoulli;
+mod row_draw;
 
 use rheobase_engine::arguments::{ArgumentKind, ArgumentSpec};
 use rheobase_engine::port::{Candidate, Registry, Sides};
@@ -25,6 +28,14 @@ pub(crate) fn register(registry: &mut Registry) {
         .rules
         .extend(rules.map(|(name, entry)| (name.to_owned(), entry)));
 }
+
+/// The argument shared by rules that can draw a pair twice.
+const MULTAPSES: ArgumentSpec = ArgumentSpec {
+    name: "multapses",
+    kind: ArgumentKind::Boolean,
+    default: Some("true"),
+    doc: "a pair may be joined more than once",
+};
 
 /// The argument shared by rules that can meet a neuron twice on both sides.
 const AUTAPSES: ArgumentSpec = ArgumentSpec {
@@ -59,6 +70,7 @@ impl Sources {
     }
 
     /// The source at position `i < n`, in ascending order.
+    #[inline]
     fn get(self, i: u32) -> u32 {
         match self.skipped {
             Some(skipped) if i >= skipped => i + 1,
@@ -73,6 +85,7 @@ fn n_sources(sides: Sides, autapses: bool) -> u32 {
 }
 
 /// A synapse whose weight and delay the projection decides.
+#[inline]
 fn free(source: u32) -> Candidate {
     Candidate {
         source,

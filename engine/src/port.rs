@@ -120,9 +120,69 @@ pub trait ConnectivityRule: Send + Sync {
         &[]
     }
 
-    /// Appends the synapses of one target, in the rule's order. Uses only `random`, which is keyed
-    /// by (seed, projection, target), so that rows can be built in any order, twice, or elsewhere.
-    fn row(&self, sides: Sides, target: u32, random: &mut Construction, row: &mut Vec<Candidate>);
+    /// What draws the rows of the targets in `range`. A row must not depend on `range`: targets may
+    /// be cut into ranges in any way, and every range may be drawn twice or on another thread.
+    /// Rules that draw each row from the stream of its target alone use [`each_row`].
+    fn rows<'a>(
+        &'a self,
+        sides: Sides,
+        range: Range<u32>,
+        streams: RuleStreams,
+    ) -> Box<dyn RowDrawer + 'a>;
+}
+
+/// Draws the rows of a range of targets.
+pub trait RowDrawer {
+    /// Appends the synapses of `target`, in the rule's order. Every target of the range is asked for
+    /// once, in ascending order. `random` is [`RuleStreams::row`] of the target; what is left of it
+    /// draws the weights and delays of the row.
+    fn row(&mut self, target: u32, random: &mut Construction, row: &mut Vec<Candidate>);
+}
+
+impl<F: FnMut(u32, &mut Construction, &mut Vec<Candidate>)> RowDrawer for F {
+    #[inline]
+    fn row(&mut self, target: u32, random: &mut Construction, row: &mut Vec<Candidate>) {
+        self(target, random, row);
+    }
+}
+
+/// A drawer that needs nothing but the target and its stream.
+pub fn each_row<'a>(
+    draw: impl FnMut(u32, &mut Construction, &mut Vec<Candidate>) + 'a,
+) -> Box<dyn RowDrawer + 'a> {
+    Box::new(draw)
+}
+
+/// The construction streams of one projection.
+#[derive(Clone, Copy, Debug)]
+pub struct RuleStreams {
+    seed: u64,
+    projection: u64,
+}
+
+impl RuleStreams {
+    /// Streams of the `projection`-th projection of a network.
+    #[must_use]
+    pub fn new(seed: u64, projection: u64) -> Self {
+        Self { seed, projection }
+    }
+
+    /// The stream of a target's row: sources first, then weights and delays.
+    #[must_use]
+    pub fn row(&self, target: u32) -> Construction {
+        construction_stream(
+            self.seed,
+            Purpose::Projection,
+            self.projection,
+            u64::from(target),
+        )
+    }
+
+    /// A stream of the rule's own, e.g. one for the whole projection or one for each source.
+    #[must_use]
+    pub fn rule(&self, row: u64) -> Construction {
+        construction_stream(self.seed, Purpose::Rule, self.projection, row)
+    }
 }
 
 /// A stimulus that is a node of its own and emits spikes.

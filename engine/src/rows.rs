@@ -10,8 +10,7 @@ use rheobase_equations::real::Real;
 
 use crate::packet::History;
 use crate::plan::{NodeId, Synapses};
-use crate::port::{Candidate, Sides};
-use crate::random::{Purpose, construction_stream};
+use crate::port::{Candidate, RuleStreams, Sides};
 use table::{Segments, Table, sparse_pays};
 
 /// Synapses of one projection onto the targets of one shard.
@@ -439,18 +438,13 @@ fn for_each_synapse(
     mut f: impl FnMut(Drawn) -> Result<(), RowsError>,
 ) -> Result<(), RowsError> {
     let mut row: Vec<Candidate> = Vec::new();
+    let streams = RuleStreams::new(request.seed, request.index);
+    let rule = &request.synapses.rule;
+    let mut rows = rule.rows(request.sides, request.range.clone(), streams);
     for target in request.range.clone() {
-        let mut random = construction_stream(
-            request.seed,
-            Purpose::Projection,
-            request.index,
-            u64::from(target),
-        );
+        let mut random = streams.row(target);
         row.clear();
-        request
-            .synapses
-            .rule
-            .row(request.sides, target, &mut random, &mut row);
+        rows.row(target, &mut random, &mut row);
         for (k, candidate) in row.iter().enumerate() {
             if candidate.source >= request.sides.n_source {
                 return Err(RowsError::Source {

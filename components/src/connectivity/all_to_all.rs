@@ -29,22 +29,22 @@
 //!
 //! # Example
 //! ```
-//! use rheobase_engine::port::Sides;
-//! use rheobase_engine::random::{Purpose, construction_stream};
+//! use rheobase_engine::port::{RuleStreams, Sides};
 //!
 //! let rule = rheobase_components::rule("all_to_all", &[])?;
 //! let mut row = Vec::new();
 //! let sides = Sides { n_source: 3, n_target: 5, same: false };
-//! rule.row(sides, 4, &mut construction_stream(1, Purpose::Projection, 0, 4), &mut row);
+//! let streams = RuleStreams::new(1, 0);
+//! rule.rows(sides, 4..5, streams).row(4, &mut streams.row(4), &mut row);
 //! assert_eq!(row.iter().map(|c| c.source).collect::<Vec<_>>(), [0, 1, 2]);
 //! # Ok::<(), rheobase_components::MakeError>(())
 //! ```
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rheobase_engine::arguments::{ArgumentError, Arguments};
-use rheobase_engine::port::{Candidate, ConnectivityRule, Entry, Sides};
-use rheobase_engine::random::Construction;
+use rheobase_engine::port::{ConnectivityRule, Entry, RowDrawer, RuleStreams, Sides, each_row};
 
 use super::{AUTAPSES, Sources, free, n_sources};
 
@@ -73,8 +73,10 @@ impl ConnectivityRule for AllToAll {
         f64::from(n_sources(sides, self.autapses)) * f64::from(sides.n_target)
     }
 
-    fn row(&self, sides: Sides, target: u32, _: &mut Construction, row: &mut Vec<Candidate>) {
-        let sources = Sources::of(sides, target, self.autapses);
-        row.extend((0..sources.n).map(|i| free(sources.get(i))));
+    fn rows(&self, sides: Sides, _: Range<u32>, _: RuleStreams) -> Box<dyn RowDrawer + '_> {
+        each_row(move |target, _, row| {
+            let sources = Sources::of(sides, target, self.autapses);
+            row.extend((0..sources.n).map(|i| free(sources.get(i))));
+        })
     }
 }

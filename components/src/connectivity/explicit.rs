@@ -46,11 +46,13 @@
 //! # Ok::<(), rheobase_components::MakeError>(())
 //! ```
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rheobase_engine::arguments::{ArgumentError, ArgumentKind, ArgumentSpec, Arguments};
-use rheobase_engine::port::{Candidate, ConnectivityRule, Entry, Sides};
-use rheobase_engine::random::Construction;
+use rheobase_engine::port::{
+    Candidate, ConnectivityRule, Entry, RowDrawer, RuleStreams, Sides, each_row,
+};
 
 pub(super) const ENTRY: Entry<Arc<dyn ConnectivityRule>> = Entry {
     summary: "a list of synapses",
@@ -226,9 +228,11 @@ impl ConnectivityRule for Explicit {
         &self.delays
     }
 
-    fn row(&self, _: Sides, target: u32, _: &mut Construction, row: &mut Vec<Candidate>) {
-        let start = self.targets.partition_point(|&t| t < target);
-        let end = start + self.targets[start..].partition_point(|&t| t == target);
-        row.extend_from_slice(&self.synapses[start..end]);
+    fn rows(&self, _: Sides, _: Range<u32>, _: RuleStreams) -> Box<dyn RowDrawer + '_> {
+        each_row(|target, _, row| {
+            let start = self.targets.partition_point(|&t| t < target);
+            let end = start + self.targets[start..].partition_point(|&t| t == target);
+            row.extend_from_slice(&self.synapses[start..end]);
+        })
     }
 }

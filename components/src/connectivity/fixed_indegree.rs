@@ -6,8 +6,8 @@
 //!
 //! # Update scheme
 //! With multapses one draw per synapse. Without, Floyd's algorithm: for m = n − K … n − 1 draw i
-//! uniformly from 0 … m and take source i, or source m where i is taken already; O(K + n/64) per
-//! row.
+//! uniformly from 0 … m and take source i, or source m where i is taken already. O(K) per row; a
+//! set of n bits is kept between rows.
 //!
 //! # Parameters
 //! | name | unit | default | range |
@@ -34,8 +34,7 @@
 //!
 //! # Example
 //! ```
-//! use rheobase_engine::port::Sides;
-//! use rheobase_engine::random::{Purpose, construction_stream};
+//! use rheobase_engine::port::{RuleStreams, Sides};
 //!
 //! let rule = rheobase_components::rule(
 //!     "fixed_indegree",
@@ -43,20 +42,22 @@
 //! )?;
 //! let sides = Sides { n_source: 10, n_target: 4, same: false };
 //! let mut row = Vec::new();
-//! rule.row(sides, 0, &mut construction_stream(1, Purpose::Projection, 0, 0), &mut row);
+//! let streams = RuleStreams::new(1, 0);
+//! rule.rows(sides, 0..4, streams).row(0, &mut streams.row(0), &mut row);
 //! let mut sources: Vec<u32> = row.iter().map(|c| c.source).collect();
 //! sources.sort_unstable();
 //! assert_eq!(sources, (0..10).collect::<Vec<_>>());
 //! # Ok::<(), rheobase_components::MakeError>(())
 //! ```
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rheobase_engine::arguments::{ArgumentError, ArgumentKind, ArgumentSpec, Arguments};
-use rheobase_engine::port::{Candidate, ConnectivityRule, Entry, Sides};
-use rheobase_engine::random::Construction;
+use rheobase_engine::port::{ConnectivityRule, Entry, RowDrawer, RuleStreams, Sides, each_row};
 
-use super::{AUTAPSES, Sources, free, n_sources};
+use super::row_draw::RowDraw;
+use super::{AUTAPSES, MULTAPSES, Sources, n_sources};
 
 pub(super) const ENTRY: Entry<Arc<dyn ConnectivityRule>> = Entry {
     summary: "the same number of synapses onto every target",
@@ -67,12 +68,7 @@ pub(super) const ENTRY: Entry<Arc<dyn ConnectivityRule>> = Entry {
             default: None,
             doc: "synapses onto each target",
         },
-        ArgumentSpec {
-            name: "multapses",
-            kind: ArgumentKind::Boolean,
-            default: Some("true"),
-            doc: "a pair may be joined more than once",
-        },
+        MULTAPSES,
         AUTAPSES,
     ],
     make,
@@ -117,30 +113,11 @@ impl ConnectivityRule for FixedIndegree {
         f64::from(self.indegree) * f64::from(sides.n_target)
     }
 
-    fn row(&self, sides: Sides, target: u32, random: &mut Construction, row: &mut Vec<Candidate>) {
-        let sources = Sources::of(sides, target, self.autapses);
-        if self.indegree == 0 || sources.n == 0 {
-            return;
-        }
-        if self.multapses {
-            row.extend((0..self.indegree).map(|_| free(sources.get(random.below(sources.n)))));
-        } else {
-            draw_set(sources, self.indegree.min(sources.n), random, row);
-        }
+    fn rows(&self, sides: Sides, _: Range<u32>, _: RuleStreams) -> Box<dyn RowDrawer + '_> {
+        let mut draw = RowDraw::new(self.multapses);
+        each_row(move |target, random, row| {
+            let sources = Sources::of(sides, target, self.autapses);
+            draw.append(sources, self.indegree, random, row);
+        })
     }
-}
-
-/// Appends `k ≤ sources.n` different sources.
-fn draw_set(sources: Sources, k: u32, random: &mut Construction, row: &mut Vec<Candidate>) {
-    let mut taken = vec![0_u64; (sources.n as usize).div_ceil(64)];
-    for last in sources.n - k..sources.n {
-        let drawn = random.below(last + 1);
-        let new = if contains(&taken, drawn) { last } else { drawn };
-        taken[new as usize / 64] |= 1 << (new % 64);
-        row.push(free(sources.get(new)));
-    }
-}
-
-fn contains(set: &[u64], i: u32) -> bool {
-    set[i as usize / 64] >> (i % 64) & 1 == 1
 }

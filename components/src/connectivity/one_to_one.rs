@@ -34,11 +34,11 @@
 //! # Ok::<(), rheobase_components::MakeError>(())
 //! ```
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rheobase_engine::arguments::{ArgumentError, Arguments};
-use rheobase_engine::port::{Candidate, ConnectivityRule, Entry, Sides};
-use rheobase_engine::random::Construction;
+use rheobase_engine::port::{ConnectivityRule, Entry, RowDrawer, RuleStreams, Sides, each_row};
 
 use super::free;
 
@@ -70,7 +70,7 @@ impl ConnectivityRule for OneToOne {
         f64::from(sides.n_target)
     }
 
-    fn row(&self, _: Sides, target: u32, _: &mut Construction, row: &mut Vec<Candidate>) {
-        row.push(free(target));
+    fn rows(&self, _: Sides, _: Range<u32>, _: RuleStreams) -> Box<dyn RowDrawer + '_> {
+        each_row(|target, _, row| row.push(free(target)))
     }
 }

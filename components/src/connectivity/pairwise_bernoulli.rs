@@ -42,10 +42,13 @@
 //! # Ok::<(), rheobase_components::MakeError>(())
 //! ```
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rheobase_engine::arguments::{ArgumentError, ArgumentKind, ArgumentSpec, Arguments};
-use rheobase_engine::port::{Candidate, ConnectivityRule, Entry, Sides};
+use rheobase_engine::port::{
+    Candidate, ConnectivityRule, Entry, RowDrawer, RuleStreams, Sides, each_row,
+};
 use rheobase_engine::random::Construction;
 
 use super::{AUTAPSES, Sources, free, n_sources};
@@ -96,8 +99,15 @@ impl ConnectivityRule for PairwiseBernoulli {
         self.p * f64::from(n_sources(sides, self.autapses)) * f64::from(sides.n_target)
     }
 
-    fn row(&self, sides: Sides, target: u32, random: &mut Construction, row: &mut Vec<Candidate>) {
-        let sources = Sources::of(sides, target, self.autapses);
+    fn rows(&self, sides: Sides, _: Range<u32>, _: RuleStreams) -> Box<dyn RowDrawer + '_> {
+        each_row(move |target, random, row| {
+            self.row(Sources::of(sides, target, self.autapses), random, row);
+        })
+    }
+}
+
+impl PairwiseBernoulli {
+    fn row(&self, sources: Sources, random: &mut Construction, row: &mut Vec<Candidate>) {
         let mut at = 0_u32;
         while at < sources.n {
             let gap = (random.exponential() / self.hazard).floor();

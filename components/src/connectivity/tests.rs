@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use rheobase_engine::port::{Candidate, ConnectivityRule, Sides};
-use rheobase_engine::random::{Purpose, construction_stream};
+use rheobase_engine::port::{Candidate, ConnectivityRule, RuleStreams, Sides};
 
 use crate::rule;
 
@@ -30,9 +29,10 @@ fn sides(n_source: u32, n_target: u32, same: bool) -> Sides {
 }
 
 fn row(rule: &dyn ConnectivityRule, sides: Sides, seed: u64, target: u32) -> Vec<Candidate> {
-    let mut random = construction_stream(seed, Purpose::Projection, 0, u64::from(target));
+    let streams = RuleStreams::new(seed, 0);
     let mut row = Vec::new();
-    rule.row(sides, target, &mut random, &mut row);
+    let mut rows = rule.rows(sides, target..target + 1, streams);
+    rows.row(target, &mut streams.row(target), &mut row);
     row
 }
 

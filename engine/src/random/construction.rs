@@ -12,6 +12,7 @@ pub struct Construction(Xoshiro256PlusPlus);
 
 /// The stream of `row` of the `index`-th thing of `purpose`.
 #[must_use]
+#[inline]
 pub fn construction_stream(seed: u64, purpose: Purpose, index: u64, row: u64) -> Construction {
     let key = stream_key(stream_key(seed, purpose, index), purpose, row);
     Construction(Xoshiro256PlusPlus::seed_from_u64(key))
@@ -19,12 +20,14 @@ pub fn construction_stream(seed: u64, purpose: Purpose, index: u64, row: u64) ->
 
 impl Construction {
     /// 64 random bits.
+    #[inline]
     pub fn bits(&mut self) -> u64 {
         self.0.next_u64()
     }
 
     /// Uniform in (0, 1): never 0, never 1.
     #[allow(clippy::cast_precision_loss, reason = "52 bits fit")]
+    #[inline]
     pub fn uniform(&mut self) -> f64 {
         ((self.bits() >> 12) as f64 + 0.5) * (1.0 / 4_503_599_627_370_496.0)
     }
@@ -37,6 +40,7 @@ impl Construction {
         clippy::cast_possible_truncation,
         reason = "high word of a product below n·2^32"
     )]
+    #[inline]
     pub fn below(&mut self, n: u32) -> u32 {
         debug_assert!(n > 0);
         loop {
@@ -49,6 +53,7 @@ impl Construction {
     }
 
     /// Exponential with mean 1.
+    #[inline]
     pub fn exponential(&mut self) -> f64 {
         -libm::log(self.uniform())
     }

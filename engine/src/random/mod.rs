@@ -25,6 +25,8 @@ pub enum Purpose {
     Neuron,
     /// Weights of a layer.
     Layer,
+    /// What a connectivity rule draws for more than one row; row = as the rule likes.
+    Rule,
 }
 
 /// 64-bit key of stream number `index` of a purpose under `seed`: distinct inputs give distinct

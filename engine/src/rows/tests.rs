@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::port::ConnectivityRule;
-use crate::random::Construction;
+use crate::port::{ConnectivityRule, RowDrawer, each_row};
 use crate::time::Slice;
 use crate::value::{Distribution, Shape, Value};
 
@@ -18,15 +17,17 @@ impl ConnectivityRule for Third {
     fn expected_synapses(&self, sides: Sides) -> f64 {
         f64::from(sides.n_source) * f64::from(sides.n_target) / 3.0
     }
-    fn row(&self, sides: Sides, _: u32, random: &mut Construction, row: &mut Vec<Candidate>) {
-        for source in 0..sides.n_source {
-            for _ in 0..random.below(6).saturating_sub(3) {
-                row.push(Candidate {
-                    source,
-                    fixed: None,
-                });
+    fn rows(&self, sides: Sides, _: Range<u32>, _: RuleStreams) -> Box<dyn RowDrawer> {
+        each_row(move |_, random, row| {
+            for source in 0..sides.n_source {
+                for _ in 0..random.below(6).saturating_sub(3) {
+                    row.push(Candidate {
+                        source,
+                        fixed: None,
+                    });
+                }
             }
-        }
+        })
     }
 }
 
@@ -144,12 +145,14 @@ impl ConnectivityRule for Listed {
     fn fixes_weights(&self) -> bool {
         true
     }
-    fn row(&self, _: Sides, target: u32, _: &mut Construction, row: &mut Vec<Candidate>) {
-        let here = self.0.iter().filter(|s| s.1 == target);
-        row.extend(here.map(|s| Candidate {
-            source: s.0,
-            fixed: Some((s.2, s.3)),
-        }));
+    fn rows(&self, _: Sides, _: Range<u32>, _: RuleStreams) -> Box<dyn RowDrawer + '_> {
+        each_row(|target, _, row| {
+            let here = self.0.iter().filter(|s| s.1 == target);
+            row.extend(here.map(|s| Candidate {
+                source: s.0,
+                fixed: Some((s.2, s.3)),
+            }));
+        })
     }
 }
 

@@ -12,9 +12,9 @@ use rheobase_equations::unit::{Dimension, Unit};
 use crate::arguments::{ArgumentError, ArgumentKind, ArgumentSpec};
 use crate::neuron::EquationNeuron;
 use crate::port::{
-    Candidate, ConnectivityRule, Drive, DriveType, Entry, Kernel, Layer, LayerInput, LayerType,
-    NeuronPorts, NeuronType, Quantity, Registry, Sides, SpikeSource, SpikeSourceType,
-    StimulusContext, StimulusType, Tensor,
+    ConnectivityRule, Drive, DriveType, Entry, Kernel, Layer, LayerInput, LayerType, NeuronPorts,
+    NeuronType, Quantity, Registry, RowDrawer, RuleStreams, Sides, SpikeSource, SpikeSourceType,
+    StimulusContext, StimulusType, Tensor, each_row,
 };
 use crate::random::Construction;
 
@@ -180,7 +180,9 @@ impl ConnectivityRule for Rule {
             _ => &[],
         }
     }
-    fn row(&self, _: Sides, _: u32, _: &mut Construction, _: &mut Vec<Candidate>) {}
+    fn rows(&self, _: Sides, _: Range<u32>, _: RuleStreams) -> Box<dyn RowDrawer> {
+        each_row(|_, _, _| {})
+    }
 }
 
 type RuleEntry = Entry<Arc<dyn ConnectivityRule>>;
