@@ -8,9 +8,15 @@
 mod all_to_all;
 mod explicit;
 mod fixed_indegree;
+mod fixed_outdegree;
+mod fixed_total_number;
 mod one_to_one;
 mod pairwise_bernoulli;
 mod row_draw;
+mod sampling;
+mod split;
+
+use std::ops::Range;
 
 use rheobase_engine::arguments::{ArgumentKind, ArgumentSpec};
 use rheobase_engine::port::{Candidate, Registry, Sides};
@@ -22,6 +28,8 @@ pub(crate) fn register(registry: &mut Registry) {
         ("one_to_one", one_to_one::ENTRY),
         ("pairwise_bernoulli", pairwise_bernoulli::ENTRY),
         ("fixed_indegree", fixed_indegree::ENTRY),
+        ("fixed_outdegree", fixed_outdegree::ENTRY),
+        ("fixed_total_number", fixed_total_number::ENTRY),
         ("explicit", explicit::ENTRY),
     ];
     registry
@@ -45,31 +53,36 @@ const AUTAPSES: ArgumentSpec = ArgumentSpec {
     doc: "a neuron may project onto itself, where source and target are the same population",
 };
 
-/// The sources a target may receive from: all of them, or all but itself.
+/// What one end of a synapse may be joined to: consecutive neurons, or all but one of them.
 #[derive(Clone, Copy, Debug)]
-struct Sources {
+struct Choices {
     /// How many.
     n: u32,
-    /// The one left out.
+    /// Position of the one left out.
     skipped: Option<u32>,
 }
 
-impl Sources {
-    fn of(sides: Sides, target: u32, autapses: bool) -> Self {
-        if sides.same && !autapses {
-            Self {
-                n: sides.n_source.saturating_sub(1),
-                skipped: Some(target),
-            }
-        } else {
-            Self {
-                n: sides.n_source,
-                skipped: None,
-            }
+impl Choices {
+    /// The sources a target may receive from.
+    fn sources(sides: Sides, target: u32, autapses: bool) -> Self {
+        Self::all_but(sides.n_source, (sides.same && !autapses).then_some(target))
+    }
+
+    /// The targets within `range` that a source may send to, counted from its start.
+    fn targets(sides: Sides, range: &Range<u32>, source: u32, autapses: bool) -> Self {
+        let n = range.end.saturating_sub(range.start);
+        let itself = sides.same && !autapses && range.contains(&source);
+        Self::all_but(n, itself.then(|| source - range.start))
+    }
+
+    fn all_but(n: u32, skipped: Option<u32>) -> Self {
+        Self {
+            n: n.saturating_sub(u32::from(skipped.is_some())),
+            skipped,
         }
     }
 
-    /// The source at position `i < n`, in ascending order.
+    /// The one at position `i < n`, in ascending order.
     #[inline]
     fn get(self, i: u32) -> u32 {
         match self.skipped {
@@ -81,7 +94,7 @@ impl Sources {
 
 /// Sources per target: the same for every target.
 fn n_sources(sides: Sides, autapses: bool) -> u32 {
-    Sources::of(sides, 0, autapses).n
+    Choices::sources(sides, 0, autapses).n
 }
 
 /// A synapse whose weight and delay the projection decides.

@@ -46,7 +46,7 @@ use std::sync::Arc;
 use rheobase_engine::arguments::{ArgumentError, Arguments};
 use rheobase_engine::port::{ConnectivityRule, Entry, RowDrawer, RuleStreams, Sides, each_row};
 
-use super::{AUTAPSES, Sources, free, n_sources};
+use super::{AUTAPSES, Choices, free, n_sources};
 
 pub(super) const ENTRY: Entry<Arc<dyn ConnectivityRule>> = Entry {
     summary: "every source to every target",
@@ -75,7 +75,7 @@ impl ConnectivityRule for AllToAll {
 
     fn rows(&self, sides: Sides, _: Range<u32>, _: RuleStreams) -> Box<dyn RowDrawer + '_> {
         each_row(move |target, _, row| {
-            let sources = Sources::of(sides, target, self.autapses);
+            let sources = Choices::sources(sides, target, self.autapses);
             row.extend((0..sources.n).map(|i| free(sources.get(i))));
         })
     }

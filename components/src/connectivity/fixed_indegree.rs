@@ -57,7 +57,7 @@ use rheobase_engine::arguments::{ArgumentError, ArgumentKind, ArgumentSpec, Argu
 use rheobase_engine::port::{ConnectivityRule, Entry, RowDrawer, RuleStreams, Sides, each_row};
 
 use super::row_draw::RowDraw;
-use super::{AUTAPSES, MULTAPSES, Sources, n_sources};
+use super::{AUTAPSES, Choices, MULTAPSES, n_sources};
 
 pub(super) const ENTRY: Entry<Arc<dyn ConnectivityRule>> = Entry {
     summary: "the same number of synapses onto every target",
@@ -116,8 +116,8 @@ impl ConnectivityRule for FixedIndegree {
     fn rows(&self, sides: Sides, _: Range<u32>, _: RuleStreams) -> Box<dyn RowDrawer + '_> {
         let mut draw = RowDraw::new(self.multapses);
         each_row(move |target, random, row| {
-            let sources = Sources::of(sides, target, self.autapses);
-            draw.append(sources, self.indegree, random, row);
+            let sources = Choices::sources(sides, target, self.autapses);
+            draw.append(sources, u64::from(self.indegree), random, row);
         })
     }
 }

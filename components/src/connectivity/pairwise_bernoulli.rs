@@ -51,7 +51,7 @@ use rheobase_engine::port::{
 };
 use rheobase_engine::random::Construction;
 
-use super::{AUTAPSES, Sources, free, n_sources};
+use super::{AUTAPSES, Choices, free, n_sources};
 
 pub(super) const ENTRY: Entry<Arc<dyn ConnectivityRule>> = Entry {
     summary: "each pair with probability p, independently",
@@ -101,13 +101,13 @@ impl ConnectivityRule for PairwiseBernoulli {
 
     fn rows(&self, sides: Sides, _: Range<u32>, _: RuleStreams) -> Box<dyn RowDrawer + '_> {
         each_row(move |target, random, row| {
-            self.row(Sources::of(sides, target, self.autapses), random, row);
+            self.row(Choices::sources(sides, target, self.autapses), random, row);
         })
     }
 }
 
 impl PairwiseBernoulli {
-    fn row(&self, sources: Sources, random: &mut Construction, row: &mut Vec<Candidate>) {
+    fn row(&self, sources: Choices, random: &mut Construction, row: &mut Vec<Candidate>) {
         let mut at = 0_u32;
         while at < sources.n {
             let gap = (random.exponential() / self.hazard).floor();

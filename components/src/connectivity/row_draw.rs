@@ -1,15 +1,17 @@
-//! The sources of one row, each equally likely, with or without repetition.
+//! Members of one row, each equally likely, with or without repetition.
 
 use rheobase_engine::port::Candidate;
 use rheobase_engine::random::Construction;
 
-use super::{Sources, free};
+use super::{Choices, free};
 
 /// Draws rows; keeps its memory between them.
 pub(super) struct RowDraw {
     multapses: bool,
     /// Bit set of the positions taken in the row at hand; all zero between rows.
     taken: Vec<u64>,
+    /// Positions in the order they were drawn.
+    drawn: Vec<u32>,
 }
 
 impl RowDraw {
@@ -17,50 +19,66 @@ impl RowDraw {
         Self {
             multapses,
             taken: Vec::new(),
+            drawn: Vec::new(),
         }
     }
 
-    /// Appends `k` sources: with multapses independent ones, without a set of different ones, each
-    /// set equally likely. `k` is at most the number of sources where they must differ.
+    /// Appends `k` sources to a row; see [`Self::draw`].
     pub(super) fn append(
         &mut self,
-        sources: Sources,
-        k: u32,
+        sources: Choices,
+        k: u64,
         random: &mut Construction,
         row: &mut Vec<Candidate>,
     ) {
-        if k == 0 || sources.n == 0 {
+        row.reserve(usize::try_from(k).unwrap_or(0));
+        self.draw(sources, k, random, |source| row.push(free(source)));
+    }
+
+    /// Draws `k` of `choices`: with multapses independently, without a set of different ones, each
+    /// set equally likely; none where there is no choice. `k` is at most the number of choices where
+    /// they must differ.
+    #[inline]
+    pub(super) fn draw(
+        &mut self,
+        choices: Choices,
+        k: u64,
+        random: &mut Construction,
+        mut push: impl FnMut(u32),
+    ) {
+        if choices.n == 0 {
             return;
         }
         if self.multapses {
-            row.extend((0..k).map(|_| free(sources.get(random.below(sources.n)))));
-        } else {
-            self.append_set(sources, k.min(sources.n), random, row);
+            for _ in 0..k {
+                push(choices.get(random.below(choices.n)));
+            }
+            return;
+        }
+        self.draw_set(
+            choices.n,
+            u32::try_from(k).map_or(choices.n, |k| k.min(choices.n)),
+            random,
+        );
+        for &position in &self.drawn {
+            self.taken[position as usize / 64] = 0;
+            push(choices.get(position));
         }
     }
 
     /// Floyd's algorithm: Bentley and Floyd 1987, doi:10.1145/30401.315746.
-    fn append_set(
-        &mut self,
-        sources: Sources,
-        k: u32,
-        random: &mut Construction,
-        row: &mut Vec<Candidate>,
-    ) {
-        let words = (sources.n as usize).div_ceil(64);
+    fn draw_set(&mut self, n: u32, k: u32, random: &mut Construction) {
+        let words = (n as usize).div_ceil(64);
         if self.taken.len() < words {
             self.taken.resize(words, 0);
         }
-        let first = row.len();
-        for last in sources.n - k..sources.n {
+        self.drawn.clear();
+        self.drawn.reserve(k as usize);
+        for last in n - k..n {
             let drawn = random.below(last + 1);
             let new = if self.contains(drawn) { last } else { drawn };
             self.taken[new as usize / 64] |= 1 << (new % 64);
-            row.push(free(new));
-        }
-        for candidate in &mut row[first..] {
-            self.taken[candidate.source as usize / 64] = 0;
-            candidate.source = sources.get(candidate.source);
+            self.drawn.push(new);
         }
     }
 
