@@ -204,6 +204,7 @@ impl<R: Real> Population<R> {
                 stride: self.stride,
                 states: &mut self.states,
                 inputs: &mut self.inputs,
+                input_stride: self.stride,
                 derived: &self.derived,
                 random: &[],
                 time: R::from_f64(f64::from(self.steps) * DT_MS),

@@ -1,20 +1,23 @@
 //! The one trait through which everything in a network runs.
 //!
-//! An actor is a coarse thing: a shard of a population with the target sides of its projections, a
-//! layer, a stimulus, an input; a user's own. Never a single neuron. It advances by a slice of time
-//! at a stretch, reads what others emitted from the [`History`], and writes one [`Packet`].
+//! An actor is a coarse thing: the populations of one shard that depend on each other, with the target
+//! sides of their projections; a layer, a stimulus, an input; a user's own. Never a single neuron. It
+//! stands for one node of the network or several, advances by a slice of time at a stretch, reads what
+//! others emitted from the [`History`], and writes one [`Packet`] for each of its nodes.
 
 use rheobase_equations::real::Real;
 
 use crate::cotangent::Cotangents;
 use crate::packet::{History, Packet};
+use crate::plan::NodeId;
 use crate::port::Tensor;
 use crate::record::Records;
 use crate::time::Slice;
 
 /// A part of a running network.
 pub trait Actor<R: Real>: Send {
-    /// Runs the steps of `slice`: integrate → deliver → emit for each, then record.
+    /// Runs the steps of `slice`: deliver → integrate → emit for each, then record. `packets` holds an
+    /// empty packet for each node, in the order in which the actor was placed.
     ///
     /// # Errors
     /// A state that is no longer finite, or whatever stops the run.
@@ -22,17 +25,22 @@ pub trait Actor<R: Real>: Send {
         &mut self,
         slice: Slice,
         history: &History<R>,
-        packet: &mut Packet<R>,
+        packets: &mut [Packet<R>],
     ) -> Result<(), RunError>;
 
-    /// Every array that makes up its state, by name: what reset, monitors and checkpoints see.
-    fn state(&mut self, visit: &mut dyn FnMut(&str, &mut [R]));
+    /// Place of the node that is being advanced among those of the actor: whom to blame for a panic.
+    fn running(&self) -> usize {
+        0
+    }
+
+    /// Every array that makes up its state, by node and name: what reset, monitors and checkpoints see.
+    fn state(&mut self, visit: &mut dyn FnMut(NodeId, &str, &mut [R]));
 
     /// Back to the initial state; recordings are dropped.
     fn reset(&mut self);
 
-    /// Takes what was recorded and counted since the last call.
-    fn take_records(&mut self) -> Records;
+    /// Takes what was recorded and counted since the last call, node by node.
+    fn take_records(&mut self) -> Vec<Records>;
 
     /// The reverse of [`Self::advance`] for one slice that was run with a tape: reads the cotangents
     /// of what it emitted, adds to those of what it read and to its own gradients.
@@ -46,8 +54,8 @@ pub trait Actor<R: Real>: Send {
         cotangents: &mut Cotangents<R>,
     ) -> Result<(), RunError>;
 
-    /// Trainable arrays and their gradients; empty for most.
-    fn parameters(&mut self, visit: &mut dyn FnMut(&mut Tensor<R>, &mut Tensor<R>));
+    /// Trainable arrays and their gradients, by node; empty for most.
+    fn parameters(&mut self, _visit: &mut dyn FnMut(NodeId, &mut Tensor<R>, &mut Tensor<R>)) {}
 }
 
 /// Why a run stopped.

@@ -1,25 +1,30 @@
 //! From a plan to workers: shards, rows, actors, schedule.
 
+mod bundles;
 mod populations;
 mod rows;
+mod shards;
 mod workers;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use rheobase_equations::native::LANES;
-
 use crate::actor::Actor;
+use crate::group::{Bundle, GroupActor};
 use crate::instantiate::Instantiate;
 use crate::layer::{Gathered, LayerActor};
 use crate::plan::{Edge, EdgeKind, InputKind, Monitor, Node, NodeId, NodeKind, Plan};
+use crate::population::PopulationShard;
 use crate::port::{SpikeSource, SpikeSourceType, StimulusContext, Tensor};
 use crate::random::{Philox, Purpose, construction_stream};
 use crate::record::Spikes;
-use crate::rows::{RowCounts, Rows, RowsError};
+use crate::rows::RowsError;
 use crate::schedule::Schedule;
 use crate::source::{InputActor, InputHandle, SourceActor};
 use crate::worker::{Placed, Worker};
+use bundles::Groups;
+use shards::{Layout, Layouts, Shards, useful_threads};
 
 /// How a plan is built.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,6 +103,9 @@ pub struct BuildReport {
     pub raised_delays: u64,
     /// Bytes of synapses.
     pub synapse_bytes: usize,
+    /// Where weights are quantised: how far a stored weight may be from the drawn one, in base units;
+    /// of each edge of the plan. 0 where weights are exact.
+    pub weight_error_bounds: Vec<f64>,
     /// Kernel of each population (`native`, `block`, `rust`), by node name.
     pub kernels: Vec<(String, &'static str)>,
 }
@@ -110,9 +118,6 @@ pub(crate) struct Built<R> {
     pub(crate) report: BuildReport,
 }
 
-/// Rows of one shard, by edge.
-type ShardRows<R> = Vec<Option<(Rows<R>, RowCounts)>>;
-
 pub(crate) fn build<R: Instantiate>(
     plan: &Plan,
     options: BuildOptions,
@@ -122,14 +127,15 @@ pub(crate) fn build<R: Instantiate>(
     }
     let threads = options.threads.min(useful_threads(plan));
     let options = BuildOptions { threads, ..options };
-    let shards: Vec<Vec<Range<u32>>> = plan
-        .nodes
-        .iter()
-        .map(|n| shard_ranges(n, plan.batch, threads))
-        .collect();
-    let mut rows = rows::all_rows::<R>(plan, &shards, threads)?;
-    let schedule = rows::make_schedule(plan, &rows)?;
-    let mut report = rows::report_rows(plan, &rows);
+    let shards = Shards::of(plan, threads);
+    let groups = Groups::of(plan);
+    let bundles = bundles::bundles(plan, &groups);
+    let counted = rows::count_all(plan, &shards, &bundles)?;
+    let schedule = rows::make_schedule(plan, &bundles, &counted)?;
+    let mut report = rows::report(plan, &bundles, &counted);
+    let layouts = Layouts::of::<R>(plan, &shards, &groups);
+    let mut synapses = rows::store_all::<R>(plan, &shards, &bundles, &layouts, counted)?;
+    rows::report_storage(&bundles, &synapses, &mut report);
     let inputs: Vec<(NodeId, InputHandle<R>)> = plan
         .nodes
         .iter()
@@ -137,51 +143,37 @@ pub(crate) fn build<R: Instantiate>(
         .filter(|(_, n)| matches!(n.kind, NodeKind::Input(_)))
         .map(|(id, _)| (id, InputHandle::default()))
         .collect();
+    let mut populations =
+        populations::population_shards::<R>(plan, options, &shards, &layouts, &mut report)?;
     let mut actors: Vec<Vec<Placed<R>>> = (0..threads).map(|_| Vec::new()).collect();
-    for (id, node) in plan.nodes.iter().enumerate() {
-        let context = NodeContext {
+    for shard in 0..shards.n() {
+        let placed = &mut actors[shards.worker(shard)];
+        placed.extend(group_actors(
             plan,
-            id,
-            node,
-            options,
-        };
-        match &node.kind {
-            NodeKind::Population(p) => {
-                for (shard, actor) in populations::population_actors(
-                    &context,
-                    p,
-                    &shards[id],
-                    &mut rows,
-                    &mut report,
-                )? {
-                    actors[shard].push(context.place(actor));
+            &groups,
+            &layouts.of_shard[shard],
+            std::mem::take(&mut populations[shard]),
+            std::mem::take(&mut synapses[shard]),
+        ));
+        for (id, node) in plan.nodes.iter().enumerate() {
+            let range = shards.range(id, shard);
+            let context = NodeContext {
+                plan,
+                id,
+                node,
+                options,
+            };
+            match &node.kind {
+                NodeKind::Source(source) if !range.is_empty() => {
+                    placed.push(context.place(Box::new(source_actor(&context, source, range))));
                 }
-            }
-            NodeKind::Source(source) => {
-                for (shard, range) in shards[id].iter().enumerate() {
-                    if !range.is_empty() {
-                        let actor = source_actor(&context, source, range.clone());
-                        actors[shard].push(context.place(Box::new(actor)));
-                    }
+                NodeKind::Layer(_) if shard == 0 => {
+                    placed.push(context.place(Box::new(layer_actor::<R>(&context)?)));
                 }
-            }
-            NodeKind::Layer(_) => {
-                let actor = layer_actor(&context)?;
-                actors[0].push(context.place(Box::new(actor)));
-            }
-            NodeKind::Input(kind) => {
-                let data = inputs
-                    .iter()
-                    .find(|(n, _)| *n == id)
-                    .map(|(_, h)| Arc::clone(h));
-                let actor = InputActor {
-                    node: id,
-                    name: node.name.clone(),
-                    lanes: node.size() * plan.batch,
-                    kind: *kind,
-                    data: data.unwrap_or_default(),
-                };
-                actors[0].push(context.place(Box::new(actor)));
+                NodeKind::Input(kind) if shard == 0 => {
+                    placed.push(context.place(Box::new(input_actor(&context, *kind, &inputs))));
+                }
+                _ => {}
             }
         }
     }
@@ -194,6 +186,38 @@ pub(crate) fn build<R: Instantiate>(
     })
 }
 
+/// The actors of one shard's populations: one for each group.
+fn group_actors<R: Instantiate>(
+    plan: &Plan,
+    groups: &Groups,
+    layout: &Layout,
+    populations: Vec<PopulationShard<R>>,
+    synapses: Vec<(usize, Bundle<R>)>,
+) -> Vec<Placed<R>> {
+    let mut of_group: BTreeMap<usize, (Vec<PopulationShard<R>>, Vec<Bundle<R>>)> = BTreeMap::new();
+    for population in populations {
+        let group = groups.of_node[population.node()];
+        of_group.entry(group).or_default().0.push(population);
+    }
+    for (group, bundle) in synapses {
+        if let Some((_, bundles)) = of_group.get_mut(&group) {
+            bundles.push(bundle);
+        }
+    }
+    of_group
+        .into_iter()
+        .map(|(group, (populations, bundles))| {
+            let nodes: Vec<NodeId> = populations.iter().map(PopulationShard::node).collect();
+            let lanes = layout.lanes[group];
+            Placed {
+                names: nodes.iter().map(|&n| plan.nodes[n].name.clone()).collect(),
+                nodes,
+                actor: Box::new(GroupActor::new(populations, bundles, lanes, plan.batch)),
+            }
+        })
+        .collect()
+}
+
 struct NodeContext<'p> {
     plan: &'p Plan,
     id: NodeId,
@@ -204,50 +228,29 @@ struct NodeContext<'p> {
 impl NodeContext<'_> {
     fn place<R>(&self, actor: Box<dyn Actor<R>>) -> Placed<R> {
         Placed {
-            node: self.id,
-            name: self.node.name.clone(),
+            nodes: vec![self.id],
+            names: vec![self.node.name.clone()],
             actor,
         }
     }
 }
 
-/// Workers that get anything to do: one per block of lanes of the largest node that can be split.
-fn useful_threads(plan: &Plan) -> usize {
-    let blocks = |n: &Node| {
-        if splits(n, plan.batch) {
-            n.size().div_ceil(LANES)
-        } else {
-            1
-        }
-    };
-    plan.nodes.iter().map(blocks).max().unwrap_or(1).max(1)
-}
-
-/// Nodes with a batch axis, nodes that emit real values, layers and inputs stay on one worker.
-fn splits(node: &Node, batch: usize) -> bool {
-    matches!(node.kind, NodeKind::Population(_) | NodeKind::Source(_))
-        && batch == 1
-        && !emits_real(node)
-}
-
-/// Contiguous lanes of each shard, whole blocks; all on the first worker where a node stays whole.
-fn shard_ranges(node: &Node, batch: usize, threads: usize) -> Vec<Range<u32>> {
-    let lanes = node.size() * batch;
-    let splits = splits(node, batch);
-    let blocks = lanes.div_ceil(LANES);
-    (0..threads)
-        .map(|k| {
-            if !splits {
-                return if k == 0 {
-                    0..to_u32(lanes)
-                } else {
-                    to_u32(lanes)..to_u32(lanes)
-                };
-            }
-            let at = |k: usize| to_u32((k * blocks / threads * LANES).min(lanes));
-            at(k)..at(k + 1)
-        })
-        .collect()
+fn input_actor<R: Instantiate>(
+    context: &NodeContext<'_>,
+    kind: InputKind,
+    inputs: &[(NodeId, InputHandle<R>)],
+) -> InputActor<R> {
+    let data = inputs
+        .iter()
+        .find(|(n, _)| *n == context.id)
+        .map(|(_, h)| Arc::clone(h));
+    InputActor {
+        node: context.id,
+        name: context.node.name.clone(),
+        lanes: context.node.size() * context.plan.batch,
+        kind,
+        data: data.unwrap_or_default(),
+    }
 }
 
 fn source_actor(

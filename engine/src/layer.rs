@@ -54,7 +54,7 @@ impl<R: Real> LayerActor<R> {
                 continue;
             }
             let mut copy = 0;
-            for &lane in history.spikes(self.source, emitted).flatten() {
+            for &lane in history.spikes(self.source, emitted) {
                 let (b, index) = (lane as usize / self.width, lane as usize % self.width);
                 while copy < b {
                     g.offsets.push(length(&g.indices));
@@ -99,8 +99,9 @@ impl<R: Real> Actor<R> for LayerActor<R> {
         &mut self,
         slice: Slice,
         history: &History<R>,
-        packet: &mut Packet<R>,
+        packets: &mut [Packet<R>],
     ) -> Result<(), RunError> {
+        let packet = &mut packets[0];
         self.gather(slice, history);
         let mut output = std::mem::take(&mut self.output);
         output.resize(slice.len * self.batch * self.out, R::ZERO);
@@ -115,15 +116,15 @@ impl<R: Real> Actor<R> for LayerActor<R> {
         Ok(())
     }
 
-    fn state(&mut self, _visit: &mut dyn FnMut(&str, &mut [R])) {}
+    fn state(&mut self, _visit: &mut dyn FnMut(NodeId, &str, &mut [R])) {}
 
     fn reset(&mut self) {}
 
-    fn take_records(&mut self) -> Records {
-        Records {
+    fn take_records(&mut self) -> Vec<Records> {
+        vec![Records {
             node: self.node,
             ..Records::default()
-        }
+        }]
     }
 
     fn reverse(
@@ -165,9 +166,9 @@ impl<R: Real> Actor<R> for LayerActor<R> {
         Ok(())
     }
 
-    fn parameters(&mut self, visit: &mut dyn FnMut(&mut Tensor<R>, &mut Tensor<R>)) {
+    fn parameters(&mut self, visit: &mut dyn FnMut(NodeId, &mut Tensor<R>, &mut Tensor<R>)) {
         for (p, g) in self.parameters.iter_mut().zip(&mut self.gradients) {
-            visit(p, g);
+            visit(self.node, p, g);
         }
     }
 }

@@ -1,7 +1,5 @@
 //! What nodes emit, and the window of the past that receivers read.
 
-use std::sync::Arc;
-
 use rheobase_equations::real::Real;
 
 use crate::plan::NodeId;
@@ -65,17 +63,6 @@ impl<R: Real> Packet<R> {
         &self.neurons[self.offsets[offset] as usize..self.offsets[offset + 1] as usize]
     }
 
-    /// All spikes of the slice with their step offsets.
-    pub fn all_spikes(&self) -> impl Iterator<Item = (usize, &[u32])> {
-        (0..self.offsets.len().saturating_sub(1)).map(|k| (k, self.spikes(k)))
-    }
-
-    /// Start of each step in the list of all spikes, and that list.
-    #[must_use]
-    pub fn lists(&self) -> (&[u32], &[u32]) {
-        (&self.offsets, &self.neurons)
-    }
-
     /// Real values of the whole slice.
     #[must_use]
     pub fn real(&self) -> &[R] {
@@ -83,180 +70,228 @@ impl<R: Real> Packet<R> {
     }
 }
 
-/// The packets of the last slices, of every node and shard, as one worker sees them.
+/// What every node emitted in the last steps, as one worker sees it: one list per node and step,
+/// all shards joined.
 ///
-/// Each node keeps a ring of its own, as long as its longest outgoing delay asks for.
+/// Each node is kept for as long as its longest outgoing delay asks for.
 #[derive(Debug)]
 pub struct History<R> {
-    n_shards: usize,
-    nodes: Vec<Ring<R>>,
-    /// Where the last steps are, by step modulo the length.
-    steps: Vec<Place>,
-    /// Number of slices begun.
-    serial: u64,
+    nodes: Vec<Track<R>>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Place {
-    step: u64,
-    serial: u64,
-    offset: u32,
-}
-
-/// Packets of one node: `[slices][shards]`.
+/// The past of one node.
 #[derive(Debug)]
-struct Ring<R> {
-    n_slices: u64,
-    packets: Vec<Option<Arc<Packet<R>>>>,
+struct Track<R> {
+    /// Steps that are kept, the last one included.
+    window: u64,
+    /// The last step that is known; 0 before the first.
+    last: u64,
+    /// Spikes of the kept steps one after the other, and some older ones before them.
+    neurons: Vec<u32>,
+    /// Spikes dropped before `neurons[0]`.
+    dropped: u64,
+    /// Position, dropped ones counted, of the first spike of step s, at s modulo the length; the end
+    /// of the last step is the start of the step after it.
+    starts: Vec<u64>,
+    /// Real values of the kept steps, step s in row s modulo `window`; empty for spikes.
+    real: Vec<R>,
 }
+
+/// Spikes beyond those in use that a track may hold before it drops them.
+const SLACK_SPIKES: usize = 4096;
 
 impl<R: Real> History<R> {
     /// A window that reaches back `reach[node]` steps before the current slice of at most
-    /// `max_slice`. Memory: 8 bytes per step of reach, node and shard.
+    /// `max_slice` steps.
     #[must_use]
-    pub fn new(reach: &[usize], n_shards: usize, max_slice: usize) -> Self {
-        let longest = reach.iter().copied().max().unwrap_or(0);
+    pub fn new(reach: &[usize], max_slice: usize) -> Self {
         let nodes = reach
             .iter()
             .map(|&reach| {
-                // Slices may be as short as one step.
-                let n_slices = reach + 2;
-                let mut packets = Vec::new();
-                packets.resize_with(n_slices * n_shards, || None);
-                Ring {
-                    n_slices: n_slices as u64,
-                    packets,
+                let window = reach + max_slice;
+                Track {
+                    window: window as u64,
+                    last: 0,
+                    neurons: Vec::new(),
+                    dropped: 0,
+                    starts: vec![0; window + 1],
+                    real: Vec::new(),
                 }
             })
             .collect();
-        Self {
-            n_shards,
-            nodes,
-            steps: vec![Place::default(); longest + max_slice + 1],
-            serial: 0,
+        Self { nodes }
+    }
+
+    /// Forgets every step: as if steps up to `last` had been silent.
+    pub fn clear(&mut self, last: u64) {
+        for track in &mut self.nodes {
+            track.neurons.clear();
+            track.dropped = 0;
+            track.starts.fill(0);
+            track.real.fill(R::ZERO);
+            track.last = last;
         }
     }
 
-    /// Forgets every step.
-    pub fn clear(&mut self) {
-        for ring in &mut self.nodes {
-            ring.packets.fill_with(|| None);
-        }
-        self.steps.fill(Place::default());
-        self.serial = 0;
-    }
-
-    /// Begins `slice`.
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "rings and slices are short"
-    )]
-    pub fn begin(&mut self, slice: Slice) {
-        self.serial += 1;
-        let capacity = self.steps.len() as u64;
+    /// Appends what all shards of `node` emitted in `slice`, shards ascending.
+    pub fn append<'a>(
+        &mut self,
+        node: NodeId,
+        slice: Slice,
+        shards: impl Iterator<Item = &'a Packet<R>> + Clone,
+    ) {
+        let track = &mut self.nodes[node];
         for (offset, step) in slice.steps().enumerate() {
-            let place = Place {
-                step,
-                serial: self.serial,
-                offset: offset as u32,
-            };
-            self.steps[(step % capacity) as usize] = place;
+            for shard in shards.clone() {
+                track.neurons.extend_from_slice(shard.spikes(offset));
+            }
+            track.end(step);
         }
+        for shard in shards {
+            track.append_real(slice, shard.real());
+        }
+        track.drop_old();
     }
 
-    /// A packet to fill for (node, shard) in the current slice: the memory of the one that falls
-    /// out of the window, where no one else holds it.
+    /// What `node` emitted at `step`: ascending lanes. Empty for steps before the beginning and
+    /// beyond the window.
+    #[inline]
     #[must_use]
-    pub fn recycle(&mut self, node: NodeId, shard: usize) -> Packet<R> {
-        let old = self.nodes[node].at_mut(self.serial, self.n_shards)[shard].take();
-        let mut packet = old
-            .and_then(|p| Arc::try_unwrap(p).ok())
-            .unwrap_or_default();
-        packet.clear();
-        packet
-    }
-
-    /// Puts what (node, shard) emitted in the current slice.
-    pub fn put(&mut self, node: NodeId, shard: usize, packet: Arc<Packet<R>>) {
-        self.nodes[node].at_mut(self.serial, self.n_shards)[shard] = Some(packet);
-    }
-
-    /// The packets of `node`, one per shard, and the offset of `step` in them. Empty for steps
-    /// before the beginning and beyond the window.
-    #[inline]
-    #[allow(clippy::cast_possible_truncation, reason = "rings are short")]
-    fn at(&self, node: NodeId, step: u64) -> (&[Option<Arc<Packet<R>>>], usize) {
-        let place = self.steps[(step % self.steps.len() as u64) as usize];
-        let ring = &self.nodes[node];
-        if place.step != step || place.serial == 0 || self.serial - place.serial >= ring.n_slices {
-            return (&[], 0);
+    pub fn spikes(&self, node: NodeId, step: u64) -> &[u32] {
+        let track = &self.nodes[node];
+        if step == 0 || step > track.last || track.last - step >= track.window {
+            return &[];
         }
-        let start = (place.serial % ring.n_slices) as usize * self.n_shards;
-        (
-            &ring.packets[start..start + self.n_shards],
-            place.offset as usize,
-        )
+        &track.neurons[track.position(step)..track.position(step + 1)]
     }
 
-    /// What `node` emitted at `step`, shard by shard: ascending lanes in all.
-    #[inline]
-    pub fn spikes(&self, node: NodeId, step: u64) -> impl Iterator<Item = &[u32]> {
-        let (packets, offset) = self.at(node, step);
-        packets
-            .iter()
-            .filter_map(move |p| p.as_deref().map(|p| p.spikes(offset)))
-    }
-
-    /// The real values of `node` at `step`: nodes that emit real values are never split, so one
-    /// packet holds all lanes.
+    /// The real values of `node` at `step`, all `lanes` of them.
     #[must_use]
     pub fn real(&self, node: NodeId, step: u64, lanes: usize) -> Option<&[R]> {
-        let (packets, offset) = self.at(node, step);
-        let packet = packets.first()?.as_deref()?;
-        packet.real.get(offset * lanes..(offset + 1) * lanes)
+        let track = &self.nodes[node];
+        if step == 0 || step > track.last || track.last - step >= track.window {
+            return None;
+        }
+        let row = to_usize(step % track.window);
+        track.real.get(row * lanes..(row + 1) * lanes)
+    }
+
+    /// Steps of `node` that are kept, ascending, with their spikes and real values: what a
+    /// checkpoint saves.
+    pub fn kept(&self, node: NodeId) -> impl Iterator<Item = (u64, &[u32], &[R])> {
+        let track = &self.nodes[node];
+        let first = (track.last + 1).saturating_sub(track.window).max(1);
+        let lanes = track.real.len() / to_usize(track.window);
+        (first..=track.last).map(move |step| {
+            let real = self.real(node, step, lanes).unwrap_or(&[]);
+            (step, self.spikes(node, step), real)
+        })
     }
 }
 
-impl<R> Ring<R> {
-    #[allow(clippy::cast_possible_truncation, reason = "rings are short")]
-    fn at_mut(&mut self, serial: u64, n_shards: usize) -> &mut [Option<Arc<Packet<R>>>] {
-        let start = (serial % self.n_slices) as usize * n_shards;
-        &mut self.packets[start..start + n_shards]
+impl<R: Real> Track<R> {
+    #[inline]
+    fn position(&self, step: u64) -> usize {
+        to_usize(self.starts[to_usize(step % self.starts.len() as u64)] - self.dropped)
     }
+
+    /// All spikes of `step` are there.
+    fn end(&mut self, step: u64) {
+        let len = self.starts.len() as u64;
+        self.starts[to_usize((step + 1) % len)] = self.dropped + self.neurons.len() as u64;
+        self.last = step;
+    }
+
+    fn append_real(&mut self, slice: Slice, values: &[R]) {
+        if values.is_empty() {
+            return;
+        }
+        let lanes = values.len() / slice.len;
+        self.real.resize(to_usize(self.window) * lanes, R::ZERO);
+        for (step, row) in slice.steps().zip(values.chunks_exact(lanes)) {
+            let at = to_usize(step % self.window) * lanes;
+            self.real[at..at + lanes].copy_from_slice(row);
+        }
+    }
+
+    /// Drops spikes that no one can ask for any more, once they are most of what is held.
+    fn drop_old(&mut self) {
+        let first = (self.last + 1).saturating_sub(self.window).max(1);
+        let old = self.position(first);
+        if old > SLACK_SPIKES && old > self.neurons.len() / 2 {
+            self.neurons.drain(..old);
+            self.dropped += old as u64;
+        }
+    }
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "places in arrays that are in memory"
+)]
+#[inline]
+fn to_usize(x: u64) -> usize {
+    x as usize
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn packet(lists: &[&[u32]]) -> Packet<f32> {
+        let mut packet = Packet::default();
+        packet.clear();
+        for list in lists {
+            packet.spikes_mut().extend_from_slice(list);
+            packet.end_step();
+        }
+        packet
+    }
+
     #[test]
     fn steps_are_found_over_slices_of_any_length() {
-        let mut history = History::<f32>::new(&[6], 1, 4);
+        let mut history = History::<f32>::new(&[6], 4);
         let mut first = 1;
         for len in [4, 1, 3, 4, 2] {
             let slice = Slice { first, len };
-            history.begin(slice);
-            let mut packet = history.recycle(0, 0);
-            for step in slice.steps() {
-                packet.spikes_mut().push(u32::try_from(step).unwrap());
-                packet.end_step();
-            }
-            history.put(0, 0, Arc::new(packet));
+            let lists: Vec<[u32; 1]> = slice
+                .steps()
+                .map(|step| [u32::try_from(step).unwrap()])
+                .collect();
+            let lists: Vec<&[u32]> = lists.iter().map(<[u32; 1]>::as_slice).collect();
+            let packet = packet(&lists);
+            history.append(0, slice, std::iter::once(&packet));
             first += len as u64;
-            for back in 0..6_u64 {
-                let found: Vec<u32> = history
-                    .spikes(0, (first - 1).saturating_sub(back))
-                    .flatten()
-                    .copied()
-                    .collect();
-                let expected: Vec<u32> = u32::try_from(first - 1)
-                    .unwrap()
-                    .checked_sub(u32::try_from(back).unwrap())
-                    .filter(|&s| s > 0)
+            for back in 0..12_u64 {
+                let step = (first - 1).saturating_sub(back);
+                let found = history.spikes(0, step);
+                let expected: Vec<u32> = u32::try_from(step)
+                    .ok()
+                    .filter(|&s| s > 0 && back < 10)
                     .into_iter()
                     .collect();
-                assert_eq!(found, expected);
+                assert_eq!(found, expected, "{first} {back}");
             }
+            let kept: Vec<u64> = history.kept(0).map(|(step, ..)| step).collect();
+            let expected: Vec<u64> = (1..first).rev().take(10).collect();
+            assert!(kept.iter().rev().eq(&expected), "{kept:?}");
         }
+    }
+
+    #[test]
+    fn shards_are_joined_and_the_past_is_forgotten() {
+        let mut history = History::<f32>::new(&[2], 2);
+        let mut longest = 0;
+        for first in (1..40_000).step_by(2) {
+            let slice = Slice { first, len: 2 };
+            let (a, b) = (packet(&[&[1, 2], &[]]), packet(&[&[5], &[7]]));
+            history.append(0, slice, [&a, &b].into_iter());
+            assert_eq!(history.spikes(0, first), [1, 2, 5]);
+            assert_eq!(history.spikes(0, first + 1), [7]);
+            longest = longest.max(history.nodes[0].neurons.len());
+        }
+        assert!(longest < 3 * SLACK_SPIKES, "{longest}");
+        history.clear(7);
+        assert!(history.spikes(0, 7).is_empty() && history.spikes(0, 39_999).is_empty());
     }
 }

@@ -24,6 +24,8 @@ pub struct Plan {
     pub precision: Precision,
     /// Batch size N.
     pub batch: usize,
+    /// How weights that differ from synapse to synapse are kept.
+    pub weight_storage: WeightStorage,
     /// Steps of the run, the discarded ones included.
     pub steps: u64,
     /// Steps before statistics begin.
@@ -39,6 +41,18 @@ pub struct Plan {
     /// Delays that were rounded to the grid while reading (explicit ones; drawn ones are counted
     /// when they are drawn).
     pub warnings: Vec<String>,
+}
+
+/// How weights that differ from synapse to synapse are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightStorage {
+    /// In the precision of the population.
+    #[default]
+    Exact,
+    /// In 16 bits: as multiples of 1/32,767 of the largest weight of the bundle. The build reports how
+    /// far a stored weight may be from the drawn one.
+    Quantised,
 }
 
 /// A node.

@@ -1,20 +1,18 @@
-//! A shard of a population: its neurons, the target sides of the projections onto them, and the
-//! duty cycle of a step.
+//! The neurons of a population that belong to one shard, and what they do in a step.
 
 use std::ops::Range;
 
 use rheobase_equations::native::{Aligned, Derived, LANES, StepArgs};
 use rheobase_equations::real::Real;
 
-use crate::actor::{Actor, RunError};
+use crate::actor::RunError;
 use crate::cotangent::Cotangents;
 use crate::normal::Normal;
 use crate::packet::{History, Packet};
 use crate::plan::NodeId;
-use crate::port::{Drive, Kernel, Tensor};
+use crate::port::{Drive, Kernel};
 use crate::random::Philox;
 use crate::record::{Records, Spikes, Trace};
-use crate::rows::Rows;
 use crate::tape::{PopulationAdjoint, ReverseStep, Tape};
 use crate::time::Slice;
 
@@ -22,10 +20,8 @@ use crate::time::Slice;
 /// and at the end of the run.
 const CHECK_EVERY_STEPS: u64 = 16;
 
-/// What delivers to an input port.
+/// What acts on an input port besides synapses.
 pub(crate) enum Afferent<R> {
-    /// Synapses of a projection.
-    Rows(Rows<R>),
     /// Element to element, factor 1.
     Identity(Identity),
     /// A stimulus.
@@ -67,34 +63,40 @@ pub(crate) struct Shape {
     pub(crate) n_normals: usize,
     /// Real-valued output emitted instead of spikes.
     pub(crate) emits: Option<usize>,
-    pub(crate) batch: usize,
     /// The last step of the run.
     pub(crate) last_step: u64,
     pub(crate) dt_ms: f64,
 }
 
-/// A shard of a population.
-pub(crate) struct PopulationActor<R: Real> {
+/// The input lanes of a shard: one plane per port number, in which every population has its place.
+pub(crate) struct Inputs<R> {
+    pub(crate) lanes: Aligned<R>,
+    /// Lanes of a plane.
+    pub(crate) plane: usize,
+}
+
+/// The part of a population that belongs to one shard.
+pub(crate) struct PopulationShard<R: Real> {
     shape: Shape,
     n: usize,
     stride: usize,
+    /// First lane within each plane of the inputs.
+    first_lane: usize,
     kernel: Box<dyn Kernel<R>>,
     states: Aligned<R>,
     initial: Aligned<R>,
-    inputs: Aligned<R>,
     derived: Vec<Derived<R>>,
     random: Aligned<R>,
     outputs: Aligned<R>,
     words: Vec<u32>,
     normal: Option<Normal<R>>,
     stream: Philox,
-    /// In the order of the description: projections and edges, then drives.
+    /// In the order of the description: edges, then drives.
     afferents: Vec<(usize, Afferent<R>)>,
     record_spikes: bool,
     spikes: Spikes,
     recorders: Vec<StateRecorder>,
     n_spikes: u64,
-    synaptic_events: u64,
     tape: Option<Tape<R>>,
     adjoint: Option<PopulationAdjoint<R>>,
 }
@@ -102,6 +104,7 @@ pub(crate) struct PopulationActor<R: Real> {
 /// Everything a shard is made of.
 pub(crate) struct PopulationParts<R: Real> {
     pub(crate) shape: Shape,
+    pub(crate) first_lane: usize,
     pub(crate) kernel: Box<dyn Kernel<R>>,
     /// `[states][lanes]`.
     pub(crate) initial: Vec<Vec<R>>,
@@ -125,7 +128,7 @@ pub(crate) fn stride_of<R: Real>(n: usize) -> usize {
     }
 }
 
-impl<R: Real> PopulationActor<R> {
+impl<R: Real> PopulationShard<R> {
     pub(crate) fn new(parts: PopulationParts<R>) -> Self {
         let n = parts.shape.range.len();
         let stride = stride_of::<R>(n);
@@ -141,10 +144,10 @@ impl<R: Real> PopulationActor<R> {
         Self {
             n,
             stride,
+            first_lane: parts.first_lane,
             kernel: parts.kernel,
             initial: states.clone(),
             states,
-            inputs: Aligned::zeroed(shape.n_inputs * stride),
             derived: parts.derived,
             random: Aligned::zeroed(n_random * stride),
             normal: (shape.n_normals > 0).then(|| Normal::new(stride)),
@@ -156,25 +159,58 @@ impl<R: Real> PopulationActor<R> {
             spikes: Spikes::default(),
             recorders: parts.recorders,
             n_spikes: 0,
-            synaptic_events: 0,
             tape: parts.adjoint.is_some().then(Tape::default),
             adjoint: parts.adjoint,
             shape,
         }
     }
 
-    /// Sums what arrives at `step` into the input arrays, in the order of the description.
-    fn deliver(&mut self, step: u64, history: &History<R>) {
+    /// The node.
+    pub(crate) fn node(&self) -> NodeId {
+        self.shape.node
+    }
+
+    /// One step, after synapses have delivered: what else acts on the neurons, then the neurons.
+    pub(crate) fn step(
+        &mut self,
+        step: u64,
+        history: &History<R>,
+        inputs: &mut Inputs<R>,
+        packet: &mut Packet<R>,
+    ) {
+        self.receive(step, history, inputs);
+        self.draw(step);
+        if self.tape.is_some() {
+            let arrived = self.input_arrays(inputs);
+            if let Some(tape) = &mut self.tape {
+                tape.push(&self.states, arrived, &self.random);
+            }
+        }
+        let first_spike = packet.n_spikes();
+        self.integrate(step, inputs, packet);
+        self.record(step, packet.spikes_from_mut(first_spike));
+    }
+
+    /// Adds what arrives at `step` other than by synapses.
+    fn receive(&mut self, step: u64, history: &History<R>, inputs: &mut Inputs<R>) {
         for (port, afferent) in &mut self.afferents {
-            let input = &mut self.inputs[*port * self.stride..][..self.n];
+            let first = *port * inputs.plane + self.first_lane;
+            let input = &mut inputs.lanes[first..first + self.n];
             match afferent {
-                Afferent::Rows(rows) => {
-                    self.synaptic_events += rows.deliver(step, history, input);
-                }
                 Afferent::Identity(edge) => edge.deliver(step, history, &self.shape.range, input),
                 Afferent::Drive(drive) => drive.drive(step, self.shape.range.start, input),
             }
         }
+    }
+
+    /// A copy of the population's input arrays, `[ports][stride]`.
+    fn input_arrays(&self, inputs: &Inputs<R>) -> Vec<R> {
+        let mut arrays = Vec::with_capacity(self.shape.n_inputs * self.stride);
+        for port in 0..self.shape.n_inputs {
+            let first = port * inputs.plane + self.first_lane;
+            arrays.extend_from_slice(&inputs.lanes[first..first + self.stride]);
+        }
+        arrays
     }
 
     /// Fills the random draws of a step.
@@ -192,7 +228,7 @@ impl<R: Real> PopulationActor<R> {
     }
 
     /// Integrate and emit: one call of the kernel.
-    fn integrate(&mut self, step: u64, packet: &mut Packet<R>) {
+    fn integrate(&mut self, step: u64, inputs: &mut Inputs<R>, packet: &mut Packet<R>) {
         let start = packet.n_spikes();
         #[allow(clippy::cast_precision_loss, reason = "steps below 2^53")]
         let time = R::from_f64(step as f64 * self.shape.dt_ms);
@@ -200,7 +236,8 @@ impl<R: Real> PopulationActor<R> {
             n: self.n,
             stride: self.stride,
             states: &mut self.states,
-            inputs: &mut self.inputs,
+            inputs: &mut inputs.lanes[self.first_lane..],
+            input_stride: inputs.plane,
             derived: &self.derived,
             random: &self.random,
             time,
@@ -221,10 +258,8 @@ impl<R: Real> PopulationActor<R> {
         packet.end_step();
     }
 
-    fn record(&mut self, slice: Slice, step: u64, packet: &Packet<R>) {
+    fn record(&mut self, step: u64, fired: &[u32]) {
         if self.record_spikes {
-            #[allow(clippy::cast_possible_truncation, reason = "offset within a slice")]
-            let fired = packet.spikes((step - slice.first) as usize);
             self.spikes
                 .steps
                 .extend(std::iter::repeat_n(step, fired.len()));
@@ -245,7 +280,7 @@ impl<R: Real> PopulationActor<R> {
     }
 
     /// Looks for NaN and infinity.
-    fn check(&mut self, slice: Slice) -> Result<(), RunError> {
+    pub(crate) fn check(&self, slice: Slice) -> Result<(), RunError> {
         let last = slice.end() - 1;
         let due = last / CHECK_EVERY_STEPS > (slice.first - 1) / CHECK_EVERY_STEPS;
         if !due && last != self.shape.last_step {
@@ -309,54 +344,35 @@ impl Identity {
             }
             return;
         }
-        for spikes in history.spikes(self.source, emitted) {
-            for &lane in spikes.iter().filter(|l| range.contains(l)) {
-                input[(lane - range.start) as usize] += R::ONE;
-            }
+        let spikes = history.spikes(self.source, emitted);
+        for &lane in spikes.iter().filter(|l| range.contains(l)) {
+            input[(lane - range.start) as usize] += R::ONE;
         }
     }
 }
 
-impl<R: Real> Actor<R> for PopulationActor<R> {
-    fn advance(
-        &mut self,
-        slice: Slice,
-        history: &History<R>,
-        packet: &mut Packet<R>,
-    ) -> Result<(), RunError> {
-        for step in slice.steps() {
-            self.deliver(step, history);
-            self.draw(step);
-            if let Some(tape) = &mut self.tape {
-                tape.push(&self.states, &self.inputs, &self.random);
-            }
-            self.integrate(step, packet);
-            self.record(slice, step, packet);
-        }
-        self.check(slice)
-    }
-
-    fn state(&mut self, visit: &mut dyn FnMut(&str, &mut [R])) {
+/// What the group calls besides [`PopulationShard::step`].
+impl<R: Real> PopulationShard<R> {
+    pub(crate) fn state(&mut self, visit: &mut dyn FnMut(NodeId, &str, &mut [R])) {
         for (name, array) in self
             .shape
             .state_names
             .iter()
             .zip(self.states.chunks_exact_mut(self.stride))
         {
-            visit(name, &mut array[..self.n]);
+            visit(self.shape.node, name, &mut array[..self.n]);
         }
     }
 
-    fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.states.copy_from_slice(&self.initial);
-        self.inputs.fill(R::ZERO);
         if let Some(tape) = &mut self.tape {
             tape.clear();
         }
         drop(self.take_records());
     }
 
-    fn take_records(&mut self) -> Records {
+    pub(crate) fn take_records(&mut self) -> Records {
         let traces = self
             .recorders
             .iter_mut()
@@ -374,15 +390,18 @@ impl<R: Real> Actor<R> for PopulationActor<R> {
             spikes: self.record_spikes.then(|| std::mem::take(&mut self.spikes)),
             traces,
             n_spikes: std::mem::take(&mut self.n_spikes),
-            synaptic_events: std::mem::take(&mut self.synaptic_events),
+            synaptic_events: 0,
         }
     }
 
-    fn reverse(
+    /// Reverses one step: leaves the cotangents of what arrived by synapses in `arrived`, and adds
+    /// those of other edges to their sources.
+    pub(crate) fn reverse(
         &mut self,
-        slice: Slice,
-        _history: &History<R>,
+        step: u64,
+        last: bool,
         cotangents: &mut Cotangents<R>,
+        arrived: &mut Inputs<R>,
     ) -> Result<(), RunError> {
         let (Some(adjoint), Some(tape)) = (&mut self.adjoint, &self.tape) else {
             return Err(RunError::NotDifferentiable {
@@ -390,41 +409,33 @@ impl<R: Real> Actor<R> for PopulationActor<R> {
                 reason: "it was not built for training, or has no equations".to_owned(),
             });
         };
-        if slice.end() - 1 == tape.len() {
+        if last && step == tape.len() {
             adjoint.clear();
         }
-        for step in slice.steps().collect::<Vec<_>>().into_iter().rev() {
-            adjoint.step(&ReverseStep {
-                step,
-                tape,
-                derived: &self.derived,
-                emitted: cotangents.at(self.shape.node, step),
-                emits: self.shape.emits,
-            });
-            for (port, afferent) in &self.afferents {
-                let input_cotangent = adjoint.input(*port, self.n);
-                match afferent {
-                    Afferent::Drive(_) => {}
-                    Afferent::Identity(edge) => {
-                        if let Some(at) = step.checked_sub(edge.delay).filter(|&s| s > 0) {
-                            let source = cotangents.at(edge.source, at);
-                            let range = &self.shape.range;
-                            let source = &mut source[range.start as usize..range.end as usize];
-                            for (c, &x) in source.iter_mut().zip(input_cotangent) {
-                                *c += x;
-                            }
-                        }
-                    }
-                    Afferent::Rows(rows) => {
-                        rows.reverse(step, input_cotangent, self.shape.batch, |at, add| {
-                            add(cotangents.at(rows.source(), at));
-                        });
-                    }
-                }
+        adjoint.step(&ReverseStep {
+            step,
+            tape,
+            derived: &self.derived,
+            emitted: cotangents.at(self.shape.node, step),
+            emits: self.shape.emits,
+        });
+        for port in 0..self.shape.n_inputs {
+            let first = port * arrived.plane + self.first_lane;
+            arrived.lanes[first..first + self.n].copy_from_slice(adjoint.input(port, self.n));
+        }
+        for (port, afferent) in &self.afferents {
+            let Afferent::Identity(edge) = afferent else {
+                continue;
+            };
+            let Some(at) = step.checked_sub(edge.delay).filter(|&s| s > 0) else {
+                continue;
+            };
+            let range = self.shape.range.start as usize..self.shape.range.end as usize;
+            let source = &mut cotangents.at(edge.source, at)[range];
+            for (c, &x) in source.iter_mut().zip(adjoint.input(*port, self.n)) {
+                *c += x;
             }
         }
         Ok(())
     }
-
-    fn parameters(&mut self, _visit: &mut dyn FnMut(&mut Tensor<R>, &mut Tensor<R>)) {}
 }

@@ -1,41 +1,41 @@
-//! The target side of a projection: for each source neuron, its synapses onto one shard, sorted by
-//! delay, so that step t delivers, for each delay d, the segment (source, d) of what fired at t − d.
+//! The target side of a bundle of projections: for each source neuron, its synapses onto one shard,
+//! sorted by delay, so that step t delivers, for each delay d, the segment (source, d) of what fired
+//! at t − d.
+//!
+//! A *bundle* is all projections from one source population onto the same port of different target
+//! populations: together their segments are long enough to be worth fetching. Targets are lanes of
+//! the shard, 2 bytes each where that suffices; weights are stored only where they differ.
 
+mod draw;
+mod segment;
+mod store;
 mod table;
-
-use std::collections::BTreeMap;
-use std::ops::Range;
 
 use rheobase_equations::real::Real;
 
 use crate::packet::History;
-use crate::plan::{NodeId, Synapses};
-use crate::port::{Candidate, RuleStreams, Sides};
-use table::{Segments, Table, sparse_pays};
+use crate::pages::OutOfMemory;
+use crate::plan::{NodeId, WeightStorage};
+pub use draw::{MAX_DELAY_STEPS, Part};
+pub use segment::Segment;
+use segment::{Targets, Weights};
+pub use store::{Counted, count, store};
+pub use table::MAX_SYNAPSES;
+use table::{Segments, Table};
 
-/// Synapses of one projection onto the targets of one shard.
-#[derive(Clone, Debug)]
+/// Synapses of one bundle onto the targets of one shard.
+#[derive(Debug)]
 pub struct Rows<R> {
     source: NodeId,
     n_source: u32,
-    /// Targets of the shard in one copy of the batch.
+    /// Lanes of one copy of the batch.
     n_target: u32,
     /// Distinct delays in steps, ascending.
     delays: Vec<u64>,
     /// Where segment (source, delay) lies in `targets`.
     table: Table,
-    /// Target, relative to the shard.
-    targets: Vec<u32>,
+    targets: Targets,
     weights: Weights<R>,
-}
-
-/// Weights of the synapses of a projection.
-#[derive(Clone, Debug)]
-pub enum Weights<R> {
-    /// All the same.
-    Constant(R),
-    /// One per synapse.
-    Each(Vec<R>),
 }
 
 /// What is counted while rows are drawn.
@@ -47,6 +47,20 @@ pub struct RowCounts {
     pub rounded_delays: u64,
     /// Drawn delays below the smallest allowed, raised to it.
     pub raised_delays: u64,
+}
+
+/// What rows are drawn from.
+pub struct RowsRequest<'a> {
+    /// Source node.
+    pub source: NodeId,
+    /// Its neurons.
+    pub n_source: u32,
+    /// Lanes of the targets in one copy of the batch.
+    pub n_target: u32,
+    /// The projections of the bundle; at least one. All have the same constant weight, or none has.
+    pub parts: Vec<Part<'a>>,
+    /// How weights that differ are kept.
+    pub storage: WeightStorage,
 }
 
 /// Why rows cannot be built.
@@ -127,109 +141,54 @@ pub enum RowsError {
         /// How many there are.
         n_source: u32,
     },
-}
-
-/// Longest delay, in steps.
-pub const MAX_DELAY_STEPS: u64 = 1 << 20;
-
-/// What rows are drawn from.
-pub struct RowsRequest<'a> {
-    /// Name for messages.
-    pub projection: &'a str,
-    /// Place of the projection in the description: keys its random streams.
-    pub index: u64,
-    /// Rule, weights, delays.
-    pub synapses: &'a Synapses,
-    /// Sizes of the two sides.
-    pub sides: Sides,
-    /// Source node.
-    pub source: NodeId,
-    /// Targets of this shard.
-    pub range: Range<u32>,
-    /// Seed of the network.
-    pub seed: u64,
-    /// Step \[ms\].
-    pub dt_ms: f64,
-}
-
-/// One synapse as drawn.
-#[derive(Clone, Copy)]
-struct Drawn {
-    source: u32,
-    target: u32,
-    weight: f64,
-    delay_steps: u64,
-    rounded: bool,
-    raised: bool,
+    /// A rule gives weight and delay with some synapses only.
+    #[error(
+        "{projection}: the rule must give weight and delay with every synapse or with none, as its `fixes_weights` says; source {source_neuron} onto target {target} differs"
+    )]
+    Fixed {
+        /// The projection.
+        projection: String,
+        /// Source neuron.
+        source_neuron: u32,
+        /// Target neuron.
+        target: u32,
+    },
+    /// More synapses than a table can number.
+    #[error(
+        "{projection}: {synapses} synapses of one source population onto one shard are more than {MAX_SYNAPSES}; more threads make smaller shards"
+    )]
+    TooMany {
+        /// The projection.
+        projection: String,
+        /// The synapses.
+        synapses: u64,
+    },
+    /// A part reaches beyond the lanes of its bundle: a fault of the caller.
+    #[error("{projection}: lane {lane} is not among the {n_target} of the bundle")]
+    Lane {
+        /// The projection.
+        projection: String,
+        /// The lane.
+        lane: u32,
+        /// How many there are.
+        n_target: u32,
+    },
+    /// The system has no memory left.
+    #[error(transparent)]
+    Memory(#[from] OutOfMemory),
 }
 
 impl<R: Real> Rows<R> {
-    /// Draws the synapses of a shard: once to find the delays, once to count, once to store; no
-    /// second copy is ever held. Time O(synapses), memory that of the result: O(synapses + sources).
+    /// Draws the synapses of a shard: once to count, once to store; no second copy is ever held. Time
+    /// O(synapses), memory that of the result: O(synapses + sources · delays).
     ///
     /// # Errors
     /// If a drawn weight or delay cannot be used.
-    pub fn build(request: &RowsRequest<'_>) -> Result<(Self, RowCounts), RowsError> {
-        Self::build_as(request, sparse_pays)
-    }
-
-    /// [`Self::build`], with the choice of table: from the numbers of sources, delays, synapses.
-    fn build_as(
-        request: &RowsRequest<'_>,
-        sparse: fn(f64, f64, f64) -> bool,
-    ) -> Result<(Self, RowCounts), RowsError> {
-        let (per_delay, counts) = find_delays::<R>(request)?;
-        let delays: Vec<u64> = per_delay.keys().copied().collect();
-        let delay = |s: &Drawn| delays.binary_search(&s.delay_steps).unwrap_or(0);
-        let n_source = request.sides.n_source;
-        #[allow(clippy::cast_precision_loss, reason = "compared roughly")]
-        let is_sparse = sparse(
-            f64::from(n_source),
-            delays.len() as f64,
-            counts.synapses as f64,
-        );
-        let mut table = if is_sparse {
-            Table::sparse(per_delay.values().copied())
-        } else {
-            Table::dense(n_source, delays.len())
-        };
-        for_each_synapse(request, |s| {
-            table.count(s.source, delay(&s));
-            Ok(())
-        })?;
-        table.counted();
-        let n = to_usize(counts.synapses);
-        let mut targets = vec![0_u32; n];
-        let constant = request
-            .synapses
-            .weight
-            .constant()
-            .filter(|_| !has_fixed_weights(request));
-        let mut each = vec![R::ZERO; if constant.is_some() { 0 } else { n }];
-        for_each_synapse(request, |s| {
-            let at = table.place(s.source, delay(&s));
-            // Below n_target, since `for_each_synapse` walks the range: `add_constant` relies on it.
-            targets[at] = s.target - request.range.start;
-            if let Some(w) = each.get_mut(at) {
-                *w = R::from_f64(s.weight);
-            }
-            Ok(())
-        })?;
-        table.placed();
-        let weights = match constant {
-            Some(w) => Weights::Constant(R::from_f64(w)),
-            None => Weights::Each(each),
-        };
-        let rows = Self {
-            source: request.source,
-            n_source,
-            n_target: request.range.end - request.range.start,
-            delays,
-            table,
-            targets,
-            weights,
-        };
-        Ok((rows, counts))
+    pub fn build(request: &RowsRequest<'_>) -> Result<(Self, Vec<RowCounts>), RowsError> {
+        let counted = count(request)?;
+        let counts = counted.counts.clone();
+        let largest = counted.largest_weight;
+        Ok((store(request, counted, largest)?, counts))
     }
 
     /// The source node.
@@ -250,81 +209,66 @@ impl<R: Real> Rows<R> {
         self.delays.last().copied().unwrap_or(0)
     }
 
-    /// Adds what arrives at `step` to `input` (the lanes of the shard, all copies of the batch), in
-    /// the order emission step, source, position in row. Returns the number of synaptic events.
-    /// Cost: spikes × (delays + synapses each); a look-up takes a search where there are many delays
-    /// for few synapses.
-    ///
-    /// # Panics
-    /// If `input` is shorter than the targets of the shard.
-    pub fn deliver(&self, step: u64, history: &History<R>, input: &mut [R]) -> u64 {
-        match &self.table {
-            Table::Dense(table) => self.deliver_by(table, step, history, input),
-            Table::Sparse(table) => self.deliver_by(table, step, history, input),
-        }
+    /// Appends the segments that arrive at `step` to `due`, in the order emission step, source, and
+    /// begins to fetch the first. Returns the number of synaptic events. Cost: delays + spikes ×
+    /// delays; a look-up takes a search where there are many delays for few synapses.
+    pub fn find_due(&self, step: u64, history: &History<R>, due: &mut Vec<Segment>) -> u64 {
+        let first = due.len();
+        let events = match &self.table {
+            Table::Dense(table) => self.find_by(table, step, history, due),
+            Table::Sparse(table) => self.find_by(table, step, history, due),
+        };
+        segment::fetch_first(&due[first..], &self.targets, &self.weights);
+        events
     }
 
     #[inline]
-    fn deliver_by(
+    fn find_by(
         &self,
         table: &impl Segments,
         step: u64,
         history: &History<R>,
-        input: &mut [R],
+        due: &mut Vec<Segment>,
     ) -> u64 {
         let mut events = 0;
-        let n_target = self.n_target as usize;
         for (d, &delay) in self.delays.iter().enumerate().rev() {
             let Some(emitted) = step.checked_sub(delay) else {
                 continue;
             };
-            for spikes in history.spikes(self.source, emitted) {
-                for &lane in spikes {
-                    let (mut copy, mut source) = (0, lane);
-                    if source >= self.n_source {
-                        (copy, source) = (lane / self.n_source, lane % self.n_source);
-                    }
-                    let first = copy as usize * n_target;
-                    let range = table.segment(source, d);
-                    events += self.add_segment(range, &mut input[first..first + n_target]);
+            for &lane in history.spikes(self.source, emitted) {
+                let (mut copy, mut source) = (0, lane);
+                if source >= self.n_source {
+                    (copy, source) = (lane / self.n_source, lane % self.n_source);
                 }
+                let range = table.segment(source, d);
+                if range.start == range.end {
+                    continue;
+                }
+                events += u64::from(range.end - range.start);
+                due.push(Segment {
+                    start: range.start,
+                    end: range.end,
+                    first: copy * self.n_target,
+                });
             }
         }
         events
     }
 
-    /// Adds a segment to the targets of one copy of the batch.
-    #[inline]
-    fn add_segment(&self, range: Range<usize>, input: &mut [R]) -> u64 {
-        let targets = &self.targets[range.clone()];
-        assert!(input.len() >= self.n_target as usize, "one lane per target");
-        match &self.weights {
-            Weights::Constant(w) => add_constant(targets, *w, input),
-            Weights::Each(weights) => add_each(targets, &weights[range], input),
-        }
-        targets.len() as u64
+    /// Adds the segments that [`Self::find_due`] found to `input`: the lanes of the bundle, all copies
+    /// of the batch. Cost: synaptic events.
+    ///
+    /// # Panics
+    /// If `input` is shorter than the targets of the shard, or `due` of other rows.
+    pub fn deliver(&self, due: &[Segment], input: &mut [R]) {
+        let n_target = self.n_target as usize;
+        segment::add_segments(due, &self.targets, &self.weights, n_target, input);
     }
 
-    /// Reverse of [`Self::deliver`]: adds to the source's spike cotangents what the cotangent of
-    /// the input sum at `step` implies. `emit` gives the cotangents of the source at a step.
+    /// Reverse of delivery: adds to the source's spike cotangents what the cotangent of the input sum
+    /// at `step` implies. `emitted_at` gives the cotangents of the source at a step.
     pub fn reverse(
         &self,
-        step: u64,
-        input_cotangent: &[R],
-        batch: usize,
-        emitted_at: impl FnMut(u64, &mut dyn FnMut(&mut [R])),
-    ) {
-        match &self.table {
-            Table::Dense(table) => self.reverse_by(table, step, input_cotangent, batch, emitted_at),
-            Table::Sparse(table) => {
-                self.reverse_by(table, step, input_cotangent, batch, emitted_at);
-            }
-        }
-    }
-
-    fn reverse_by(
-        &self,
-        table: &impl Segments,
         step: u64,
         input_cotangent: &[R],
         batch: usize,
@@ -338,194 +282,71 @@ impl<R: Real> Rows<R> {
                 for copy in 0..batch {
                     let inputs = &input_cotangent[copy * self.n_target as usize..];
                     let first = copy * self.n_source as usize;
-                    table.for_each(d, |source, range| {
-                        cotangent[first + source as usize] += self.gather_segment(range, inputs);
-                    });
+                    let mut add = |source: u32, range: std::ops::Range<u32>| {
+                        cotangent[first + source as usize] += self.gather(range, inputs);
+                    };
+                    match &self.table {
+                        Table::Dense(table) => table.for_each(d, &mut add),
+                        Table::Sparse(table) => table.for_each(d, &mut add),
+                    }
                 }
             });
         }
     }
 
-    fn gather_segment(&self, range: Range<usize>, inputs: &[R]) -> R {
+    fn gather(&self, range: std::ops::Range<u32>, inputs: &[R]) -> R {
         let mut sum = R::ZERO;
-        for k in range {
-            let w = match &self.weights {
-                Weights::Constant(w) => *w,
-                Weights::Each(weights) => weights[k],
+        for (position, k) in range.map(|k| k as usize).enumerate() {
+            let target = match &self.targets {
+                Targets::All => position,
+                Targets::Narrow(t) => usize::from(t[k]),
+                Targets::Wide(t) => t[k] as usize,
             };
-            sum += w * inputs[self.targets[k] as usize];
+            sum += self.weight(k) * inputs[target];
         }
         sum
+    }
+
+    fn weight(&self, k: usize) -> R {
+        match &self.weights {
+            Weights::Constant(w) => *w,
+            Weights::Each(weights) => weights[k],
+            Weights::Quantised { multiples, unit } => R::from_i16(multiples[k]) * *unit,
+        }
+    }
+
+    /// How far a stored weight may be from the drawn one; 0 where weights are exact.
+    #[must_use]
+    pub fn weight_error_bound(&self) -> f64 {
+        match &self.weights {
+            // Half a unit, and the rounding of the product.
+            Weights::Quantised { unit, .. } => {
+                unit.to_f64() * (0.5 + 32767.0 * f64::from(f32::EPSILON))
+            }
+            _ => 0.0,
+        }
     }
 
     /// Bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
+        let targets = match &self.targets {
+            Targets::All => 0,
+            Targets::Narrow(t) => t.bytes(),
+            Targets::Wide(t) => t.bytes(),
+        };
         let weights = match &self.weights {
             Weights::Constant(_) => 0,
-            Weights::Each(w) => w.len() * R::BYTES,
+            Weights::Each(w) => w.bytes(),
+            Weights::Quantised { multiples, .. } => multiples.bytes(),
         };
-        self.table.bytes() + self.delays.len() * 8 + self.targets.len() * 4 + weights
+        self.table.bytes() + self.delays.len() * 8 + targets + weights
     }
-}
-
-/// `input[t] += w` for every target. The inner loop of the simulation.
-#[inline]
-#[allow(
-    unsafe_code,
-    reason = "a bounds check per synaptic event costs a fifth of delivery"
-)]
-fn add_constant<R: Real>(targets: &[u32], w: R, input: &mut [R]) {
-    for &t in targets {
-        debug_assert!((t as usize) < input.len());
-        // SAFETY: `Rows::build` keeps every target below `n_target`, and `add_segment`, the only
-        // caller, has asserted that `input` has that many lanes.
-        unsafe { *input.get_unchecked_mut(t as usize) += w };
-    }
-}
-
-/// `input[t] += w` for every target and its weight.
-#[inline]
-#[allow(
-    unsafe_code,
-    reason = "a bounds check per synaptic event costs a fifth of delivery"
-)]
-fn add_each<R: Real>(targets: &[u32], weights: &[R], input: &mut [R]) {
-    for (&t, &w) in targets.iter().zip(weights) {
-        debug_assert!((t as usize) < input.len());
-        // SAFETY: as in `add_constant`.
-        unsafe { *input.get_unchecked_mut(t as usize) += w };
-    }
-}
-
-fn has_fixed_weights(request: &RowsRequest<'_>) -> bool {
-    // Only lists fix weights; their value in the description stays a constant 1.
-    request.synapses.rule.fixes_weights()
 }
 
 /// Bytes of the tables that find the synapses of one shard, about: what a build will allocate.
 pub(crate) fn estimated_table_bytes(n_source: u32, n_delays: f64, synapses: f64) -> f64 {
     table::table_bytes(f64::from(n_source), n_delays, synapses)
-}
-
-/// Number of synapses of each delay; checks every weight.
-fn find_delays<R: Real>(
-    request: &RowsRequest<'_>,
-) -> Result<(BTreeMap<u64, u64>, RowCounts), RowsError> {
-    let mut per_delay = BTreeMap::new();
-    let mut counts = RowCounts::default();
-    for_each_synapse(request, |s| {
-        *per_delay.entry(s.delay_steps).or_insert(0) += 1;
-        counts.synapses += 1;
-        counts.rounded_delays += u64::from(s.rounded);
-        counts.raised_delays += u64::from(s.raised);
-        if R::from_f64(s.weight).is_finite() {
-            return Ok(());
-        }
-        Err(RowsError::Weight {
-            projection: request.projection.to_owned(),
-            weight: s.weight,
-            source_neuron: s.source,
-            target: s.target,
-        })
-    })?;
-    Ok((per_delay, counts))
-}
-
-/// Draws every synapse of the shard, target by target, and hands it to `f`.
-fn for_each_synapse(
-    request: &RowsRequest<'_>,
-    mut f: impl FnMut(Drawn) -> Result<(), RowsError>,
-) -> Result<(), RowsError> {
-    let mut row: Vec<Candidate> = Vec::new();
-    let streams = RuleStreams::new(request.seed, request.index);
-    let rule = &request.synapses.rule;
-    let mut rows = rule.rows(request.sides, request.range.clone(), streams);
-    for target in request.range.clone() {
-        let mut random = streams.row(target);
-        row.clear();
-        rows.row(target, &mut random, &mut row);
-        for (k, candidate) in row.iter().enumerate() {
-            if candidate.source >= request.sides.n_source {
-                return Err(RowsError::Source {
-                    projection: request.projection.to_owned(),
-                    source_neuron: candidate.source,
-                    n_source: request.sides.n_source,
-                });
-            }
-            let (weight, delay_ms) = match candidate.fixed {
-                Some(fixed) => fixed,
-                None => {
-                    let weight = request.synapses.weight.get(k, &mut random);
-                    (weight, request.synapses.delay.get(k, &mut random))
-                }
-            };
-            f(to_grid(request, candidate, target, weight, delay_ms)?)?;
-        }
-    }
-    Ok(())
-}
-
-/// Puts the delay of a synapse on the grid. What was drawn is rounded and raised; what was given is
-/// taken at its word, or refused.
-fn to_grid(
-    request: &RowsRequest<'_>,
-    candidate: &Candidate,
-    target: u32,
-    weight: f64,
-    delay_ms: f64,
-) -> Result<Drawn, RowsError> {
-    let projection = || request.projection.to_owned();
-    let source_neuron = candidate.source;
-    let on_grid = crate::time::steps_on_grid(delay_ms, request.dt_ms);
-    let steps = on_grid.unwrap_or_else(|| crate::time::steps_rounded(delay_ms, request.dt_ms));
-    let least = request.synapses.min_delay_steps;
-    let valid = delay_ms.is_finite() && steps <= MAX_DELAY_STEPS;
-    let given = candidate.fixed.is_some() || request.synapses.delay.constant().is_some();
-    if !valid || (given && delay_ms < 0.0) {
-        return Err(RowsError::Delay {
-            projection: projection(),
-            delay_ms,
-            source_neuron,
-            target,
-            limit: MAX_DELAY_STEPS,
-        });
-    }
-    if given && on_grid.is_none() && !request.synapses.round_delay {
-        return Err(RowsError::OffGrid {
-            projection: projection(),
-            delay_ms,
-            source_neuron,
-            target,
-            dt_ms: request.dt_ms,
-        });
-    }
-    if given && steps < least {
-        return Err(RowsError::TooShort {
-            projection: projection(),
-            delay_ms,
-            source_neuron,
-            target,
-            least,
-        });
-    }
-    Ok(Drawn {
-        source: source_neuron,
-        target,
-        weight,
-        delay_steps: steps.max(least),
-        rounded: on_grid.is_none(),
-        raised: steps < least,
-    })
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "counts of things that are in memory"
-)]
-#[inline]
-fn to_usize(x: u64) -> usize {
-    x as usize
 }
 
 #[cfg(test)]

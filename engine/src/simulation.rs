@@ -10,7 +10,7 @@ use crate::cotangent::Cotangents;
 use crate::instantiate::Instantiate;
 use crate::plan::{InputKind, NodeId, NodeKind, Plan};
 use crate::port::Tensor;
-use crate::record::{Records, Spikes, Trace};
+use crate::record::{Spikes, Trace};
 use crate::schedule::Schedule;
 use crate::source::{InputData, InputHandle};
 use crate::time::Slice;
@@ -166,21 +166,17 @@ impl<R: Instantiate> Simulation<R> {
         let mut traces: Vec<Trace> = Vec::new();
         for worker in &mut self.workers {
             for placed in worker.actors() {
-                let Records {
-                    node,
-                    spikes,
-                    traces: parts,
-                    n_spikes,
-                    synaptic_events,
-                } = placed.actor.take_records();
-                recording.n_spikes[node] += n_spikes;
-                recording.synaptic_events += synaptic_events;
-                if let Some(spikes) = spikes {
-                    recorded[node] = true;
-                    shards[node].push(spikes);
-                }
-                for part in parts {
-                    join_trace(&mut traces, part);
+                for records in placed.actor.take_records() {
+                    let node = records.node;
+                    recording.n_spikes[node] += records.n_spikes;
+                    recording.synaptic_events += records.synaptic_events;
+                    if let Some(spikes) = records.spikes {
+                        recorded[node] = true;
+                        shards[node].push(spikes);
+                    }
+                    for part in records.traces {
+                        join_trace(&mut traces, part);
+                    }
                 }
             }
         }
@@ -247,10 +243,10 @@ impl<R: Instantiate> Simulation<R> {
     pub fn visit_state(&mut self, mut visit: impl FnMut(&str, &str, &mut [R])) {
         for worker in &mut self.workers {
             for placed in worker.actors() {
-                let name = placed.name.clone();
-                placed
-                    .actor
-                    .state(&mut |variable, values| visit(&name, variable, values));
+                let nodes = &self.plan.nodes;
+                placed.actor.state(&mut |node, variable, values| {
+                    visit(&nodes[node].name, variable, values);
+                });
             }
         }
     }
@@ -279,7 +275,7 @@ impl<R: Instantiate> Simulation<R> {
                 .map_or_else(|| vec![R::ZERO; lanes], <[R]>::to_vec);
         }
         let mut values = vec![R::ZERO; lanes];
-        for &lane in history.spikes(node, step).flatten() {
+        for &lane in history.spikes(node, step) {
             values[lane as usize] += R::ONE;
         }
         values
@@ -324,7 +320,7 @@ impl<R: Instantiate> Simulation<R> {
         }
         for slice in self.taped.iter().rev() {
             for phase in worker.phases.iter_mut().rev() {
-                for placed in phase.iter_mut().rev() {
+                for placed in phase.actors.iter_mut().rev() {
                     placed.actor.reverse(*slice, &worker.history, cotangents)?;
                 }
             }
@@ -339,8 +335,10 @@ impl<R: Instantiate> Simulation<R> {
     ) {
         for worker in &mut self.workers {
             for placed in worker.actors() {
-                let name = placed.name.clone();
-                placed.actor.parameters(&mut |p, g| visit(&name, p, g));
+                let nodes = &self.plan.nodes;
+                placed
+                    .actor
+                    .parameters(&mut |node, p, g| visit(&nodes[node].name, p, g));
             }
         }
     }

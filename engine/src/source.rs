@@ -9,7 +9,7 @@ use crate::actor::{Actor, RunError};
 use crate::cotangent::Cotangents;
 use crate::packet::{History, Packet};
 use crate::plan::{InputKind, NodeId};
-use crate::port::{SpikeSource, Tensor};
+use crate::port::SpikeSource;
 use crate::record::{Records, Spikes};
 use crate::time::Slice;
 
@@ -50,8 +50,9 @@ impl<R: Real> Actor<R> for SourceActor {
         &mut self,
         slice: Slice,
         _history: &History<R>,
-        packet: &mut Packet<R>,
+        packets: &mut [Packet<R>],
     ) -> Result<(), RunError> {
+        let packet = &mut packets[0];
         for step in slice.steps() {
             let start = packet.n_spikes();
             self.emit(step, packet.spikes_mut());
@@ -68,7 +69,7 @@ impl<R: Real> Actor<R> for SourceActor {
         Ok(())
     }
 
-    fn state(&mut self, _visit: &mut dyn FnMut(&str, &mut [R])) {}
+    fn state(&mut self, _visit: &mut dyn FnMut(NodeId, &str, &mut [R])) {}
 
     fn reset(&mut self) {
         self.source = (self.make)();
@@ -76,13 +77,13 @@ impl<R: Real> Actor<R> for SourceActor {
         self.n_spikes = 0;
     }
 
-    fn take_records(&mut self) -> Records {
-        Records {
+    fn take_records(&mut self) -> Vec<Records> {
+        vec![Records {
             node: self.node,
             spikes: self.record_spikes.then(|| std::mem::take(&mut self.spikes)),
             n_spikes: std::mem::take(&mut self.n_spikes),
             ..Records::default()
-        }
+        }]
     }
 
     fn reverse(
@@ -93,8 +94,6 @@ impl<R: Real> Actor<R> for SourceActor {
     ) -> Result<(), RunError> {
         Ok(())
     }
-
-    fn parameters(&mut self, _visit: &mut dyn FnMut(&mut Tensor<R>, &mut Tensor<R>)) {}
 }
 
 /// Data of an input node: `[steps, lanes]`, the first row being that of step `first`.
@@ -121,8 +120,9 @@ impl<R: Real> Actor<R> for InputActor<R> {
         &mut self,
         slice: Slice,
         _history: &History<R>,
-        packet: &mut Packet<R>,
+        packets: &mut [Packet<R>],
     ) -> Result<(), RunError> {
+        let packet = &mut packets[0];
         let data = self.data.lock().unwrap_or_else(PoisonError::into_inner);
         for step in slice.steps() {
             let row = step
@@ -150,15 +150,15 @@ impl<R: Real> Actor<R> for InputActor<R> {
         Ok(())
     }
 
-    fn state(&mut self, _visit: &mut dyn FnMut(&str, &mut [R])) {}
+    fn state(&mut self, _visit: &mut dyn FnMut(NodeId, &str, &mut [R])) {}
 
     fn reset(&mut self) {}
 
-    fn take_records(&mut self) -> Records {
-        Records {
+    fn take_records(&mut self) -> Vec<Records> {
+        vec![Records {
             node: self.node,
             ..Records::default()
-        }
+        }]
     }
 
     fn reverse(
@@ -169,6 +169,4 @@ impl<R: Real> Actor<R> for InputActor<R> {
     ) -> Result<(), RunError> {
         Ok(())
     }
-
-    fn parameters(&mut self, _visit: &mut dyn FnMut(&mut Tensor<R>, &mut Tensor<R>)) {}
 }

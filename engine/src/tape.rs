@@ -27,10 +27,10 @@ struct Entry<R> {
 }
 
 impl<R: Real> Tape<R> {
-    pub(crate) fn push(&mut self, states: &[R], inputs: &[R], random: &[R]) {
+    pub(crate) fn push(&mut self, states: &[R], inputs: Vec<R>, random: &[R]) {
         self.steps.push(Entry {
             states: states.to_vec(),
-            inputs: inputs.to_vec(),
+            inputs,
             random: random.to_vec(),
         });
     }

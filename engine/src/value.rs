@@ -110,6 +110,16 @@ impl Value {
         }
     }
 
+    /// Appends the values of members 0 … n − 1; draws advance `random` as [`Self::get`] does member by
+    /// member.
+    pub fn fill(&self, n: usize, random: &mut Construction, values: &mut Vec<f64>) {
+        match self {
+            Self::Constant(x) => values.resize(values.len() + n, *x),
+            Self::List(list) => values.extend_from_slice(&list[..n]),
+            Self::Drawn(d) => values.extend((0..n).map(|_| d.draw(random))),
+        }
+    }
+
     /// The value of member `index`; draws advance `random`.
     pub fn get(&self, index: usize, random: &mut Construction) -> f64 {
         match self {

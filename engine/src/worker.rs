@@ -1,4 +1,4 @@
-//! One thread's share of a network: a shard of every node, and mailboxes to the other workers.
+//! One thread's share of a network: some shards of every node, and mailboxes to the other workers.
 //!
 //! Workers run the same phases of the same slices. After a phase each sends what its shards emitted
 //! to all others and waits for theirs: that exchange is the only synchronisation. Mailboxes are
@@ -24,14 +24,27 @@ pub(crate) const MAILBOX_CAPACITY: usize = 4;
 /// Seconds after which a missing message counts as a deadlock.
 const DEADLOCK_S: u64 = 60;
 
-/// What a worker sends after a phase: the packets of its shards.
-pub(crate) type Message<R> = Vec<(NodeId, Arc<Packet<R>>)>;
+/// How often a worker looks into an empty mailbox before it parks: some tens of microseconds, as long
+/// as phases of a large network differ between workers. Parking and waking costs about as much.
+const LOOKS: u32 = 4000;
+
+/// What the shards of a worker emitted in one phase: a packet for each of its [`Place`]s.
+pub(crate) type Message<R> = Arc<Vec<Packet<R>>>;
 
 /// An actor and where it belongs.
 pub(crate) struct Placed<R> {
-    pub(crate) node: NodeId,
-    pub(crate) name: String,
+    /// The nodes it stands for.
+    pub(crate) nodes: Vec<NodeId>,
+    /// Their names.
+    pub(crate) names: Vec<String>,
     pub(crate) actor: Box<dyn Actor<R>>,
+}
+
+/// Where a packet comes from: worker, and its place in the worker's message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place {
+    pub(crate) worker: usize,
+    pub(crate) packet: usize,
 }
 
 /// Mailboxes of one worker, indexed by the other worker; its own entry is unused.
@@ -40,17 +53,45 @@ pub(crate) struct Mailboxes<R> {
     pub(crate) from: Vec<Receiver<Message<R>>>,
 }
 
+/// What a worker does in one phase.
+pub(crate) struct Phase<R> {
+    pub(crate) actors: Vec<Placed<R>>,
+    /// Nodes of the phase and their packets, shards ascending; the same for every worker.
+    pub(crate) nodes: Arc<Vec<(NodeId, Vec<Place>)>>,
+    /// Messages of earlier slices, whose memory is used again.
+    sent: [Option<Message<R>>; 2],
+    /// Messages of this phase, by worker.
+    messages: Vec<Message<R>>,
+}
+
+impl<R> Phase<R> {
+    pub(crate) fn new(actors: Vec<Placed<R>>, nodes: Arc<Vec<(NodeId, Vec<Place>)>>) -> Self {
+        Self {
+            actors,
+            nodes,
+            sent: [None, None],
+            messages: Vec::new(),
+        }
+    }
+
+    /// Packets in a message of this worker.
+    fn n_packets(&self) -> usize {
+        self.actors.iter().map(|p| p.nodes.len()).sum()
+    }
+}
+
 /// One thread's share of a network.
 pub(crate) struct Worker<R> {
     pub(crate) index: usize,
-    /// Actors of each phase.
-    pub(crate) phases: Vec<Vec<Placed<R>>>,
+    pub(crate) phases: Vec<Phase<R>>,
     pub(crate) history: History<R>,
     pub(crate) mailboxes: Mailboxes<R>,
     pub(crate) abort: Arc<AtomicBool>,
     pub(crate) dt_ms: f64,
     /// Last step of the last slice that was run to its end.
     pub(crate) completed: u64,
+    /// There are more workers than processors: waiting in vain would take time from the others.
+    pub(crate) crowded: bool,
 }
 
 impl<R: Real> Worker<R> {
@@ -74,58 +115,81 @@ impl<R: Real> Worker<R> {
     }
 
     fn run_slice(&mut self, slice: Slice) -> Result<(), RunError> {
-        self.history.begin(slice);
         for phase in 0..self.phases.len() {
             let emitted = self.run_phase(phase, slice)?;
-            self.exchange(emitted, slice)?;
+            self.exchange(phase, emitted, slice)?;
         }
         Ok(())
     }
 
     fn run_phase(&mut self, phase: usize, slice: Slice) -> Result<Message<R>, RunError> {
-        let several = self.mailboxes.to.len() > 1;
-        let mut emitted = Message::new();
-        for placed in &mut self.phases[phase] {
-            let mut packet = self.history.recycle(placed.node, self.index);
+        let phase = &mut self.phases[phase];
+        let mut message = phase.recycle();
+        // No one else holds it yet.
+        let packets = Arc::get_mut(&mut message).map_or(&mut [][..], Vec::as_mut_slice);
+        let mut rest = packets;
+        for placed in &mut phase.actors {
+            let (own, others) = rest.split_at_mut(placed.nodes.len());
+            rest = others;
             let (actor, history) = (&mut placed.actor, &self.history);
-            catch_unwind(AssertUnwindSafe(|| {
-                actor.advance(slice, history, &mut packet)
-            }))
-            .unwrap_or_else(|panic| {
-                Err(RunError::Panicked {
-                    actor: placed.name.clone(),
-                    message: panic_message(panic.as_ref()),
-                })
-            })?;
-            let packet = Arc::new(packet);
-            if several {
-                emitted.push((placed.node, Arc::clone(&packet)));
-            }
-            self.history.put(placed.node, self.index, packet);
+            catch_unwind(AssertUnwindSafe(|| actor.advance(slice, history, own))).unwrap_or_else(
+                |panic| {
+                    let running = placed.actor.running();
+                    Err(RunError::Panicked {
+                        actor: placed.names.get(running).cloned().unwrap_or_default(),
+                        message: panic_message(panic.as_ref()),
+                    })
+                },
+            )?;
         }
-        Ok(emitted)
+        Ok(message)
     }
 
-    /// Sends this worker's packets of a phase to the others and takes theirs.
-    fn exchange(&mut self, emitted: Message<R>, slice: Slice) -> Result<(), RunError> {
+    /// Sends this worker's packets of a phase to the others, takes theirs, and remembers all.
+    fn exchange(
+        &mut self,
+        phase: usize,
+        emitted: Message<R>,
+        slice: Slice,
+    ) -> Result<(), RunError> {
         let n = self.mailboxes.to.len();
         for other in (0..n).filter(|&w| w != self.index) {
-            if self.mailboxes.to[other].send(emitted.clone()).is_err() {
+            if self.mailboxes.to[other].send(Arc::clone(&emitted)).is_err() {
                 return Err(RunError::Aborted);
             }
         }
-        for other in (0..n).filter(|&w| w != self.index) {
-            for (node, packet) in self.receive(other, slice)? {
-                self.history.put(node, other, packet);
-            }
+        let mut messages = std::mem::take(&mut self.phases[phase].messages);
+        for other in 0..n {
+            let message = if other == self.index {
+                Arc::clone(&emitted)
+            } else {
+                self.receive(other, slice)?
+            };
+            messages.push(message);
         }
+        let phase = &mut self.phases[phase];
+        for (node, places) in phase.nodes.iter() {
+            let packets = places.iter().map(|p| &messages[p.worker][p.packet]);
+            self.history.append(*node, slice, packets);
+        }
+        messages.clear();
+        phase.messages = messages;
+        phase.sent.rotate_right(1);
+        phase.sent[0] = Some(emitted);
         Ok(())
     }
 
     fn receive(&self, other: usize, slice: Slice) -> Result<Message<R>, RunError> {
+        let mailbox = &self.mailboxes.from[other];
+        for _ in 0..if self.crowded { 0 } else { LOOKS } {
+            if let Ok(message) = mailbox.try_recv() {
+                return Ok(message);
+            }
+            std::hint::spin_loop();
+        }
         let begun = Instant::now();
         loop {
-            match self.mailboxes.from[other].recv_timeout(Duration::from_millis(50)) {
+            match mailbox.recv_timeout(Duration::from_millis(50)) {
                 Ok(message) => return Ok(message),
                 Err(RecvTimeoutError::Disconnected) => return Err(RunError::Aborted),
                 Err(RecvTimeoutError::Timeout) if self.abort.load(Ordering::Acquire) => {
@@ -151,7 +215,7 @@ impl<R: Real> Worker<R> {
         for mailbox in &self.mailboxes.from {
             while mailbox.try_recv().is_ok() {}
         }
-        self.history.clear();
+        self.history.clear(0);
         self.completed = 0;
         for placed in self.actors() {
             placed.actor.reset();
@@ -160,7 +224,23 @@ impl<R: Real> Worker<R> {
 
     /// All actors.
     pub(crate) fn actors(&mut self) -> impl Iterator<Item = &mut Placed<R>> {
-        self.phases.iter_mut().flatten()
+        self.phases.iter_mut().flat_map(|p| &mut p.actors)
+    }
+}
+
+impl<R: Real> Phase<R> {
+    /// A message of empty packets: the memory of an earlier one that no other worker holds any more.
+    fn recycle(&mut self) -> Message<R> {
+        let n_packets = self.n_packets();
+        let mut message = self.sent[1].take().unwrap_or_default();
+        if Arc::get_mut(&mut message).is_none() {
+            message = Message::default();
+        }
+        if let Some(packets) = Arc::get_mut(&mut message) {
+            packets.resize_with(n_packets, Packet::default);
+            packets.iter_mut().for_each(Packet::clear);
+        }
+        message
     }
 }
 

@@ -111,7 +111,7 @@ impl<R: Real> BlockProgram<R> {
         let stride = args.stride;
         let blocks = args.n.div_ceil(LANES);
         let mut states = Group::new(args.states, stride, blocks);
-        let mut inputs = Group::new(args.inputs, stride, blocks);
+        let mut inputs = Group::new(args.inputs, args.input_stride, blocks);
         let mut outputs = Group::new(args.outputs, stride, blocks);
         let (random, n_uniforms, time) = (args.random, self.n_uniforms, args.time);
         self.engine.run(
@@ -289,7 +289,9 @@ impl<'a, R: Real> Group<'a, R> {
     fn window(&mut self, k: u32) -> Window<'a, R> {
         let skipped = (k - self.next) as usize * self.stride;
         let rest = std::mem::take(&mut self.rest).split_at_mut(skipped).1;
-        let (array, rest) = rest.split_at_mut(self.stride);
+        // The last array may end with the group.
+        let end = self.stride.min(rest.len());
+        let (array, rest) = rest.split_at_mut(end);
         self.rest = rest;
         self.next = k + 1;
         Window::from_mut(array, self.blocks)

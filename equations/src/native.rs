@@ -59,8 +59,11 @@ pub struct StepArgs<'a, R> {
     pub stride: usize,
     /// State variables: `n_states × stride`.
     pub states: &'a mut [R],
-    /// What arrived at each input port: `n_inputs × stride`. Zero on return.
+    /// What arrived at each input port, the ports [`Self::input_stride`] apart. Zero on return.
     pub inputs: &'a mut [R],
+    /// Distance between the arrays of input ports: at least [`Self::stride`], but the last array may
+    /// end with `inputs`.
+    pub input_stride: usize,
     /// Derived quantities, in the order of [`crate::lower::Component::derive`].
     pub derived: &'a [Derived<R>],
     /// Random draws: uniforms first, then normals, each `stride` long.

@@ -50,6 +50,8 @@ pub trait Real:
     /// Rounds to nearest.
     fn from_f64(x: f64) -> Self;
     /// Exact.
+    fn from_i16(x: i16) -> Self;
+    /// Exact.
     fn to_f64(self) -> f64;
     /// Correctly rounded square root.
     fn sqrt(self) -> Self;
@@ -78,6 +80,10 @@ macro_rules! real {
             #[allow(clippy::cast_possible_truncation, reason = "rounding is the purpose")]
             fn from_f64(x: f64) -> Self {
                 x as $t
+            }
+            #[inline(always)]
+            fn from_i16(x: i16) -> Self {
+                <$t>::from(x)
             }
             #[inline(always)]
             fn to_f64(self) -> f64 {

@@ -129,6 +129,7 @@ fn kernels_agree(neuron: &dyn NeuronType) -> bool {
                 stride,
                 states: &mut states,
                 inputs: &mut inputs,
+                input_stride: stride,
                 derived: &derived,
                 random: &random,
                 time: f32::from(k) * 0.1,

@@ -47,7 +47,7 @@ impl<R: Real> Kernel<R> for Hand {
         let [a, b, c, d, v_peak, dt] = [0, 1, 2, 3, 4, 5].map(parameter);
         let constant = R::from_f64;
         let (states, stride) = (&mut *args.states, args.stride);
-        let (current, ex) = args.inputs.split_at_mut(stride);
+        let (current, ex) = args.inputs.split_at_mut(args.input_stride);
         for i in 0..args.n {
             let (v, u) = (states[i], states[stride + i]);
             let dv = constant(0.04) * v * v + constant(5.0) * v + constant(140.0) - u + current[i];

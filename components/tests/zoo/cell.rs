@@ -163,6 +163,7 @@ impl<R: Precise> Cell<R> {
             stride: self.stride,
             states: &mut self.states,
             inputs: &mut self.inputs,
+            input_stride: self.stride,
             derived: &self.derived,
             random: &self.random,
             time: R::from_f64(self.steps as f64 * self.dt_ms),

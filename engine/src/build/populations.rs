@@ -4,73 +4,97 @@ use std::ops::Range;
 
 use rheobase_equations::native::Derived;
 
-use super::{BuildError, BuildReport, NodeContext, ShardRows, emits_real, records_spikes, to_u32};
-use crate::actor::Actor;
+use super::shards::{Layouts, Shards};
+use super::{
+    BuildError, BuildOptions, BuildReport, NodeContext, emits_real, records_spikes, to_u32,
+};
 use crate::instantiate::Instantiate;
-use crate::plan::{EdgeKind, Monitor, Population};
+use crate::plan::{EdgeKind, Monitor, NodeKind, Plan, Population};
 use crate::population::{
-    Afferent, Identity, PopulationActor, PopulationParts, Shape, StateRecorder, stride_of,
+    Afferent, Identity, PopulationParts, PopulationShard, Shape, StateRecorder, stride_of,
 };
 use crate::port::StimulusContext;
 use crate::random::{Philox, Purpose, construction_stream};
 use crate::record::Trace;
 use crate::tape::PopulationAdjoint;
 
-type ShardActors<R> = Vec<(usize, Box<dyn Actor<R>>)>;
+/// `[shards]`: the populations of each, in the order of the description.
+pub(super) fn population_shards<R: Instantiate>(
+    plan: &Plan,
+    options: BuildOptions,
+    shards: &Shards,
+    layouts: &Layouts,
+    report: &mut BuildReport,
+) -> Result<Vec<Vec<PopulationShard<R>>>, BuildError> {
+    let mut all: Vec<Vec<PopulationShard<R>>> = (0..shards.n()).map(|_| Vec::new()).collect();
+    for (id, node) in plan.nodes.iter().enumerate() {
+        let NodeKind::Population(population) = &node.kind else {
+            continue;
+        };
+        let context = NodeContext {
+            plan,
+            id,
+            node,
+            options,
+        };
+        let quantities = Quantities::draw(&context, population)?;
+        let kernel = R::kernel(population.neuron.as_ref()).name();
+        report.kernels.push((node.name.clone(), kernel));
+        for (shard, populations) in all.iter_mut().enumerate() {
+            let range = shards.range(id, shard);
+            if !range.is_empty() {
+                let first_lane = layouts.of_shard[shard].first_lane[id];
+                populations.push(population_shard(
+                    &context,
+                    population,
+                    &quantities,
+                    &range,
+                    first_lane,
+                ));
+            }
+        }
+    }
+    Ok(all)
+}
 
-pub(super) fn population_actors<R: Instantiate>(
+fn population_shard<R: Instantiate>(
     context: &NodeContext<'_>,
     population: &Population,
-    shards: &[Range<u32>],
-    rows: &mut [ShardRows<R>],
-    report: &mut BuildReport,
-) -> Result<ShardActors<R>, BuildError> {
-    let quantities = Quantities::draw(context, population)?;
-    let mut actors: ShardActors<R> = Vec::new();
-    for (shard, range) in shards.iter().enumerate() {
-        if range.is_empty() {
-            continue;
-        }
-        let kernel = R::kernel(population.neuron.as_ref());
-        if actors.is_empty() {
-            report
-                .kernels
-                .push((context.node.name.clone(), kernel.name()));
-        }
-        let ports = population.neuron.ports();
-        let shape = Shape {
-            node: context.id,
-            name: context.node.name.clone(),
-            range: range.clone(),
-            state_names: ports.states.iter().map(|s| s.name.clone()).collect(),
-            n_inputs: ports.inputs.len(),
-            n_outputs: ports.outputs.len(),
-            n_uniforms: ports.n_uniforms,
-            n_normals: ports.n_normals,
-            emits: population.emits,
-            batch: context.plan.batch,
-            last_step: context.plan.steps,
-            dt_ms: context.plan.dt_ms,
-        };
-        let stride = stride_of::<R>(range.len());
-        let parts = PopulationParts {
-            kernel,
-            initial: quantities.initial(range),
-            derived: quantities.derived(range, stride),
-            stream: Philox::new(context.plan.seed, Purpose::Neuron, context.id as u64),
-            afferents: afferents(context, &mut rows[shard]),
-            record_spikes: records_spikes(context.plan, context.id),
-            recorders: recorders(context, population, range),
-            adjoint: context
-                .options
-                .tape_steps
-                .and_then(|_| population.neuron.component())
-                .map(|component| PopulationAdjoint::new(component, stride)),
-            shape,
-        };
-        actors.push((shard, Box::new(PopulationActor::new(parts))));
-    }
-    Ok(actors)
+    quantities: &Quantities,
+    range: &Range<u32>,
+    first_lane: usize,
+) -> PopulationShard<R> {
+    let ports = population.neuron.ports();
+    let shape = Shape {
+        node: context.id,
+        name: context.node.name.clone(),
+        range: range.clone(),
+        state_names: ports.states.iter().map(|s| s.name.clone()).collect(),
+        n_inputs: ports.inputs.len(),
+        n_outputs: ports.outputs.len(),
+        n_uniforms: ports.n_uniforms,
+        n_normals: ports.n_normals,
+        emits: population.emits,
+        last_step: context.plan.steps,
+        dt_ms: context.plan.dt_ms,
+    };
+    let stride = stride_of::<R>(range.len());
+    PopulationShard::new(PopulationParts {
+        first_lane,
+        kernel: R::kernel(population.neuron.as_ref()),
+        initial: quantities.initial(range),
+        derived: quantities.derived(range, stride),
+        stream: Philox::new(context.plan.seed, Purpose::Neuron, context.id as u64),
+        afferents: afferents(context),
+        record_spikes: records_spikes(context.plan, context.id),
+        recorders: recorders(context, population, range),
+        adjoint: context
+            .options
+            .tape_steps
+            .and_then(|_| population.neuron.component())
+            .map(|component| PopulationAdjoint::new(component, stride)),
+        shape,
+    })
 }
 
 /// Initial states and derived quantities of a whole population, in f64.
@@ -202,31 +226,19 @@ fn finite(
     })
 }
 
-fn afferents<R: Instantiate>(
-    context: &NodeContext<'_>,
-    rows: &mut ShardRows<R>,
-) -> Vec<(usize, Afferent<R>)> {
+fn afferents<R: Instantiate>(context: &NodeContext<'_>) -> Vec<(usize, Afferent<R>)> {
     let plan = context.plan;
     let mut afferents = Vec::new();
-    for (index, edge) in plan
-        .edges
-        .iter()
-        .enumerate()
-        .filter(|(_, e)| e.target == context.id)
-    {
-        let afferent = match &edge.kind {
-            EdgeKind::Identity { delay_steps } => Afferent::Identity(Identity {
+    for edge in plan.edges.iter().filter(|e| e.target == context.id) {
+        if let EdgeKind::Identity { delay_steps } = &edge.kind {
+            let identity = Identity {
                 source: edge.source,
                 delay: *delay_steps,
                 real: emits_real(&plan.nodes[edge.source]),
                 lanes: plan.nodes[edge.source].size() * plan.batch,
-            }),
-            EdgeKind::Synapses(_) => match rows[index].take() {
-                Some((rows, _)) => Afferent::Rows(rows),
-                None => continue,
-            },
-        };
-        afferents.push((edge.port, afferent));
+            };
+            afferents.push((edge.port, Afferent::Identity(identity)));
+        }
     }
     for (index, drive) in plan
         .drives

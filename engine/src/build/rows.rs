@@ -1,68 +1,162 @@
-//! Rows of every shard, and the schedule that their delays allow.
+//! Rows of every bundle and shard, and the schedule that their delays allow.
 
-use std::ops::Range;
-
-use super::{BuildError, BuildReport, ShardRows, to_u32};
+use super::bundles::Bundle;
+use super::shards::{Layout, Layouts, Shards};
+use super::{BuildError, BuildReport, to_u32};
+use crate::group;
 use crate::instantiate::Instantiate;
 use crate::plan::{Edge, EdgeKind, Plan};
 use crate::port::Sides;
-use crate::rows::{Rows, RowsRequest};
+use crate::rows::{self, Counted, Part, RowsRequest};
 use crate::schedule::{DelayedEdge, Schedule, ZeroDelayCycle, schedule};
-use crate::worker::panic_message;
 
-/// Draws the rows of every shard, each on a thread of its own.
-pub(super) fn all_rows<R: Instantiate>(
+/// `[shards][bundles]`.
+pub(super) type AllCounted = Vec<Vec<Counted>>;
+
+/// `[shards]`: bundles with the group of their targets.
+pub(super) type AllRows<R> = Vec<Vec<(usize, group::Bundle<R>)>>;
+
+/// First pass over all synapses: delays and numbers, the shards of each worker on its own thread.
+pub(super) fn count_all(
     plan: &Plan,
-    shards: &[Vec<Range<u32>>],
-    threads: usize,
-) -> Result<Vec<ShardRows<R>>, BuildError> {
-    std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads)
-            .map(|shard| scope.spawn(move || shard_rows::<R>(plan, shards, shard)))
-            .collect();
-        handles
-            .into_iter()
-            .map(|h| {
-                h.join()
-                    .unwrap_or_else(|p| Err(BuildError::Panicked(panic_message(p.as_ref()))))
-            })
+    shards: &Shards,
+    bundles: &[Bundle],
+) -> Result<AllCounted, BuildError> {
+    let count_shard = |shard| {
+        bundles
+            .iter()
+            .map(|bundle| Ok(rows::count(&request(plan, shards, bundle, shard, None))?))
             .collect()
-    })
+    };
+    shards.in_parallel(count_shard, BuildError::Panicked)
 }
 
-fn shard_rows<R: Instantiate>(
+/// Second pass: every synapse to its place.
+pub(super) fn store_all<R: Instantiate>(
     plan: &Plan,
-    shards: &[Vec<Range<u32>>],
-    shard: usize,
-) -> Result<ShardRows<R>, BuildError> {
-    plan.edges
-        .iter()
-        .enumerate()
-        .map(|(index, edge)| match &edge.kind {
-            EdgeKind::Identity { .. } => Ok(None),
-            EdgeKind::Synapses(synapses) => {
-                let lanes = shards[edge.target][shard].clone();
-                let range = if plan.batch == 1 {
-                    lanes
-                } else if lanes.is_empty() {
-                    0..0
-                } else {
-                    0..to_u32(plan.nodes[edge.target].size())
-                };
-                let request = RowsRequest {
-                    projection: &edge.name,
-                    index: index as u64,
-                    synapses,
-                    sides: sides(plan, edge),
-                    source: edge.source,
-                    range,
-                    seed: plan.seed,
-                    dt_ms: plan.dt_ms,
-                };
-                Ok(Some(Rows::build(&request)?))
-            }
+    shards: &Shards,
+    bundles: &[Bundle],
+    layouts: &Layouts,
+    counted: AllCounted,
+) -> Result<AllRows<R>, BuildError> {
+    // The unit of quantised weights is that of the whole bundle, so that it does not depend on shards.
+    let largest: Vec<f64> = (0..bundles.len())
+        .map(|b| {
+            let weights = counted.iter().map(|shard| shard[b].largest_weight);
+            weights.fold(0.0, f64::max)
         })
-        .collect()
+        .collect();
+    let counted: Vec<_> = counted
+        .into_iter()
+        .map(|shard| std::sync::Mutex::new(shard))
+        .collect();
+    let store_shard = |shard: usize| {
+        let mine = std::mem::take(
+            &mut *counted[shard]
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
+        let layout = &layouts.of_shard[shard];
+        bundles
+            .iter()
+            .zip(mine)
+            .zip(&largest)
+            .map(|((bundle, counted), &largest)| {
+                let lanes = Lanes::of(plan, shards, layout, bundle, shard);
+                let request = request(plan, shards, bundle, shard, Some(&lanes));
+                let plane = layout.lanes[bundle.group].1;
+                let bundle = (
+                    bundle.group,
+                    group::Bundle {
+                        rows: rows::store(&request, counted, largest)?,
+                        first_lane: bundle.port * plane + lanes.first,
+                    },
+                );
+                Ok(bundle)
+            })
+            .collect()
+    };
+    shards.in_parallel(store_shard, BuildError::Panicked)
+}
+
+/// The lanes of a bundle within the plane of its port.
+struct Lanes {
+    first: usize,
+    n: usize,
+    /// First lane of each part, relative to `first`.
+    of_parts: Vec<usize>,
+}
+
+impl Lanes {
+    fn of(plan: &Plan, shards: &Shards, layout: &Layout, bundle: &Bundle, shard: usize) -> Self {
+        let parts: Vec<(usize, usize)> = bundle
+            .edges
+            .iter()
+            .map(|&e| {
+                let target = plan.edges[e].target;
+                let n = targets(plan, shards, &plan.edges[e], shard).len();
+                (layout.first_lane[target], n)
+            })
+            .collect();
+        let used = || parts.iter().filter(|(_, n)| *n > 0);
+        let first = used().map(|&(at, _)| at).min().unwrap_or(0);
+        let end = used().map(|&(at, n)| at + n).max().unwrap_or(first);
+        Self {
+            first,
+            n: end - first,
+            of_parts: parts
+                .iter()
+                .map(|&(at, _)| at.saturating_sub(first))
+                .collect(),
+        }
+    }
+}
+
+/// Targets of an edge in a shard, of one copy of the batch.
+fn targets(plan: &Plan, shards: &Shards, edge: &Edge, shard: usize) -> std::ops::Range<u32> {
+    let lanes = shards.range(edge.target, shard);
+    if plan.batch == 1 {
+        lanes
+    } else if lanes.is_empty() {
+        0..0
+    } else {
+        0..to_u32(plan.nodes[edge.target].size())
+    }
+}
+
+/// What a bundle's rows in a shard are drawn from. Without lanes its parts are only counted.
+fn request<'p>(
+    plan: &'p Plan,
+    shards: &Shards,
+    bundle: &Bundle,
+    shard: usize,
+    lanes: Option<&Lanes>,
+) -> RowsRequest<'p> {
+    let mut parts = Vec::new();
+    for (k, &index) in bundle.edges.iter().enumerate() {
+        let edge = &plan.edges[index];
+        let EdgeKind::Synapses(synapses) = &edge.kind else {
+            continue;
+        };
+        parts.push(Part {
+            projection: &edge.name,
+            index: index as u64,
+            synapses,
+            sides: sides(plan, edge),
+            range: targets(plan, shards, edge, shard),
+            first_lane: lanes.map_or(0, |l| to_u32(l.of_parts[k])),
+            seed: plan.seed,
+            dt_ms: plan.dt_ms,
+        });
+    }
+    let counted: usize = parts.iter().map(|p| p.range.len()).sum();
+    RowsRequest {
+        source: bundle.source,
+        n_source: to_u32(plan.nodes[bundle.source].size()),
+        n_target: to_u32(lanes.map_or(counted, |l| l.n)),
+        parts,
+        storage: plan.weight_storage,
+    }
 }
 
 fn sides(plan: &Plan, edge: &Edge) -> Sides {
@@ -73,32 +167,34 @@ fn sides(plan: &Plan, edge: &Edge) -> Sides {
     }
 }
 
-pub(super) fn make_schedule<R: Instantiate>(
+pub(super) fn make_schedule(
     plan: &Plan,
-    rows: &[ShardRows<R>],
+    bundles: &[Bundle],
+    counted: &AllCounted,
 ) -> Result<Schedule, BuildError> {
     let mut edges = Vec::new();
-    for (index, edge) in plan.edges.iter().enumerate() {
-        let (source, target) = (edge.source, edge.target);
-        match &edge.kind {
-            EdgeKind::Identity { delay_steps } => edges.push(DelayedEdge {
-                source,
-                target,
+    for edge in &plan.edges {
+        if let EdgeKind::Identity { delay_steps } = &edge.kind {
+            edges.push(DelayedEdge {
+                source: edge.source,
+                target: edge.target,
                 min_delay: *delay_steps,
                 max_delay: *delay_steps,
-            }),
-            EdgeKind::Synapses(_) => {
-                for (drawn, _) in rows.iter().filter_map(|shard| shard[index].as_ref()) {
-                    if let (Some(min_delay), max_delay) = (drawn.min_delay(), drawn.max_delay()) {
-                        edges.push(DelayedEdge {
-                            source,
-                            target,
-                            min_delay,
-                            max_delay,
-                        });
-                    }
-                }
-            }
+            });
+        }
+    }
+    for (b, bundle) in bundles.iter().enumerate() {
+        let delays = || counted.iter().flat_map(|shard| shard[b].delays());
+        let (Some(&min_delay), Some(&max_delay)) = (delays().min(), delays().max()) else {
+            continue;
+        };
+        for &e in &bundle.edges {
+            edges.push(DelayedEdge {
+                source: bundle.source,
+                target: plan.edges[e].target,
+                min_delay,
+                max_delay,
+            });
         }
     }
     schedule(plan.nodes.len(), &edges).map_err(
@@ -114,21 +210,38 @@ pub(super) fn make_schedule<R: Instantiate>(
     )
 }
 
-pub(super) fn report_rows<R: Instantiate>(plan: &Plan, rows: &[ShardRows<R>]) -> BuildReport {
+/// Numbers of synapses and delays.
+pub(super) fn report(plan: &Plan, bundles: &[Bundle], counted: &AllCounted) -> BuildReport {
     let mut report = BuildReport {
         synapses: vec![0; plan.edges.len()],
-        ..Default::default()
+        weight_error_bounds: vec![0.0; plan.edges.len()],
+        ..BuildReport::default()
     };
-    for shard in rows {
-        for (index, entry) in shard.iter().enumerate() {
-            let Some((rows, counts)) = entry else {
-                continue;
-            };
-            report.synapses[index] += counts.synapses;
-            report.rounded_delays += counts.rounded_delays;
-            report.raised_delays += counts.raised_delays;
-            report.synapse_bytes += rows.bytes();
+    for shard in counted {
+        for (bundle, counted) in bundles.iter().zip(shard) {
+            for (&edge, counts) in bundle.edges.iter().zip(&counted.counts) {
+                report.synapses[edge] += counts.synapses;
+                report.rounded_delays += counts.rounded_delays;
+                report.raised_delays += counts.raised_delays;
+            }
         }
     }
     report
+}
+
+/// Bytes and precision of what was stored.
+pub(super) fn report_storage<R: Instantiate>(
+    bundles: &[Bundle],
+    rows: &AllRows<R>,
+    report: &mut BuildReport,
+) {
+    for shard in rows {
+        for (bundle, (_, stored)) in bundles.iter().zip(shard) {
+            report.synapse_bytes += stored.rows.bytes();
+            for &edge in &bundle.edges {
+                let bound = stored.rows.weight_error_bound();
+                report.weight_error_bounds[edge] = bound.max(report.weight_error_bounds[edge]);
+            }
+        }
+    }
 }

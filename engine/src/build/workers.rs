@@ -8,10 +8,11 @@ use crossbeam::channel::bounded;
 use super::BuildOptions;
 use crate::instantiate::Instantiate;
 use crate::packet::History;
-use crate::plan::Plan;
+use crate::plan::{NodeId, Plan};
 use crate::schedule::Schedule;
-use crate::worker::{MAILBOX_CAPACITY, Mailboxes, Placed, Worker};
+use crate::worker::{MAILBOX_CAPACITY, Mailboxes, Phase, Place, Placed, Worker};
 
+/// `actors` holds those of each worker, shards ascending.
 pub(super) fn make_workers<R: Instantiate>(
     plan: &Plan,
     actors: Vec<Vec<Placed<R>>>,
@@ -29,35 +30,75 @@ pub(super) fn make_workers<R: Instantiate>(
     let channels: Vec<Vec<_>> = (0..threads)
         .map(|_| (0..threads).map(|_| bounded(MAILBOX_CAPACITY)).collect())
         .collect();
-    actors
-        .into_iter()
-        .enumerate()
-        .map(|(index, placed)| {
-            let mut phases: Vec<Vec<Placed<R>>> =
-                schedule.phases.iter().map(|_| Vec::new()).collect();
-            for p in placed {
-                let phase = schedule
-                    .phases
-                    .iter()
-                    .position(|nodes| nodes.contains(&p.node));
-                phases[phase.unwrap_or(0)].push(p);
+    let mut by_phase = sort_by_phase(actors, schedule);
+    let nodes = packets_of_nodes(&by_phase, schedule);
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    (0..threads)
+        .map(|index| Worker {
+            index,
+            phases: by_phase
+                .iter_mut()
+                .zip(&nodes)
+                .map(|(workers, nodes)| {
+                    Phase::new(std::mem::take(&mut workers[index]), Arc::clone(nodes))
+                })
+                .collect(),
+            history: History::new(&reach, schedule.slice_len),
+            mailboxes: Mailboxes {
+                to: (0..threads)
+                    .map(|other| channels[index][other].0.clone())
+                    .collect(),
+                from: (0..threads)
+                    .map(|other| channels[other][index].1.clone())
+                    .collect(),
+            },
+            abort: Arc::clone(&abort),
+            dt_ms: plan.dt_ms,
+            completed: 0,
+            crowded: threads > cores,
+        })
+        .collect()
+}
+
+/// `[phases][workers][actors]`.
+fn sort_by_phase<R>(actors: Vec<Vec<Placed<R>>>, schedule: &Schedule) -> Vec<Vec<Vec<Placed<R>>>> {
+    let threads = actors.len();
+    let mut by_phase: Vec<Vec<Vec<Placed<R>>>> = schedule
+        .phases
+        .iter()
+        .map(|_| (0..threads).map(|_| Vec::new()).collect())
+        .collect();
+    for (worker, placed) in actors.into_iter().enumerate() {
+        for p in placed {
+            let phase = schedule
+                .phases
+                .iter()
+                .position(|nodes| nodes.contains(&p.nodes[0]));
+            by_phase[phase.unwrap_or(0)][worker].push(p);
+        }
+    }
+    by_phase
+}
+
+type NodePackets = Arc<Vec<(NodeId, Vec<Place>)>>;
+
+/// For every phase, where the packets of its nodes are found.
+fn packets_of_nodes<R>(by_phase: &[Vec<Vec<Placed<R>>>], schedule: &Schedule) -> Vec<NodePackets> {
+    by_phase
+        .iter()
+        .zip(&schedule.phases)
+        .map(|(workers, nodes)| {
+            let mut packets: Vec<(NodeId, Vec<Place>)> =
+                nodes.iter().map(|&n| (n, Vec::new())).collect();
+            for (worker, actors) in workers.iter().enumerate() {
+                let emitting = actors.iter().flat_map(|p| &p.nodes);
+                for (packet, node) in emitting.enumerate() {
+                    if let Some((_, places)) = packets.iter_mut().find(|(n, _)| n == node) {
+                        places.push(Place { worker, packet });
+                    }
+                }
             }
-            Worker {
-                index,
-                phases,
-                history: History::new(&reach, threads, schedule.slice_len),
-                mailboxes: Mailboxes {
-                    to: (0..threads)
-                        .map(|other| channels[index][other].0.clone())
-                        .collect(),
-                    from: (0..threads)
-                        .map(|other| channels[other][index].1.clone())
-                        .collect(),
-                },
-                abort: Arc::clone(&abort),
-                dt_ms: plan.dt_ms,
-                completed: 0,
-            }
+            Arc::new(packets)
         })
         .collect()
 }

@@ -7,7 +7,7 @@ use super::describe::{
     Stimulus,
 };
 use super::error::{ErrorKind, Errors, NetworkErrors, Path};
-use crate::plan::InputKind;
+use crate::plan::{InputKind, WeightStorage};
 use rheobase_equations::model::Integrator;
 use rheobase_equations::real::Precision;
 
@@ -88,6 +88,12 @@ impl NetworkBuilder {
     /// Copies of the network that run side by side; 1 if not given.
     pub fn batch(mut self, batch: usize) -> Self {
         self.network.batch = batch;
+        self
+    }
+
+    /// How weights that differ from synapse to synapse are kept; exact if not given.
+    pub fn weight_storage(mut self, storage: WeightStorage) -> Self {
+        self.network.weight_storage = storage;
         self
     }
 

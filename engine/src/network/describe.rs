@@ -10,7 +10,7 @@ use rheobase_equations::real::Precision;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use crate::plan::InputKind;
+use crate::plan::{InputKind, WeightStorage};
 
 /// A network, as people write it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub struct Network {
     pub precision: Precision,
     /// Copies of the network that run side by side.
     pub batch: usize,
+    /// How weights that differ from synapse to synapse are kept.
+    pub weight_storage: WeightStorage,
     /// Components described in this file.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub models: IndexMap<String, ModelText>,
@@ -70,6 +72,7 @@ impl Default for Network {
             discard: None,
             precision: Precision::F32,
             batch: 1,
+            weight_storage: WeightStorage::Exact,
             models: IndexMap::new(),
             populations: IndexMap::new(),
             stimuli: IndexMap::new(),

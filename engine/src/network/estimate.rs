@@ -1,13 +1,15 @@
 //! How much memory a plan will take, before any of it is allocated.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use rheobase_equations::native::LANES;
 use rheobase_equations::real::Precision;
 
 use super::values::support;
-use crate::plan::{Edge, EdgeKind, Monitor, Node, NodeKind, Plan, Population, Synapses};
+use crate::plan::{
+    Edge, EdgeKind, Monitor, Node, NodeKind, Plan, Population, Synapses, WeightStorage,
+};
 use crate::port::Sides;
 use crate::rows::{MAX_DELAY_STEPS, estimated_table_bytes};
 use crate::schedule::MAX_SLICE;
@@ -145,14 +147,14 @@ impl Plan {
         for edge in &self.edges {
             match &edge.kind {
                 EdgeKind::Synapses(s) => {
-                    let sides = self.sides(edge);
-                    let n = s.rule.expected_synapses(sides);
+                    let n = s.rule.expected_synapses(self.sides(edge));
                     synapses += n;
-                    add(&edge.name, self.synapse_bytes(s, sides, n, threads.max(1)));
+                    add(&edge.name, n * self.synapse_bytes(s));
                 }
                 EdgeKind::Identity { .. } => self.layer_parameters(edge, &mut add),
             }
         }
+        add("synapse tables", self.table_bytes(threads.max(1)));
         for monitor in &self.monitors {
             let (name, bytes) = self.recording_bytes(monitor);
             add(&name, bytes);
@@ -213,23 +215,46 @@ impl Plan {
         }
     }
 
-    fn synapse_bytes(&self, s: &Synapses, sides: Sides, n: f64, threads: usize) -> f64 {
+    /// Bytes of a synapse: its target, and its weight where weights differ.
+    fn synapse_bytes(&self, s: &Synapses) -> f64 {
+        const TARGET_BYTES: f64 = 2.0;
         let fixed = s.rule.fixes_weights();
-        let weights = if s.weight.constant().is_some() && !fixed {
-            0.0
-        } else {
-            self.real_bytes()
+        let weight = match self.weight_storage {
+            _ if s.weight.constant().is_some() && !fixed => 0.0,
+            WeightStorage::Exact => self.real_bytes(),
+            WeightStorage::Quantised => 2.0,
         };
-        let levels = delays(s, self.dt_ms).levels.min(n.max(1.0));
-        let shards = float(threads);
-        let tables = estimated_table_bytes(sides.n_source, levels, n / shards);
-        n * (4.0 + weights) + tables * shards
+        TARGET_BYTES + weight
     }
 
-    /// What a thread keeps of the past: for every node and shard a place for each slice that a delay
-    /// may reach back to (at worst of one step each), and where to find each step.
+    /// The tables that find synapses by source and delay: one per thread for all projections from one
+    /// source onto ports of the same number.
+    fn table_bytes(&self, threads: usize) -> f64 {
+        let mut bundles: BTreeMap<(usize, usize), (f64, f64)> = BTreeMap::new();
+        for edge in &self.edges {
+            let EdgeKind::Synapses(s) = &edge.kind else {
+                continue;
+            };
+            let n = s.rule.expected_synapses(self.sides(edge));
+            let levels = delays(s, self.dt_ms).levels.min(n.max(1.0));
+            let (synapses, most_levels) = bundles.entry((edge.source, edge.port)).or_default();
+            *synapses += n;
+            *most_levels = levels.max(*most_levels);
+        }
+        let shards = float(threads);
+        bundles
+            .iter()
+            .map(|(&(source, _), &(synapses, levels))| {
+                let n_source = u32::try_from(self.nodes[source].size()).unwrap_or(u32::MAX);
+                shards * estimated_table_bytes(n_source, levels, synapses / shards)
+            })
+            .sum()
+    }
+
+    /// What a thread keeps of the past: where to find the spikes of each step that a delay may reach
+    /// back to.
     fn history_bytes(&self, threads: usize) -> f64 {
-        const STEP_BYTES: f64 = 24.0;
+        const STEP_BYTES: f64 = 8.0;
         let mut reach = vec![0.0_f64; self.nodes.len()];
         for edge in &self.edges {
             let longest = match &edge.kind {
@@ -239,10 +264,8 @@ impl Plan {
             reach[edge.source] = reach[edge.source].max(longest);
         }
         let slice = as_float(MAX_SLICE);
-        let places: f64 = reach.iter().map(|r| r + slice).sum();
-        let window = reach.iter().copied().fold(0.0, f64::max) + slice;
-        let threads = float(threads);
-        threads * (places * threads * 8.0 + window * STEP_BYTES)
+        let steps: f64 = reach.iter().map(|r| r + slice).sum();
+        float(threads) * steps * STEP_BYTES
     }
 
     /// Parameters of the layer an edge leads to, if it leads to one.

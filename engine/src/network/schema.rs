@@ -268,6 +268,11 @@ pub(super) const NETWORK: Section = Section {
             "copies that run side by side; 1 if not given",
         ),
         may(
+            "weight_storage",
+            Kind::Choice(&["exact", "quantised"]),
+            "how weights that differ are kept: exact, or quantised to 16 bits; exact if not given",
+        ),
+        may(
             "models",
             Kind::Model,
             "components described here: text, or { file = \"…\" }",

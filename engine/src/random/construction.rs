@@ -58,9 +58,9 @@ impl Construction {
         -libm::log(self.uniform())
     }
 
-    /// Standard normal (Box–Muller, the cosine branch).
+    /// Standard normal.
+    #[inline]
     pub fn normal(&mut self) -> f64 {
-        let radius = (2.0 * self.exponential()).sqrt();
-        radius * libm::cos(2.0 * std::f64::consts::PI * self.uniform())
+        super::ziggurat::normal(self)
     }
 }

@@ -8,6 +8,7 @@ use rheobase_equations::real::{Precision, Real};
 
 mod construction;
 mod philox;
+mod ziggurat;
 
 pub use construction::{Construction, construction_stream};
 pub use philox::{Philox, philox4x32};

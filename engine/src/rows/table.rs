@@ -1,11 +1,13 @@
-//! Where the synapses of each source and delay lie in the arrays of a projection.
+//! Where the synapses of each source and delay lie in the arrays of a bundle.
 
 use std::ops::Range;
 
+use super::RowsError;
+
 /// Start of every segment, that is of the synapses of one source with one delay.
 ///
-/// Made in two passes over the synapses: [`Self::count`] each and [`Self::counted`], then
-/// [`Self::place`] each, in the same order, and [`Self::placed`].
+/// Made in two passes over the synapses: [`Counter`] counts each, then [`Self::place`] gives each its
+/// place, in the same order, and [`Self::placed`] ends it.
 #[derive(Clone, Debug)]
 pub(super) enum Table {
     /// An entry for every pair of source and delay: found at once.
@@ -17,18 +19,19 @@ pub(super) enum Table {
 /// How segments are found.
 pub(super) trait Segments {
     /// The segment (source, delay); empty where there is none.
-    fn segment(&self, source: u32, delay: usize) -> Range<usize>;
+    fn segment(&self, source: u32, delay: usize) -> Range<u32>;
 
     /// Hands every source with synapses of this delay and its segment to `f`, sources ascending.
-    fn for_each(&self, delay: usize, f: impl FnMut(u32, Range<usize>));
+    fn for_each(&self, delay: usize, f: impl FnMut(u32, Range<u32>));
 }
 
-/// Segments ordered by source, then delay.
+/// Segments ordered by source, then delay: the row of a source is read from front to back as its
+/// spike reaches one delay after the other.
 #[derive(Clone, Debug)]
 pub(super) struct Dense {
     n_delays: usize,
     /// Index `source · n_delays + delay`, and the number of synapses at the end.
-    starts: Vec<u64>,
+    starts: Vec<u32>,
 }
 
 /// Segments ordered by delay, then source.
@@ -39,7 +42,7 @@ pub(super) struct Sparse {
     /// Source of each segment, ascending within a delay.
     sources: Vec<u32>,
     /// Start of each segment, and the number of synapses at the end.
-    starts: Vec<u64>,
+    starts: Vec<u32>,
 }
 
 /// Whether the dense table would take more than a few times the memory of the synapses.
@@ -50,22 +53,109 @@ pub(super) fn sparse_pays(n_source: f64, n_delays: f64, synapses: f64) -> bool {
 /// Bytes of the table of a projection, at most.
 pub(super) fn table_bytes(n_source: f64, n_delays: f64, synapses: f64) -> f64 {
     if sparse_pays(n_source, n_delays, synapses) {
-        synapses * 12.0 + n_delays * 8.0
+        synapses * 8.0 + n_delays * 8.0
     } else {
-        n_source * n_delays * 8.0
+        n_source * n_delays * 4.0
+    }
+}
+
+/// Synapses of one source, delay by delay, while they are counted: a dense table whose columns come
+/// in the order in which delays are met.
+pub(super) struct Counter {
+    n_source: usize,
+    /// Columns there is room for.
+    room: usize,
+    /// Delay of each column.
+    delays: Vec<u32>,
+    /// Column of each delay, plus one; 0 for delays not met.
+    columns: Vec<u32>,
+    /// `source · room + column`.
+    counts: Vec<u32>,
+    /// The most entries the table may have.
+    limit: usize,
+}
+
+/// There are so many delays that a dense table would waste memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct TooManyDelays;
+
+impl Counter {
+    /// For `n_source` sources and a table of at most `limit` entries.
+    pub(super) fn new(n_source: u32, limit: usize) -> Self {
+        Self {
+            n_source: n_source as usize,
+            room: 1,
+            delays: Vec::new(),
+            columns: Vec::new(),
+            counts: vec![0; n_source as usize],
+            limit: limit.max(n_source as usize),
+        }
+    }
+
+    /// Counts one synapse.
+    #[inline]
+    pub(super) fn count(&mut self, source: u32, delay: u32) -> Result<(), TooManyDelays> {
+        let known = self.columns.get(delay as usize).copied().unwrap_or(0);
+        let column = if known > 0 {
+            known as usize - 1
+        } else {
+            self.add_column(delay)?
+        };
+        self.counts[source as usize * self.room + column] += 1;
+        Ok(())
+    }
+
+    #[cold]
+    fn add_column(&mut self, delay: u32) -> Result<usize, TooManyDelays> {
+        let column = self.delays.len();
+        if column == self.room {
+            self.widen()?;
+        }
+        self.delays.push(delay);
+        if self.columns.len() <= delay as usize {
+            self.columns.resize(delay as usize + 1, 0);
+        }
+        self.columns[delay as usize] = narrow(column + 1);
+        Ok(column)
+    }
+
+    fn widen(&mut self) -> Result<(), TooManyDelays> {
+        let room = 2 * self.room;
+        if self.n_source * room > self.limit {
+            return Err(TooManyDelays);
+        }
+        let mut counts = vec![0; self.n_source * room];
+        for (new, old) in counts
+            .chunks_exact_mut(room)
+            .zip(self.counts.chunks_exact(self.room))
+        {
+            new[..self.room].copy_from_slice(old);
+        }
+        (self.room, self.counts) = (room, counts);
+        Ok(())
+    }
+
+    /// Delays, ascending, and the table; `n` synapses were counted.
+    pub(super) fn finish(self) -> (Vec<u64>, Table) {
+        let mut order: Vec<usize> = (0..self.delays.len()).collect();
+        order.sort_unstable_by_key(|&c| self.delays[c]);
+        let n_delays = order.len();
+        let mut starts = Vec::with_capacity(self.n_source * n_delays + 1);
+        let mut total = 0;
+        starts.push(0);
+        for counts in self.counts.chunks_exact(self.room) {
+            for &column in &order {
+                total += counts[column];
+                starts.push(total);
+            }
+        }
+        let delays = order.iter().map(|&c| u64::from(self.delays[c])).collect();
+        (delays, Table::Dense(Dense { n_delays, starts }))
     }
 }
 
 impl Table {
-    /// A table of a number of sources, before any synapse is counted.
-    pub(super) fn dense(n_source: u32, n_delays: usize) -> Self {
-        Self::Dense(Dense {
-            n_delays,
-            starts: vec![0; n_source as usize * n_delays + 1],
-        })
-    }
-
-    /// A table that will hold so many synapses of each delay.
+    /// A sparse table that will hold so many synapses of each delay, before [`Self::count`].
     pub(super) fn sparse(synapses: impl Iterator<Item = u64>) -> Self {
         let mut firsts = vec![0];
         let mut total = 0;
@@ -80,31 +170,24 @@ impl Table {
         })
     }
 
-    /// Counts one synapse.
+    /// Counts one synapse of a sparse table; dense ones come counted.
     pub(super) fn count(&mut self, source: u32, delay: usize) {
-        match self {
-            Self::Dense(t) => t.starts[source as usize * t.n_delays + delay + 1] += 1,
-            Self::Sparse(t) => {
-                let at = &mut t.firsts[delay];
-                t.sources[*at] = source;
-                *at += 1;
-            }
+        if let Self::Sparse(t) = self {
+            let at = &mut t.firsts[delay];
+            t.sources[*at] = source;
+            *at += 1;
         }
     }
 
-    /// All synapses are counted.
+    /// All synapses of a sparse table are counted.
     pub(super) fn counted(&mut self) {
-        match self {
-            Self::Dense(t) => {
-                for k in 1..t.starts.len() {
-                    t.starts[k] += t.starts[k - 1];
-                }
-            }
-            Self::Sparse(t) => t.find_segments(),
+        if let Self::Sparse(t) = self {
+            t.find_segments();
         }
     }
 
     /// Where the next synapse of (source, delay) goes. Starts move on until [`Self::placed`].
+    #[inline]
     pub(super) fn place(&mut self, source: u32, delay: usize) -> usize {
         let at = match self {
             Self::Dense(t) => &mut t.starts[source as usize * t.n_delays + delay],
@@ -115,7 +198,7 @@ impl Table {
             }
         };
         *at += 1;
-        to_usize(*at - 1)
+        (*at - 1) as usize
     }
 
     /// All synapses are placed.
@@ -126,27 +209,36 @@ impl Table {
         }
     }
 
+    /// Number of synapses.
+    pub(super) fn synapses(&self) -> usize {
+        let starts = match self {
+            Self::Dense(t) => &t.starts,
+            Self::Sparse(t) => &t.starts,
+        };
+        starts.last().map_or(0, |&end| end as usize)
+    }
+
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Dense(t) => t.starts.len() * 8,
-            Self::Sparse(t) => t.firsts.len() * 8 + t.sources.len() * 4 + t.starts.len() * 8,
+            Self::Dense(t) => t.starts.len() * 4,
+            Self::Sparse(t) => t.firsts.len() * 8 + t.sources.len() * 4 + t.starts.len() * 4,
         }
     }
 }
 
 impl Segments for Dense {
     #[inline]
-    fn segment(&self, source: u32, delay: usize) -> Range<usize> {
+    fn segment(&self, source: u32, delay: usize) -> Range<u32> {
         let k = source as usize * self.n_delays + delay;
-        to_usize(self.starts[k])..to_usize(self.starts[k + 1])
+        self.starts[k]..self.starts[k + 1]
     }
 
-    fn for_each(&self, delay: usize, mut f: impl FnMut(u32, Range<usize>)) {
+    fn for_each(&self, delay: usize, mut f: impl FnMut(u32, Range<u32>)) {
         let segments = self.starts.windows(2).skip(delay).step_by(self.n_delays);
         for (source, ends) in (0..).zip(segments) {
             if ends[0] < ends[1] {
-                f(source, to_usize(ends[0])..to_usize(ends[1]));
+                f(source, ends[0]..ends[1]);
             }
         }
     }
@@ -154,11 +246,11 @@ impl Segments for Dense {
 
 impl Segments for Sparse {
     #[inline]
-    fn segment(&self, source: u32, delay: usize) -> Range<usize> {
+    fn segment(&self, source: u32, delay: usize) -> Range<u32> {
         self.find(source, delay).map_or(0..0, |k| self.range(k))
     }
 
-    fn for_each(&self, delay: usize, mut f: impl FnMut(u32, Range<usize>)) {
+    fn for_each(&self, delay: usize, mut f: impl FnMut(u32, Range<u32>)) {
         for k in self.firsts[delay]..self.firsts[delay + 1] {
             f(self.sources[k], self.range(k));
         }
@@ -174,8 +266,8 @@ impl Sparse {
     }
 
     #[inline]
-    fn range(&self, k: usize) -> Range<usize> {
-        to_usize(self.starts[k])..to_usize(self.starts[k + 1])
+    fn range(&self, k: usize) -> Range<u32> {
+        self.starts[k]..self.starts[k + 1]
     }
 
     /// From the source of every synapse, delay by delay, to the segments.
@@ -203,14 +295,14 @@ impl Sparse {
                 if kept == first || self.sources[kept - 1] != source {
                     // Never ahead of what is read: there are no more segments than synapses.
                     self.sources[kept] = source;
-                    self.starts.push(k as u64);
+                    self.starts.push(narrow(k));
                 }
             }
         }
         if let Some(last) = self.firsts.last_mut() {
             *last = n_segments;
         }
-        self.starts.push(self.sources.len() as u64);
+        self.starts.push(narrow(self.sources.len()));
         self.sources.truncate(n_segments);
         self.sources.shrink_to_fit();
     }
@@ -224,6 +316,28 @@ fn ends_to_starts<T: Copy + Default>(ends: &mut [T]) {
     ends[0] = T::default();
 }
 
+/// The most synapses that a bundle may have onto one shard.
+pub const MAX_SYNAPSES: u64 = u32::MAX as u64;
+
+/// Refuses more synapses than a table can number.
+pub(super) fn check_synapses(projection: &str, synapses: u64) -> Result<(), RowsError> {
+    if synapses <= MAX_SYNAPSES {
+        return Ok(());
+    }
+    Err(RowsError::TooMany {
+        projection: projection.to_owned(),
+        synapses,
+    })
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "counts of synapses, below MAX_SYNAPSES, and of delays"
+)]
+fn narrow(n: usize) -> u32 {
+    n as u32
+}
+
 #[allow(
     clippy::cast_possible_truncation,
     reason = "counts of things that are in memory"
@@ -231,67 +345,4 @@ fn ends_to_starts<T: Copy + Default>(ends: &mut [T]) {
 #[inline]
 fn to_usize(x: u64) -> usize {
     x as usize
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const N_SOURCE: u32 = 9;
-    const N_DELAYS: usize = 7;
-
-    /// Fills a table with these synapses and returns which of them stands where.
-    fn fill(table: &mut Table, synapses: &[(u32, usize)]) -> Vec<usize> {
-        for &(source, delay) in synapses {
-            table.count(source, delay);
-        }
-        table.counted();
-        let mut placed = vec![usize::MAX; synapses.len()];
-        for (k, &(source, delay)) in synapses.iter().enumerate() {
-            placed[table.place(source, delay)] = k;
-        }
-        table.placed();
-        placed
-    }
-
-    fn compare(table: &impl Segments, placed: &[usize], synapses: &[(u32, usize)]) {
-        for delay in 0..N_DELAYS {
-            let mut walked = Vec::new();
-            table.for_each(delay, |source, range| walked.push((source, range)));
-            let mut expected_walk = Vec::new();
-            for source in 0..N_SOURCE {
-                let expected: Vec<usize> = (0..synapses.len())
-                    .filter(|&k| synapses[k] == (source, delay))
-                    .collect();
-                let range = table.segment(source, delay);
-                assert_eq!(placed[range.clone()], expected);
-                if !expected.is_empty() {
-                    expected_walk.push((source, range));
-                }
-            }
-            assert_eq!(walked, expected_walk);
-        }
-    }
-
-    proptest! {
-        /// Either form holds every synapse once, in the order given within its segment.
-        #[test]
-        fn both_forms_find_what_was_put_in(
-            synapses in prop::collection::vec((0..N_SOURCE, 0..N_DELAYS), 0..60)
-        ) {
-            let mut dense = Table::dense(N_SOURCE, N_DELAYS);
-            let placed = fill(&mut dense, &synapses);
-            let Table::Dense(dense) = dense else { unreachable!() };
-            compare(&dense, &placed, &synapses);
-            let per_delay = (0..N_DELAYS).map(|d| synapses.iter().filter(|s| s.1 == d).count());
-            let mut sparse = Table::sparse(per_delay.map(|n| n as u64));
-            let placed = fill(&mut sparse, &synapses);
-            let most = 12.0 * synapses.len() as f64 + 8.0 * (N_DELAYS + 2) as f64;
-            prop_assert!(sparse.bytes() as f64 <= most);
-            let Table::Sparse(sparse) = sparse else { unreachable!() };
-            compare(&sparse, &placed, &synapses);
-        }
-    }
 }

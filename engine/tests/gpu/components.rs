@@ -116,6 +116,7 @@ impl Arrays {
             stride: STRIDE,
             states: &mut self.states,
             inputs: &mut self.inputs,
+            input_stride: STRIDE,
             derived,
             random: &self.random,
             time: TIME_MS,

@@ -99,9 +99,14 @@ fn driver(out: &mut String, shape: &Shape, types: &Types) {
             "windows_mut"
         };
         let names = list(prefix, count, "", "");
+        let stride = if group == "inputs" {
+            "args.input_stride"
+        } else {
+            "stride"
+        };
         let _ = writeln!(
             out,
-            "let [{names}] = n::{windows}::<{t}, {count}>({borrow}args.{group}, stride, blocks);"
+            "let [{names}] = n::{windows}::<{t}, {count}>({borrow}args.{group}, {stride}, blocks);"
         );
     }
     let _ = writeln!(out, "let mut fired = [0; n::LANES];");

@@ -6,7 +6,8 @@ use crate::real::Real;
 /// One block of values.
 pub type Block<T> = [T; LANES];
 
-/// The first `blocks` blocks of each of the first `N` arrays in `group`, which lie `stride` apart.
+/// The first `blocks` blocks of each of the first `N` arrays in `group`, which lie `stride` apart;
+/// the last one may end with the group.
 ///
 /// # Panics
 /// If the group is too short or `blocks` exceeds the stride: a fault of the caller, not of its
@@ -19,7 +20,9 @@ pub fn windows_mut<T, const N: usize>(
 ) -> [&mut [Block<T>]; N] {
     let mut rest = group;
     std::array::from_fn(|_| {
-        let (array, others) = std::mem::take(&mut rest).split_at_mut(stride);
+        let here = std::mem::take(&mut rest);
+        let end = stride.min(here.len());
+        let (array, others) = here.split_at_mut(end);
         rest = others;
         &mut array.as_chunks_mut::<LANES>().0[..blocks]
     })
@@ -33,7 +36,7 @@ pub fn windows_mut<T, const N: usize>(
 pub fn windows<T, const N: usize>(group: &[T], stride: usize, blocks: usize) -> [&[Block<T>]; N] {
     let mut rest = group;
     std::array::from_fn(|_| {
-        let (array, others) = rest.split_at(stride);
+        let (array, others) = rest.split_at(stride.min(rest.len()));
         rest = others;
         &array.as_chunks::<LANES>().0[..blocks]
     })

@@ -48,7 +48,7 @@ impl<R: Real> Kernel<R> for Hand {
     fn step(&mut self, args: &mut StepArgs<'_, R>) {
         let [a, b, c, d, v_peak, dt] = [0, 1, 2, 3, 4, 5].map(|k| args.derived[k].block(0)[0]);
         let [k0, k1, k2] = [0.04, 5.0, 140.0].map(R::from_f64);
-        let (current, ex) = args.inputs.split_at_mut(args.stride);
+        let (current, ex) = args.inputs.split_at_mut(args.input_stride);
         let (vs, us) = args.states.split_at_mut(args.stride);
         for i in 0..args.n {
             let (v, u) = (vs[i], us[i]);

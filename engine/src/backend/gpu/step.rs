@@ -133,6 +133,13 @@ impl StepKernel {
                 got: args.stride,
             });
         }
+        if !args.inputs.is_empty() && args.input_stride != args.stride {
+            return Err(GpuError::Shape {
+                what: "distance of input ports",
+                expected: args.stride,
+                got: args.input_stride,
+            });
+        }
         for (what, rows, got) in [
             ("states", shape.states.len(), args.states.len()),
             ("inputs", shape.inputs.len(), args.inputs.len()),

@@ -202,6 +202,7 @@ impl Resolver<'_> {
             seed: self.clock.seed,
             precision: self.clock.precision,
             batch: self.clock.batch,
+            weight_storage: self.network.weight_storage,
             steps: self.clock.steps,
             discard_steps: self.clock.discard_steps,
             nodes: self.nodes,

@@ -38,8 +38,9 @@ fn parts_add_up() {
     assert_eq!((e.neurons, e.synapses), (1000, 1e6));
     // v, i_ex, i_in, the refractory counter; two inputs; 1024 lanes of 4 bytes.
     assert_eq!(part(&e, "E"), 6 * 1024 * 4);
-    // Targets of 4 bytes, one delay, one weight for all.
-    assert_eq!(part(&e, "E -> E (projections[0])"), 4_000_000 + 8_000);
+    // Targets of 2 bytes, one weight for all; one delay.
+    assert_eq!(part(&e, "E -> E (projections[0])"), 2_000_000);
+    assert_eq!(part(&e, "synapse tables"), 4_000);
     // 20 Hz for a second, 12 bytes a spike.
     assert_eq!(part(&e, "E (spikes)"), 1000 * 20 * 12);
     assert_eq!(e.bytes, e.parts.iter().map(|p| p.bytes).sum::<u64>());
@@ -49,11 +50,13 @@ fn parts_add_up() {
 fn what_differs_between_members_takes_room() {
     let drawn = PAIR.replace("\"1 pA\"", "{ uniform = [\"0 pA\", \"1 pA\"] }");
     let name = "E -> E (projections[0])";
-    assert_eq!(part(&estimate(&drawn), name), 8_008_000);
+    assert_eq!(part(&estimate(&drawn), name), 6_000_000);
+    let quantised = drawn.replace("duration", "weight_storage = \"quantised\"\nduration");
+    assert_eq!(part(&estimate(&quantised), name), 4_000_000);
     let f64s = drawn.replace("duration", "precision = \"f64\"\nduration");
-    assert_eq!(part(&estimate(&f64s), name), 12_008_000);
+    assert_eq!(part(&estimate(&f64s), name), 10_000_000);
     let delays = PAIR.replace("\"1 ms\"", "{ uniform = [\"1 ms\", \"3 ms\"] }");
-    assert_eq!(part(&estimate(&delays), name), 4_000_000 + 21 * 8_000);
+    assert_eq!(part(&estimate(&delays), "synapse tables"), 21 * 4_000);
     let own = PAIR.replace(
         "size = 1000",
         "size = 1000\nparameters = { tau_m = { uniform = [\"9 ms\", \"11 ms\"] } }",
@@ -98,8 +101,8 @@ fn what_is_too_large_is_refused_with_figures() {
     let refused = e.check(8 << 30).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "the network needs about 3.6 TiB (1000000 neurons, 1.000e12 synapses) but only 8.0 GiB may \
-         be used; the largest part is E -> E (projections[0]): 3.6 TiB"
+        "the network needs about 1.8 TiB (1000000 neurons, 1.000e12 synapses) but only 8.0 GiB may \
+         be used; the largest part is E -> E (projections[0]): 1.8 TiB"
     );
     assert!(estimate(PAIR).check(8 << 30).is_ok());
 }
@@ -122,18 +125,18 @@ fn lists_and_the_past_take_what_will_be_allocated() {
     let name = "A -> B (projections[0])";
     let n = 500;
     let e = estimate(&list(n));
-    // Target and weight; source and start of each segment; its delay.
-    assert_eq!(part(&e, name), n as u64 * (4 + 4 + 12 + 8));
+    // Target and weight; source and start of each segment, and its delay.
+    assert_eq!(part(&e, name), n as u64 * (2 + 4));
+    assert_eq!(part(&e, "synapse tables"), n as u64 * (8 + 8));
     let (max_slice, longest) = (64, n as u64);
-    let places = (longest + max_slice) + max_slice;
-    let steps = longest + max_slice;
-    assert_eq!(part(&e, "history"), places * 8 + steps * 24);
+    let steps = (longest + max_slice) + max_slice;
+    assert_eq!(part(&e, "history"), steps * 8);
     let network = Network::from_toml(&list(n), "net.toml").unwrap_or_else(|e| panic!("{e}"));
     let plan = network
         .resolve(&registry())
         .unwrap_or_else(|e| panic!("{e}"));
     let threads = plan.estimate_for(3);
-    assert_eq!(part(&threads, "history"), 9 * places * 8 + 3 * steps * 24);
+    assert_eq!(part(&threads, "history"), 3 * steps * 8);
     // One delay for all: the table of starts.
-    assert_eq!(part(&estimate(&list(1)), name), 8 + 8_000_000);
+    assert_eq!(part(&estimate(&list(1)), "synapse tables"), 4_000_000);
 }

@@ -106,6 +106,7 @@ impl<R: Real> Population<R> {
             stride: self.stride,
             states: &mut self.states,
             inputs: &mut self.inputs,
+            input_stride: self.stride,
             derived: &self.derived,
             random: &self.random,
             time: R::from_f64(12.3),

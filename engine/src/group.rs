@@ -1,0 +1,155 @@
+//! The populations of one shard that depend on each other, with the synapses onto them.
+//!
+//! Together they are one actor: the synapses of a source population onto all of them lie in one place
+//! and are delivered at a stretch, into input lanes that fit into the nearest caches.
+
+use rheobase_equations::native::Aligned;
+use rheobase_equations::real::Real;
+
+use crate::actor::{Actor, RunError};
+use crate::cotangent::Cotangents;
+use crate::packet::{History, Packet};
+use crate::plan::NodeId;
+use crate::population::{Inputs, PopulationShard};
+use crate::record::Records;
+use crate::rows::{Rows, Segment};
+use crate::time::Slice;
+
+/// The synapses of a bundle onto this shard, and where their lanes begin.
+pub(crate) struct Bundle<R> {
+    pub(crate) rows: Rows<R>,
+    /// Lane 0 of the bundle among all lanes of the inputs.
+    pub(crate) first_lane: usize,
+}
+
+/// Populations of one shard.
+pub(crate) struct GroupActor<R: Real> {
+    populations: Vec<PopulationShard<R>>,
+    /// In the order of the description.
+    bundles: Vec<Bundle<R>>,
+    inputs: Inputs<R>,
+    /// Segments due in the current step, and where those of each bundle begin.
+    due: Vec<Segment>,
+    starts: Vec<usize>,
+    synaptic_events: u64,
+    batch: usize,
+    running: usize,
+}
+
+impl<R: Real> GroupActor<R> {
+    /// `plane` input lanes for each of `n_ports` port numbers.
+    pub(crate) fn new(
+        populations: Vec<PopulationShard<R>>,
+        bundles: Vec<Bundle<R>>,
+        (n_ports, plane): (usize, usize),
+        batch: usize,
+    ) -> Self {
+        Self {
+            populations,
+            bundles,
+            inputs: Inputs {
+                lanes: Aligned::zeroed(n_ports * plane),
+                plane,
+            },
+            due: Vec::new(),
+            starts: Vec::new(),
+            synaptic_events: 0,
+            batch,
+            running: 0,
+        }
+    }
+
+    /// Adds what arrives at `step` by synapses. Per target the order of the sum is: bundle, emission
+    /// step, source, position in row.
+    fn deliver(&mut self, step: u64, history: &History<R>) {
+        self.due.clear();
+        self.starts.clear();
+        for bundle in &self.bundles {
+            self.starts.push(self.due.len());
+            self.synaptic_events += bundle.rows.find_due(step, history, &mut self.due);
+        }
+        self.starts.push(self.due.len());
+        for (bundle, ends) in self.bundles.iter().zip(self.starts.windows(2)) {
+            let lanes = &mut self.inputs.lanes[bundle.first_lane..];
+            bundle.rows.deliver(&self.due[ends[0]..ends[1]], lanes);
+        }
+    }
+}
+
+impl<R: Real> Actor<R> for GroupActor<R> {
+    fn advance(
+        &mut self,
+        slice: Slice,
+        history: &History<R>,
+        packets: &mut [Packet<R>],
+    ) -> Result<(), RunError> {
+        for step in slice.steps() {
+            self.deliver(step, history);
+            for (k, population) in self.populations.iter_mut().enumerate() {
+                self.running = k;
+                population.step(step, history, &mut self.inputs, &mut packets[k]);
+            }
+        }
+        for (k, population) in self.populations.iter().enumerate() {
+            self.running = k;
+            population.check(slice)?;
+        }
+        Ok(())
+    }
+
+    fn running(&self) -> usize {
+        self.running
+    }
+
+    fn state(&mut self, visit: &mut dyn FnMut(NodeId, &str, &mut [R])) {
+        for population in &mut self.populations {
+            population.state(visit);
+        }
+    }
+
+    fn reset(&mut self) {
+        self.inputs.lanes.fill(R::ZERO);
+        self.synaptic_events = 0;
+        for population in &mut self.populations {
+            population.reset();
+        }
+    }
+
+    fn take_records(&mut self) -> Vec<Records> {
+        let mut records: Vec<Records> = self
+            .populations
+            .iter_mut()
+            .map(PopulationShard::take_records)
+            .collect();
+        if let Some(first) = records.first_mut() {
+            first.synaptic_events = std::mem::take(&mut self.synaptic_events);
+        }
+        records
+    }
+
+    fn reverse(
+        &mut self,
+        slice: Slice,
+        _history: &History<R>,
+        cotangents: &mut Cotangents<R>,
+    ) -> Result<(), RunError> {
+        let plane = self.inputs.plane;
+        let mut arrived = Inputs {
+            lanes: Aligned::zeroed(self.inputs.lanes.len()),
+            plane,
+        };
+        let last = slice.end() - 1;
+        for step in (slice.first..=last).rev() {
+            for population in self.populations.iter_mut().rev() {
+                population.reverse(step, step == last, cotangents, &mut arrived)?;
+            }
+            for Bundle { rows, first_lane } in &self.bundles {
+                let lanes = &arrived.lanes[*first_lane..];
+                rows.reverse(step, lanes, self.batch, |at, add| {
+                    add(cotangents.at(rows.source(), at));
+                });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,263 @@
+//! The inner loops of delivery: adding segments of synapses to what arrives.
+
+use std::ops::Range;
+
+use bytemuck::Pod;
+use rheobase_equations::real::Real;
+
+use crate::pages::Pages;
+
+/// A run of synapses to be delivered in one step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Segment {
+    /// First synapse.
+    pub(super) start: u32,
+    /// One past the last.
+    pub(super) end: u32,
+    /// Lane of target 0 of the copy of the batch that is meant.
+    pub(super) first: u32,
+}
+
+impl Segment {
+    #[inline]
+    fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// Targets of synapses, as lanes of the bundle.
+#[derive(Debug)]
+pub(super) enum Targets {
+    /// Every segment holds all lanes in order; nothing is stored.
+    All,
+    /// Where all lanes are below 2¹⁶.
+    Narrow(Pages<u16>),
+    /// Elsewhere.
+    Wide(Pages<u32>),
+}
+
+/// Weights of synapses.
+#[derive(Debug)]
+pub(super) enum Weights<R> {
+    /// All the same.
+    Constant(R),
+    /// One per synapse.
+    Each(Pages<R>),
+    /// One per synapse, as a multiple of `unit`.
+    Quantised {
+        /// Multiples.
+        multiples: Pages<i16>,
+        /// The unit.
+        unit: R,
+    },
+}
+
+/// Adds the segments of `due` to `input`, one after the other. The lanes of a copy of the batch are
+/// `n_target`.
+///
+/// # Panics
+/// If a segment does not lie within the synapses, or its copy not within `input`.
+pub(super) fn add_segments<R: Real>(
+    due: &[Segment],
+    targets: &Targets,
+    weights: &Weights<R>,
+    n_target: usize,
+    input: &mut [R],
+) {
+    match targets {
+        Targets::All => match weights {
+            Weights::Constant(w) => add_all(due, Constant(*w), n_target, input),
+            Weights::Each(w) => add_all(due, Each(w), n_target, input),
+            Weights::Quantised { multiples, unit } => {
+                add_all(due, Quantised(multiples, *unit), n_target, input);
+            }
+        },
+        Targets::Narrow(t) => add_some(due, t, weights, n_target, input),
+        Targets::Wide(t) => add_some(due, t, weights, n_target, input),
+    }
+}
+
+fn add_some<R: Real, I: Lane>(
+    due: &[Segment],
+    targets: &[I],
+    weights: &Weights<R>,
+    n_target: usize,
+    input: &mut [R],
+) {
+    match weights {
+        Weights::Constant(w) => scatter(due, targets, Constant(*w), n_target, input),
+        Weights::Each(w) => scatter(due, targets, Each(w), n_target, input),
+        Weights::Quantised { multiples, unit } => {
+            scatter(due, targets, Quantised(multiples, *unit), n_target, input);
+        }
+    }
+}
+
+/// Segments whose synapses are fetched from memory ahead of the one that is added.
+const AHEAD: usize = 6;
+
+/// Fetches the first segments of `due`, which no earlier segment has fetched.
+pub(super) fn fetch_first<R: Real>(due: &[Segment], targets: &Targets, weights: &Weights<R>) {
+    for segment in due.iter().take(AHEAD) {
+        match targets {
+            Targets::All => {}
+            Targets::Narrow(t) => fetch(t, segment.range()),
+            Targets::Wide(t) => fetch(t, segment.range()),
+        }
+        match weights {
+            Weights::Constant(_) => {}
+            Weights::Each(w) => fetch(w, segment.range()),
+            Weights::Quantised { multiples, .. } => fetch(multiples, segment.range()),
+        }
+    }
+}
+
+/// Where every lane is a target: plain sums of arrays.
+fn add_all<R: Real>(due: &[Segment], weights: impl WeightOf<R>, n_target: usize, input: &mut [R]) {
+    for segment in due {
+        let lanes = &mut input[segment.first as usize..][..n_target];
+        let weights = weights.of(segment.range());
+        for (k, x) in lanes.iter_mut().enumerate() {
+            *x += weights.get(k);
+        }
+    }
+}
+
+#[inline(always)]
+fn scatter<R: Real, I: Lane>(
+    due: &[Segment],
+    targets: &[I],
+    weights: impl WeightOf<R>,
+    n_target: usize,
+    input: &mut [R],
+) {
+    for (k, segment) in due.iter().enumerate() {
+        if let Some(next) = due.get(k + AHEAD) {
+            fetch(targets, next.range());
+            weights.fetch(next.range());
+        }
+        let lanes = &mut input[segment.first as usize..][..n_target];
+        let range = segment.range();
+        add(&targets[range.clone()], weights.of(range), lanes);
+    }
+}
+
+/// `lanes[t] += w` for every target and its weight. The inner loop of the simulation.
+#[inline(always)]
+#[allow(
+    unsafe_code,
+    reason = "a bounds check per synaptic event costs a fifth of delivery"
+)]
+fn add<R: Real, I: Lane>(targets: &[I], weights: impl WeightOf<R>, lanes: &mut [R]) {
+    for (k, t) in targets.iter().enumerate() {
+        let t = t.index();
+        debug_assert!(t < lanes.len());
+        // SAFETY: `store` keeps every target below `n_target`, and `scatter`, the only caller, has
+        // cut `lanes` to that length.
+        unsafe { *lanes.get_unchecked_mut(t) += weights.get(k) };
+    }
+}
+
+/// A stored target.
+trait Lane: Pod {
+    fn index(self) -> usize;
+}
+
+impl Lane for u16 {
+    #[inline(always)]
+    fn index(self) -> usize {
+        usize::from(self)
+    }
+}
+
+impl Lane for u32 {
+    #[inline(always)]
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Weights of a run of synapses.
+trait WeightOf<R>: Copy {
+    /// Those of a part of the run.
+    fn of(&self, range: Range<usize>) -> Self;
+    fn get(&self, k: usize) -> R;
+    fn fetch(&self, range: Range<usize>);
+}
+
+#[derive(Clone, Copy)]
+struct Constant<R>(R);
+
+impl<R: Real> WeightOf<R> for Constant<R> {
+    #[inline(always)]
+    fn of(&self, _: Range<usize>) -> Self {
+        *self
+    }
+    #[inline(always)]
+    fn get(&self, _: usize) -> R {
+        self.0
+    }
+    #[inline(always)]
+    fn fetch(&self, _: Range<usize>) {}
+}
+
+#[derive(Clone, Copy)]
+struct Each<'a, R>(&'a [R]);
+
+impl<R: Real> WeightOf<R> for Each<'_, R> {
+    #[inline(always)]
+    fn of(&self, range: Range<usize>) -> Self {
+        Self(&self.0[range])
+    }
+    #[inline(always)]
+    fn get(&self, k: usize) -> R {
+        self.0[k]
+    }
+    #[inline(always)]
+    fn fetch(&self, range: Range<usize>) {
+        fetch(self.0, range);
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Quantised<'a, R>(&'a [i16], R);
+
+impl<R: Real> WeightOf<R> for Quantised<'_, R> {
+    #[inline(always)]
+    fn of(&self, range: Range<usize>) -> Self {
+        Self(&self.0[range], self.1)
+    }
+    #[inline(always)]
+    fn get(&self, k: usize) -> R {
+        R::from_i16(self.0[k]) * self.1
+    }
+    #[inline(always)]
+    fn fetch(&self, range: Range<usize>) {
+        fetch(self.0, range);
+    }
+}
+
+/// Asks for the cache lines of a part of an array. Costs nothing where the processor has no such
+/// instruction.
+#[inline(always)]
+fn fetch<T: Pod>(values: &[T], range: Range<usize>) {
+    const LINE_BYTES: usize = 64;
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let Some(part) = values.get(range) else {
+            return;
+        };
+        let start = part.as_ptr().cast::<i8>();
+        let first = start as usize % LINE_BYTES;
+        for offset in (0..size_of_val(part) + first).step_by(LINE_BYTES) {
+            #[allow(unsafe_code, reason = "a hint without effect on results")]
+            // SAFETY: prefetching touches no memory and cannot fault, whatever the address.
+            unsafe {
+                _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(offset));
+            }
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (values, range, LINE_BYTES);
+}
