@@ -1,6 +1,6 @@
 //! Arguments of components in network files: named, typed, with units, checked.
 
-use rheobase_equations::unit::{self, Unit};
+use rheobase_equations::unit::{self, Scope, Unit};
 use serde_json::{Map, Value as Json};
 
 use crate::suggest::abbreviated;
@@ -49,6 +49,8 @@ pub struct ArgumentSpec {
 pub struct Arguments {
     values: Map<String, Json>,
     port_unit: Option<Unit>,
+    /// What expressions may name.
+    scope: Scope,
 }
 
 /// A wrong argument.
@@ -82,6 +84,19 @@ impl Arguments {
         specs: &[ArgumentSpec],
         port_unit: Option<Unit>,
     ) -> Result<Self, ArgumentError> {
+        Self::check_in(values, specs, port_unit, &Scope::default())
+    }
+
+    /// [`Self::check`] where expressions may use the names of `scope`.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_in(
+        values: &Map<String, Json>,
+        specs: &[ArgumentSpec],
+        port_unit: Option<Unit>,
+        scope: &Scope,
+    ) -> Result<Self, ArgumentError> {
         for name in values.keys() {
             if !specs.iter().any(|s| s.name == name) {
                 let known: Vec<&str> = specs.iter().map(|s| s.name).collect();
@@ -94,6 +109,7 @@ impl Arguments {
         let mut arguments = Self {
             values: values.clone(),
             port_unit,
+            scope: scope.clone(),
         };
         for spec in specs {
             if !values.contains_key(spec.name) {
@@ -150,15 +166,15 @@ impl Arguments {
     /// # Errors
     /// If it is missing, not a number, or not finite.
     pub fn number(&self, name: &str) -> Result<f64, ArgumentError> {
-        quantity_of(name, self.get(name)?, &Unit::one())
+        quantity_of(name, self.get(name)?, &Unit::one(), &self.scope)
     }
 
-    /// A whole number ≥ 0.
+    /// A whole number ≥ 0. An expression is rounded to the nearest.
     ///
     /// # Errors
     /// If it is missing or anything else.
     pub fn integer(&self, name: &str) -> Result<u64, ArgumentError> {
-        integer_of(name, self.get(name)?)
+        integer_of(name, self.get(name)?, &self.scope)
     }
 
     /// A truth value.
@@ -186,7 +202,7 @@ impl Arguments {
     /// # Errors
     /// If it is missing, malformed, of another dimension, or not finite.
     pub fn quantity(&self, name: &str, unit: &str) -> Result<f64, ArgumentError> {
-        quantity_of(name, self.get(name)?, &unit_of(name, unit)?)
+        quantity_of(name, self.get(name)?, &unit_of(name, unit)?, &self.scope)
     }
 
     /// A quantity in the unit of the port the component acts on, in base units.
@@ -199,6 +215,7 @@ impl Arguments {
             name,
             self.get(name)?,
             self.port_unit.as_ref().unwrap_or(&one),
+            &self.scope,
         )
     }
 
@@ -209,7 +226,9 @@ impl Arguments {
     pub fn port_quantities(&self, name: &str) -> Result<Vec<f64>, ArgumentError> {
         let one = Unit::one();
         let unit = self.port_unit.as_ref().unwrap_or(&one);
-        list_of(name, self.get(name)?, |n, v| quantity_of(n, v, unit))
+        list_of(name, self.get(name)?, |n, v| {
+            quantity_of(n, v, unit, &self.scope)
+        })
     }
 
     /// A list of quantities, in base units.
@@ -218,7 +237,9 @@ impl Arguments {
     /// As [`Self::quantity`], naming the element.
     pub fn quantities(&self, name: &str, unit: &str) -> Result<Vec<f64>, ArgumentError> {
         let unit = unit_of(name, unit)?;
-        list_of(name, self.get(name)?, |n, v| quantity_of(n, v, &unit))
+        list_of(name, self.get(name)?, |n, v| {
+            quantity_of(n, v, &unit, &self.scope)
+        })
     }
 
     /// A list of lists of quantities, in base units.
@@ -228,7 +249,7 @@ impl Arguments {
     pub fn quantity_lists(&self, name: &str, unit: &str) -> Result<Vec<Vec<f64>>, ArgumentError> {
         let unit = unit_of(name, unit)?;
         list_of(name, self.get(name)?, |n, v| {
-            list_of(n, v, |n, v| quantity_of(n, v, &unit))
+            list_of(n, v, |n, v| quantity_of(n, v, &unit, &self.scope))
         })
     }
 
@@ -237,7 +258,7 @@ impl Arguments {
     /// # Errors
     /// If it is missing or an element is anything else.
     pub fn integers(&self, name: &str) -> Result<Vec<u64>, ArgumentError> {
-        list_of(name, self.get(name)?, integer_of)
+        list_of(name, self.get(name)?, |n, v| integer_of(n, v, &self.scope))
     }
 }
 
@@ -259,23 +280,66 @@ fn list_of<T>(
         .collect()
 }
 
-fn integer_of(name: &str, json: &Json) -> Result<u64, ArgumentError> {
-    json.as_u64().ok_or_else(|| {
-        ArgumentError::new(
-            name,
-            format!(
-                "expected a whole number, found {}",
-                abbreviated(&json.to_string())
-            ),
-        )
-    })
+fn integer_of(name: &str, json: &Json, scope: &Scope) -> Result<u64, ArgumentError> {
+    whole_of(json, 0, u64::MAX, scope).map_err(|message| ArgumentError::new(name, message))
 }
 
-/// A quantity from a string with a unit, or from a bare number where the unit is a pure number.
+/// Whole numbers that expressions can give: f64 holds them exactly.
+const MAX_COMPUTED: u64 = 1 << 53;
+
+/// A whole number from `least` to `most`: a number, or an expression, which is rounded to the
+/// nearest.
+///
+/// # Errors
+/// What was expected and what was found.
+pub fn whole_of(json: &Json, least: u64, most: u64, scope: &Scope) -> Result<u64, String> {
+    let expected = || match (least, most) {
+        (0, u64::MAX) => "expected a whole number".to_owned(),
+        _ => format!("expected a whole number from {least} to {most}"),
+    };
+    let found = || abbreviated(&json.to_string());
+    match json {
+        Json::String(text) => {
+            let quantity = scope.parse(text).map_err(|e| e.to_string())?;
+            if !quantity.dimension.is_none() {
+                let unit = quantity.unit.name;
+                return Err(format!("{}, found {}, in {unit}", expected(), found()));
+            }
+            let rounded = quantity.value_base.round();
+            #[allow(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                clippy::cast_precision_loss,
+                reason = "compared in f64, where numbers up to 2^53 are exact"
+            )]
+            if rounded >= least as f64 && rounded <= most.min(MAX_COMPUTED) as f64 {
+                Ok(rounded as u64)
+            } else {
+                Err(format!(
+                    "{}, found {}, which is {rounded}",
+                    expected(),
+                    found()
+                ))
+            }
+        }
+        other => other
+            .as_u64()
+            .filter(|n| (least..=most).contains(n))
+            .ok_or_else(|| format!("{}, found {}", expected(), found())),
+    }
+}
+
+/// A quantity from a string with a unit, an expression with the names of `scope`, or a bare number
+/// where the unit is a pure number.
 ///
 /// # Errors
 /// If it is malformed, of another dimension, or not finite.
-pub fn quantity_of(name: &str, json: &Json, unit: &Unit) -> Result<f64, ArgumentError> {
+pub fn quantity_of(
+    name: &str,
+    json: &Json,
+    unit: &Unit,
+    scope: &Scope,
+) -> Result<f64, ArgumentError> {
     let fail = |message: String| Err(ArgumentError::new(name, message));
     let value = match json {
         Json::Number(x) if unit.is_one() => x.as_f64().unwrap_or(f64::NAN),
@@ -285,13 +349,14 @@ pub fn quantity_of(name: &str, json: &Json, unit: &Unit) -> Result<f64, Argument
                 unit.name
             ));
         }
-        Json::String(text) => match unit::parse_quantity(text) {
+        Json::String(text) => match scope.parse(text) {
             Err(e) => return fail(e.to_string()),
             Ok(q) => match q.in_base(unit.dimension) {
                 Ok(value) => value,
                 Err(_) => {
+                    let found = found(text, &q.unit);
                     return fail(format!(
-                        "expected a quantity in {}, found \"{text}\"",
+                        "expected a quantity in {}, found {found}",
                         unit.name
                     ));
                 }
@@ -309,5 +374,17 @@ pub fn quantity_of(name: &str, json: &Json, unit: &Unit) -> Result<f64, Argument
         Ok(value)
     } else {
         fail(format!("{json} is not finite"))
+    }
+}
+
+/// An expression as a message names it: with its unit where that does not stand in it.
+fn found(text: &str, unit: &Unit) -> String {
+    let text = abbreviated(text);
+    if text.contains(&unit.name) || text.parse::<f64>().is_ok() {
+        format!("\"{text}\"")
+    } else if unit.is_one() {
+        format!("\"{text}\", a pure number")
+    } else {
+        format!("\"{text}\", in {unit}")
     }
 }

@@ -58,9 +58,9 @@ pub enum Shape {
 /// Bounds of a distribution.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Bounds {
-    /// Smallest value.
+    /// Smallest value; −∞ where there is no bound.
     pub low: f64,
-    /// Largest value.
+    /// Largest value; ∞ where there is no bound.
     pub high: f64,
     /// Draw again rather than clip.
     pub redraw: bool,

@@ -2,6 +2,8 @@
 
 /// Length of a text \[bytes\].
 pub const MAX_TEXT_BYTES: usize = 256 * 1024;
+/// Length of a quantity or expression of a network file \[bytes\].
+pub const MAX_EXPRESSION_BYTES: usize = 4096;
 /// Depth of nested parentheses, calls, signs and exponents.
 pub const MAX_NESTING: u32 = 64;
 /// Length of a name \[bytes\].

@@ -12,11 +12,14 @@
 //! ```
 
 mod quantity;
+mod scope;
 mod table;
 
 use std::fmt;
 
 pub use quantity::{Quantity, QuantityError, parse_quantity, parse_unit};
+pub(crate) use scope::PI;
+pub use scope::{Scope, names_in};
 pub(crate) use table::{Scaled, lookup, normalised, spellings};
 
 /// A unit: a dimension, a scale to base units, and its spelling.

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value as Json};
 
 use super::describe::{
-    Edge, Input, Layer, ModelText, Monitor, Names, Network, Neurons, Population, Projection, Rule,
-    Stimulus,
+    Count, Edge, Input, Layer, ModelText, Monitor, Names, Network, Neurons, Population, Projection,
+    Rule, Stimulus,
 };
 use super::error::{ErrorKind, Errors, NetworkErrors, Path};
 use crate::plan::{InputKind, WeightStorage};
@@ -97,6 +97,15 @@ impl NetworkBuilder {
         self
     }
 
+    /// A number, quantity or expression by name, for use in expressions.
+    pub fn parameter(mut self, name: &str, value: impl Into<Json>) -> Self {
+        let earlier = self
+            .network
+            .parameters
+            .insert(name.to_owned(), value.into());
+        self.once("parameters", name, earlier.is_some())
+    }
+
     /// A component described by its text.
     pub fn model(mut self, name: &str, text: impl Into<String>) -> Self {
         let earlier = self
@@ -168,12 +177,12 @@ impl NetworkBuilder {
 }
 
 impl Population {
-    /// `size` neurons of the type `model`.
+    /// `size` neurons of the type `model`: a number, or an expression such as `"800 * scale"`.
     #[must_use]
-    pub fn new(model: impl Into<String>, size: u64) -> Self {
+    pub fn new(model: impl Into<String>, size: impl Into<Count>) -> Self {
         Self {
             model: model.into(),
-            size: Some(size),
+            size: Some(size.into()),
             shape: None,
             integrator: None,
             emits: None,
@@ -185,7 +194,7 @@ impl Population {
     /// Arranges the neurons in a shape, which replaces the size.
     #[must_use]
     pub fn shape(mut self, shape: impl Into<Vec<u64>>) -> Self {
-        (self.size, self.shape) = (None, Some(shape.into()));
+        (self.size, self.shape) = (None, Some(counts(shape)));
         self
     }
 
@@ -248,8 +257,8 @@ impl Stimulus {
 
     /// Number of neurons of a source of spikes.
     #[must_use]
-    pub fn size(mut self, size: u64) -> Self {
-        self.size = Some(size);
+    pub fn size(mut self, size: impl Into<Count>) -> Self {
+        self.size = Some(size.into());
         self
     }
 
@@ -284,7 +293,7 @@ impl Input {
     #[must_use]
     pub fn real(shape: impl Into<Vec<u64>>) -> Self {
         Self {
-            shape: shape.into(),
+            shape: counts(shape),
             kind: InputKind::Real,
         }
     }
@@ -293,10 +302,14 @@ impl Input {
     #[must_use]
     pub fn spikes(shape: impl Into<Vec<u64>>) -> Self {
         Self {
-            shape: shape.into(),
+            shape: counts(shape),
             kind: InputKind::Spikes,
         }
     }
+}
+
+fn counts(shape: impl Into<Vec<u64>>) -> Vec<Count> {
+    shape.into().into_iter().map(Count::Number).collect()
 }
 
 impl From<&str> for Names {
@@ -450,7 +463,8 @@ impl Monitor {
 
     /// Of the first few neurons only.
     #[must_use]
-    pub fn first(mut self, first: u64) -> Self {
+    pub fn first(mut self, first: impl Into<Count>) -> Self {
+        let first = first.into();
         self.neurons = Some(Neurons::First { first });
         self
     }

@@ -33,6 +33,10 @@ pub struct Network {
     pub batch: usize,
     /// How weights that differ from synapse to synapse are kept.
     pub weight_storage: WeightStorage,
+    /// Quantities by name: numbers, quantities or expressions. Expressions anywhere in the
+    /// description may use them.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub parameters: IndexMap<String, Json>,
     /// Components described in this file.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub models: IndexMap<String, ModelText>,
@@ -73,6 +77,7 @@ impl Default for Network {
             precision: Precision::F32,
             batch: 1,
             weight_storage: WeightStorage::Exact,
+            parameters: IndexMap::new(),
             models: IndexMap::new(),
             populations: IndexMap::new(),
             stimuli: IndexMap::new(),
@@ -115,6 +120,38 @@ pub enum ModelText {
     },
 }
 
+/// A whole number, or an expression whose value is rounded to the nearest.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Count {
+    /// The number.
+    Number(u64),
+    /// An expression such as `20683 * scale`.
+    Expression(String),
+}
+
+impl Count {
+    /// As in a file.
+    pub(super) fn to_value(&self) -> Json {
+        match self {
+            Self::Number(n) => Json::from(*n),
+            Self::Expression(text) => Json::from(text.as_str()),
+        }
+    }
+}
+
+impl From<u64> for Count {
+    fn from(n: u64) -> Self {
+        Self::Number(n)
+    }
+}
+
+impl From<&str> for Count {
+    fn from(text: &str) -> Self {
+        Self::Expression(text.to_owned())
+    }
+}
+
 /// Neurons of one type.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -123,10 +160,10 @@ pub struct Population {
     pub model: String,
     /// Number of neurons; this or `shape`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size: Option<u64>,
+    pub size: Option<Count>,
     /// Shape without the batch axis; this or `size`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shape: Option<Vec<u64>>,
+    pub shape: Option<Vec<Count>>,
     /// How differential equations are advanced, where not as the model says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integrator: Option<Integrator>,
@@ -154,7 +191,7 @@ pub struct Stimulus {
     pub port: Option<String>,
     /// Number of neurons of a node, where the stimulus does not fix it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size: Option<u64>,
+    pub size: Option<Count>,
     /// Arguments of the component.
     #[serde(flatten)]
     pub arguments: Map<String, Json>,
@@ -175,7 +212,7 @@ pub struct Layer {
 #[serde(deny_unknown_fields)]
 pub struct Input {
     /// Shape without the batch axis.
-    pub shape: Vec<u64>,
+    pub shape: Vec<Count>,
     /// Real values or spikes.
     #[serde(default)]
     pub kind: InputKind,
@@ -299,7 +336,7 @@ pub enum Neurons {
     /// The first few.
     First {
         /// How many.
-        first: u64,
+        first: Count,
     },
 }
 

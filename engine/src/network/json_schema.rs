@@ -59,9 +59,15 @@ fn kind(kind: &Kind) -> Json {
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Choice(options) => json!({ "enum": options }),
         Kind::Integer(least, most) => integer(*least, *most),
-        Kind::Integers(least, most) => {
-            json!({ "type": "array", "items": integer(*least, *most), "minItems": 1 })
+        Kind::Count(least, most) => count(*least, *most),
+        Kind::Counts(least, most) => {
+            json!({ "type": "array", "items": count(*least, *most), "minItems": 1 })
         }
+        Kind::Parameters => json!({
+            "type": "object",
+            "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "maxLength": 64 },
+            "additionalProperties": reference("quantity"),
+        }),
         Kind::Name => reference("name"),
         Kind::Names => reference("names"),
         Kind::Time => reference("time"),
@@ -81,6 +87,11 @@ fn integer(least: u64, most: u64) -> Json {
     json!({ "type": "integer", "minimum": least, "maximum": most })
 }
 
+/// A whole number, or an expression for one.
+fn count(least: u64, most: u64) -> Json {
+    json!({ "type": ["integer", "string"], "minimum": least, "maximum": most })
+}
+
 fn named(schema: Json) -> Json {
     json!({
         "type": "object",
@@ -92,6 +103,17 @@ fn named(schema: Json) -> Json {
 fn definitions() -> Json {
     let quantity = json!({ "$ref": "#/$defs/quantity" });
     let pair = json!({ "type": "array", "items": quantity, "minItems": 2, "maxItems": 2 });
+    let bounds = json!({
+        "oneOf": [
+            pair,
+            {
+                "type": "object",
+                "properties": { "min": quantity, "max": quantity },
+                "minProperties": 1,
+                "additionalProperties": false,
+            },
+        ],
+    });
     let exactly = |names: &[&str], optional: &[&str]| {
         let all = names.iter().chain(optional);
         let properties: serde_json::Map<String, Json> =
@@ -115,10 +137,10 @@ fn definitions() -> Json {
         },
         "time": {
             "type": "string",
-            "description": "a number and a unit of time, e.g. \"0.1 ms\"",
+            "description": "a number and a unit of time, e.g. \"0.1 ms\", or an expression",
         },
         "quantity": {
-            "description": "a number and a unit, e.g. \"4 nS\"; a bare number where there is no unit",
+            "description": "a number and a unit, e.g. \"4 nS\", or an expression, e.g. \"2*w/sqrt(scale)\"; a bare number where there is no unit",
             "type": ["string", "number"],
         },
         "distribution": {
@@ -128,8 +150,8 @@ fn definitions() -> Json {
                 "normal": exactly(&["mean", "sd"], &[]),
                 "lognormal": exactly(&["mu", "sigma"], &["unit"]),
                 "exponential": exactly(&["mean"], &[]),
-                "clip": pair,
-                "redraw": pair,
+                "clip": bounds,
+                "redraw": bounds,
             },
             "oneOf": one_shape,
             "not": { "required": ["clip", "redraw"] },
@@ -159,7 +181,7 @@ fn definitions() -> Json {
                 { "type": "array", "items": { "type": "integer", "minimum": 0 }, "minItems": 1 },
                 {
                     "type": "object",
-                    "properties": { "first": { "type": "integer", "minimum": 1 } },
+                    "properties": { "first": { "type": ["integer", "string"], "minimum": 1 } },
                     "required": ["first"],
                     "additionalProperties": false,
                 },

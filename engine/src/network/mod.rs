@@ -18,6 +18,7 @@ mod describe;
 mod error;
 mod estimate;
 mod json_schema;
+mod parameters;
 mod read;
 mod resolve;
 mod schema;
@@ -29,8 +30,8 @@ mod tests;
 
 pub use builder::NetworkBuilder;
 pub use describe::{
-    Edge, Input, Layer, ModelText, Monitor, Names, Network, Neurons, Population, Projection, Rule,
-    Stimulus,
+    Count, Edge, Input, Layer, ModelText, Monitor, Names, Network, Neurons, Population, Projection,
+    Rule, Stimulus,
 };
 pub use error::{ErrorKind, NetworkError, NetworkErrors, Path};
 pub use estimate::{MemoryError, MemoryEstimate, MemoryPart, readable_bytes};

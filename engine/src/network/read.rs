@@ -5,12 +5,13 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path as FilePath;
 
+use rheobase_equations::unit::Scope;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value as Json};
 
 use super::describe::{Network, Origin};
 use super::error::{ErrorKind, Errors, NetworkErrors, Path, fail};
-use super::schema::NETWORK;
+use super::schema::{NETWORK, short};
 
 /// Network files longer than this are refused.
 pub const MAX_FILE_BYTES: u64 = 1 << 28;
@@ -23,7 +24,7 @@ impl Network {
     /// use rheobase_engine::network::Network;
     ///
     /// let network = Network::from_toml("[populations.E]\nmodel = \"lif\"\nsize = 80", "net.toml")?;
-    /// assert_eq!(network.populations["E"].size, Some(80));
+    /// assert_eq!(network.populations["E"].size, Some(80.into()));
     ///
     /// let errors = Network::from_toml("sed = 3", "net.toml").unwrap_err();
     /// assert_eq!(errors.to_string(), "unknown entry `sed`; did you mean `seed`?");
@@ -77,7 +78,22 @@ impl Network {
     /// Checks a tree of entries and turns it into a description.
     pub(super) fn from_value(json: &Json, origin: &str) -> Result<Self, NetworkErrors> {
         let mut errors = Errors::default();
-        NETWORK.check(json, &Path::root(), &mut errors);
+        let scope = match json.get("parameters") {
+            None => Scope::default(),
+            Some(Json::Object(table)) => super::parameters::read(table, &mut errors),
+            Some(other) => {
+                let message = format!(
+                    "expected a table of named quantities, found {}",
+                    short(other)
+                );
+                errors.push(ErrorKind::Entry, &Path::root().key("parameters"), message);
+                Scope::default()
+            }
+        };
+        // What names a wrong parameter would only repeat its error.
+        let scope = errors.finish(scope)?;
+        let mut errors = Errors::default();
+        NETWORK.check(json, &scope, &Path::root(), &mut errors);
         errors.finish(())?;
         let mut network: Self = match Self::deserialize(json) {
             Ok(network) => network,

@@ -20,8 +20,12 @@ pub(super) enum Kind {
     Boolean,
     /// A whole number within bounds.
     Integer(u64, u64),
-    /// A list of whole numbers within bounds, at least one.
-    Integers(u64, u64),
+    /// A whole number within bounds, or an expression for one.
+    Count(u64, u64),
+    /// A list of these, at least one.
+    Counts(u64, u64),
+    /// A table of named quantities.
+    Parameters,
     /// A time, e.g. `"0.1 ms"`.
     Time,
     /// A quantity, a list of quantities, or a distribution.
@@ -108,12 +112,12 @@ const POPULATION: Section = Section {
         ),
         may(
             "size",
-            Kind::Integer(1, MAX_SIZE),
+            Kind::Count(1, MAX_SIZE),
             "number of neurons; this or shape",
         ),
         may(
             "shape",
-            Kind::Integers(1, MAX_SIZE),
+            Kind::Counts(1, MAX_SIZE),
             "shape without the batch axis; this or size",
         ),
         may(
@@ -148,7 +152,7 @@ const STIMULUS: Section = Section {
         PORT,
         may(
             "size",
-            Kind::Integer(1, MAX_SIZE),
+            Kind::Count(1, MAX_SIZE),
             "number of neurons of a source of spikes",
         ),
     ],
@@ -166,7 +170,7 @@ const INPUT: Section = Section {
     entries: &[
         must(
             "shape",
-            Kind::Integers(1, MAX_SIZE),
+            Kind::Counts(1, MAX_SIZE),
             "shape without the batch axis",
         ),
         may(
@@ -271,6 +275,11 @@ pub(super) const NETWORK: Section = Section {
             "weight_storage",
             Kind::Choice(&["exact", "quantised"]),
             "how weights that differ are kept: exact, or quantised to 16 bits; exact if not given",
+        ),
+        may(
+            "parameters",
+            Kind::Parameters,
+            "numbers, quantities and expressions by name, for use in expressions",
         ),
         may(
             "models",

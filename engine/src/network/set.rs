@@ -17,7 +17,8 @@ enum Part {
 
 impl Network {
     /// Sets the entry at `path`, e.g. `populations.E.parameters.e_l` or `projections[0].weight`, to
-    /// `value`: TOML, or a plain string without quotes.
+    /// `value`: TOML, or a plain string without quotes. A name alone that is no entry is a parameter:
+    /// `scale` is `parameters.scale`.
     ///
     /// ```
     /// use rheobase_engine::network::Network;
@@ -26,7 +27,7 @@ impl Network {
     /// let mut network = Network::from_toml(text, "net.toml")?;
     /// network.set("populations.E.size", "400")?;
     /// network.set("populations.E.parameters.e_l", "-60 mV")?;
-    /// assert_eq!(network.populations["E"].size, Some(400));
+    /// assert_eq!(network.populations["E"].size, Some(400.into()));
     /// assert_eq!(network.populations["E"].parameters["e_l"], "-60 mV");
     ///
     /// let error = network.set("populations.F.size", "3").unwrap_err();
@@ -37,9 +38,22 @@ impl Network {
     /// # Errors
     /// If the path leads nowhere or the entry cannot hold the value; then nothing is changed.
     pub fn set(&mut self, path: &str, value: &str) -> Result<(), NetworkErrors> {
-        let parts = parts(path)?;
+        let mut parts = parts(path)?;
         let value = value_of(path, value)?;
         let mut tree = self.to_value()?;
+        if let [Part::Key(name)] = parts.as_slice()
+            && NETWORK.entry(name).is_none()
+        {
+            if !self.parameters.contains_key(name) {
+                let entries = NETWORK.entries.iter().map(|e| e.name);
+                let known: Vec<&str> = entries
+                    .chain(self.parameters.keys().map(String::as_str))
+                    .collect();
+                let message = suggest::unknown("entry", name, &known);
+                return fail(ErrorKind::Entry, message);
+            }
+            parts.insert(0, Part::Key("parameters".to_owned()));
+        }
         put(&mut tree, &parts, value)?;
         let origin = self.origin.name.clone();
         let folder = self.origin.folder.clone();
@@ -196,7 +210,7 @@ fn is_named(parts: &[Part]) -> bool {
     };
     matches!(
         NETWORK.entry(key).map(|e| e.kind),
-        Some(Kind::Named(_) | Kind::Model)
+        Some(Kind::Named(_) | Kind::Model | Kind::Parameters)
     )
 }
 

@@ -1,6 +1,6 @@
 //! Constants, lists and distributions: from how they are written to base units.
 
-use rheobase_equations::unit::Unit;
+use rheobase_equations::unit::{Scope, Unit};
 use serde_json::{Map, Value as Json};
 
 use super::error::{ErrorKind, Errors, Path};
@@ -63,6 +63,22 @@ impl Drawn {
         self.bounded("clip", low.into(), high.into())
     }
 
+    /// Values below are moved to the bound.
+    #[must_use]
+    pub fn clip_below(mut self, low: impl Into<Json>) -> Self {
+        self.0
+            .insert("clip".to_owned(), table([("min", low.into())]));
+        self
+    }
+
+    /// Values below are drawn again.
+    #[must_use]
+    pub fn redraw_below(mut self, low: impl Into<Json>) -> Self {
+        self.0
+            .insert("redraw".to_owned(), table([("min", low.into())]));
+        self
+    }
+
     /// Values outside are drawn again.
     #[must_use]
     pub fn redraw(self, low: impl Into<Json>, high: impl Into<Json>) -> Self {
@@ -85,6 +101,7 @@ impl From<Drawn> for Json {
 pub(super) fn read_quantity(
     json: &Json,
     unit: &Unit,
+    scope: &Scope,
     path: &Path,
     errors: &mut Errors,
 ) -> Option<f64> {
@@ -92,7 +109,7 @@ pub(super) fn read_quantity(
     let result = if json.is_null() {
         Err("the value is not a finite number".to_owned())
     } else {
-        quantity_of("", json, unit).map_err(|e| e.message)
+        quantity_of("", json, unit, scope).map_err(|e| e.message)
     };
     result
         .map_err(|message| errors.push(ErrorKind::Value, path, message))
@@ -103,6 +120,7 @@ pub(super) fn read_quantity(
 pub(super) fn read_value(
     json: &Json,
     unit: &Unit,
+    scope: &Scope,
     path: &Path,
     errors: &mut Errors,
 ) -> Option<Value> {
@@ -110,13 +128,14 @@ pub(super) fn read_value(
         Json::Object(table) => Reader {
             table,
             unit,
+            scope,
             path,
             errors,
         }
         .distribution()
         .map(Value::Drawn),
         Json::Array(list) => {
-            let read = |(i, item)| read_quantity(item, unit, &path.index(i), errors);
+            let read = |(i, item)| read_quantity(item, unit, scope, &path.index(i), errors);
             // Every element is read, so that every wrong one is reported.
             let values: Vec<Option<f64>> = list.iter().enumerate().map(read).collect();
             values
@@ -124,7 +143,7 @@ pub(super) fn read_value(
                 .collect::<Option<Vec<f64>>>()
                 .map(Value::List)
         }
-        one => read_quantity(one, unit, path, errors).map(Value::Constant),
+        one => read_quantity(one, unit, scope, path, errors).map(Value::Constant),
     }
 }
 
@@ -134,6 +153,7 @@ const SHAPES: [&str; 4] = ["uniform", "normal", "lognormal", "exponential"];
 struct Reader<'a> {
     table: &'a Map<String, Json>,
     unit: &'a Unit,
+    scope: &'a Scope,
     path: &'a Path,
     errors: &'a mut Errors,
 }
@@ -175,7 +195,7 @@ impl Reader<'_> {
             }
             "normal" => {
                 let [mean, sd] = self.arguments(arguments, &path, ["mean", "sd"])?;
-                let mean = read_quantity(mean, self.unit, &path.key("mean"), self.errors)?;
+                let mean = self.quantity(mean, self.unit, &path.key("mean"))?;
                 let sd = self.not_negative(sd, &self.unit.clone(), &path.key("sd"))?;
                 Some(Shape::Normal { mean, sd })
             }
@@ -200,7 +220,7 @@ impl Reader<'_> {
             other => other.clone(),
         };
         let [mu, sigma, unit] = self.arguments(&with_unit, path, ["mu", "sigma", "unit"])?;
-        let mu = read_quantity(mu, &one, &path.key("mu"), self.errors)?;
+        let mu = self.quantity(mu, &one, &path.key("mu"))?;
         let sigma = self.not_negative(sigma, &one, &path.key("sigma"))?;
         let Some(name) = unit.as_str() else {
             return self.fail(format!("`unit` is a string such as \"{}\"", self.unit.name));
@@ -211,7 +231,7 @@ impl Reader<'_> {
         } else {
             format!("1 {name}")
         };
-        let scale = read_quantity(&scale.into(), self.unit, &path.key("unit"), self.errors)?;
+        let scale = self.quantity(&scale.into(), self.unit, &path.key("unit"))?;
         Some(Shape::Lognormal { mu, sigma, scale })
     }
 
@@ -251,12 +271,34 @@ impl Reader<'_> {
             (None, Some(json)) => ("redraw", json),
             (Some(_), Some(_)) => return self.fail("give clip or redraw, not both".to_owned()),
         };
-        let (low, high) = self.pair(json, &self.path.key(how))?;
+        let (low, high) = self.range(json, &self.path.key(how))?;
         Some(Some(Bounds {
             low,
             high,
             redraw: how == "redraw",
         }))
+    }
+
+    /// `[low, high]`, `{ min = low }`, `{ max = high }` or both; infinite where not given.
+    fn range(&mut self, json: &Json, path: &Path) -> Option<(f64, f64)> {
+        let Json::Object(table) = json else {
+            return self.pair(json, path);
+        };
+        let mut bound = |name: &str, absent: f64| match table.get(name) {
+            None => Some(absent),
+            Some(json) => self.quantity(json, self.unit, &path.key(name)),
+        };
+        let low = bound("min", f64::NEG_INFINITY);
+        let high = bound("max", f64::INFINITY);
+        if table.is_empty() || table.keys().any(|k| k != "min" && k != "max") {
+            let message = format!(
+                "expected [low, high], {{ min = low }} or {{ max = high }}, found {}",
+                short(json)
+            );
+            self.errors.push(ErrorKind::Value, path, message);
+            return None;
+        }
+        self.in_order(low?, high?, path)
     }
 
     /// `[low, high]` in order.
@@ -266,9 +308,12 @@ impl Reader<'_> {
             self.errors.push(ErrorKind::Value, path, message);
             return None;
         };
-        let low = read_quantity(low, self.unit, &path.index(0), self.errors);
-        let high = read_quantity(high, self.unit, &path.index(1), self.errors);
-        let (low, high) = (low?, high?);
+        let low = self.quantity(low, self.unit, &path.index(0));
+        let high = self.quantity(high, self.unit, &path.index(1));
+        self.in_order(low?, high?, path)
+    }
+
+    fn in_order(&mut self, low: f64, high: f64, path: &Path) -> Option<(f64, f64)> {
         if low > high {
             self.errors
                 .push(ErrorKind::Value, path, "the lower end is above the upper");
@@ -277,8 +322,12 @@ impl Reader<'_> {
         Some((low, high))
     }
 
+    fn quantity(&mut self, json: &Json, unit: &Unit, path: &Path) -> Option<f64> {
+        read_quantity(json, unit, self.scope, path, self.errors)
+    }
+
     fn not_negative(&mut self, json: &Json, unit: &Unit, path: &Path) -> Option<f64> {
-        let x = read_quantity(json, unit, path, self.errors)?;
+        let x = self.quantity(json, unit, path)?;
         if x < 0.0 {
             self.errors.push(
                 ErrorKind::Value,

@@ -1,9 +1,9 @@
-//! Constants: defaults and bounds of parameters, quantities of network files.
+//! Constants: defaults and bounds of parameters; quantities and expressions of network files.
 
 use crate::diagnostic::Problem;
 use crate::syntax::ast::{Expression, Infix, Node, NodeKind, Prefix};
 use crate::syntax::words;
-use crate::unit::{Dimension, Unit, lookup};
+use crate::unit::{Dimension, PI, Scope, Unit, lookup};
 
 /// A number with a dimension.
 #[derive(Clone, Debug)]
@@ -59,8 +59,13 @@ impl Constant {
     }
 }
 
-/// The value of an expression of numbers, units and `pi`.
-pub(crate) fn evaluate(nodes: &[Node<'_>], expression: Expression) -> Result<Constant, Problem> {
+/// The value of an expression of numbers, units and `pi`; with a scope, also of its names and of
+/// functions.
+pub(crate) fn evaluate(
+    nodes: &[Node<'_>],
+    expression: Expression,
+    scope: Option<&Scope>,
+) -> Result<Constant, Problem> {
     let Expression { first, root } = expression;
     let mut values: Vec<Constant> = Vec::with_capacity(root + 1 - first);
     for node in &nodes[first..=root] {
@@ -69,7 +74,7 @@ pub(crate) fn evaluate(nodes: &[Node<'_>], expression: Expression) -> Result<Con
             NodeKind::Number(x) => Constant::number(*x),
             NodeKind::Quantity(x, unit) => Constant::quantity(*x, unit.clone()),
             NodeKind::Unit(unit) => Constant::quantity(unit.scale, unit.clone()),
-            NodeKind::Name(name) => named(node, name)?,
+            NodeKind::Name(name) => named(node, name, scope)?,
             NodeKind::Prefix(Prefix::Plus, x) => operand(*x),
             NodeKind::Prefix(Prefix::Minus, x) => {
                 let x = operand(*x);
@@ -78,7 +83,13 @@ pub(crate) fn evaluate(nodes: &[Node<'_>], expression: Expression) -> Result<Con
                     ..x
                 }
             }
-            NodeKind::Infix(o, x, y) => infix(node, *o, &operand(*x), &operand(*y))?,
+            NodeKind::Infix(o, x, y) => {
+                infix(node, *o, &operand(*x), &operand(*y), scope.is_some())?
+            }
+            NodeKind::Call(name, arguments) if scope.is_some() => {
+                let arguments: Vec<Constant> = arguments.iter().map(|&i| operand(i)).collect();
+                call(node, name.text, &arguments)?
+            }
             NodeKind::Truth(_) | NodeKind::Prefix(Prefix::Not, _) | NodeKind::Call(..) => {
                 return Err(not_constant(node));
             }
@@ -97,9 +108,15 @@ fn not_constant(node: &Node<'_>) -> Problem {
     Problem::new(node.span, "expected a constant").label("only numbers, units, `pi` and + - * / ^")
 }
 
-fn named(node: &Node<'_>, name: &str) -> Result<Constant, Problem> {
-    if name == "pi" {
+fn named(node: &Node<'_>, name: &str, scope: Option<&Scope>) -> Result<Constant, Problem> {
+    if name == PI {
         return Ok(Constant::computed(std::f64::consts::PI, Dimension::NONE));
+    }
+    if let Some(quantity) = scope.and_then(|s| s.get(name)) {
+        return Ok(Constant {
+            is_bare_zero: quantity.is_bare_zero,
+            ..Constant::computed(quantity.value_base, quantity.dimension)
+        });
     }
     match lookup(name) {
         Some(scaled) => Ok(Constant::quantity(
@@ -107,11 +124,20 @@ fn named(node: &Node<'_>, name: &str) -> Result<Constant, Problem> {
             scaled.named(name.to_owned()),
         )),
         None => {
-            let problem = Problem::new(node.span, format!("`{name}` is not a constant"))
-                .label("only numbers, units, `pi` and + - * / ^");
-            Err(match words::alias(name) {
-                Some(ours) => problem.help(format!("write `{ours}`")),
-                None => problem.suggest(name, crate::unit::spellings().filter(|u| u.len() > 1)),
+            let message = match scope {
+                Some(_) => format!("`{name}` is no parameter, unit or constant"),
+                None => format!("`{name}` is not a constant"),
+            };
+            let problem =
+                Problem::new(node.span, message).label("only numbers, units, `pi` and + - * / ^");
+            let names = scope.into_iter().flat_map(Scope::iter).map(|(n, _)| n);
+            let own = crate::diagnostic::nearest(name, names);
+            Err(match (own, words::alias(name)) {
+                (Some(own), _) => problem.help(format!("did you mean `{own}`?")),
+                (None, Some(ours)) => problem.help(format!("write `{ours}`")),
+                (None, None) => {
+                    problem.suggest(name, crate::unit::spellings().filter(|u| u.len() > 1))
+                }
             })
         }
     }
@@ -122,17 +148,13 @@ fn infix(
     operator: Infix,
     x: &Constant,
     y: &Constant,
+    any_power: bool,
 ) -> Result<Constant, Problem> {
     let (dx, dy) = (x.dimension(), y.dimension());
     let out_of_range = || Problem::new(node.span, "the unit of this constant is out of range");
     match operator {
         Infix::Add | Infix::Sub => {
-            let dimension = match (x.is_bare_zero, y.is_bare_zero) {
-                (true, _) => dy,
-                (_, true) => dx,
-                _ if dx == dy => dx,
-                _ => return Err(mismatch(node, operator, dx, dy)),
-            };
+            let dimension = common(node, operator, x, y)?;
             let value = if operator == Infix::Add {
                 x.value + y.value
             } else {
@@ -148,13 +170,96 @@ fn infix(
             let dimension = dx.quotient(dy).ok_or_else(out_of_range)?;
             Ok(spelled(x, "/", y, x.value / y.value, dimension))
         }
-        Infix::Pow => power(node, x, y),
+        Infix::Pow => power(node, x, y, any_power),
         _ => Err(not_constant(node)),
     }
 }
 
-fn mismatch(node: &Node<'_>, operator: Infix, left: Dimension, right: Dimension) -> Problem {
-    super::infix::mismatch(node.span, operator, left, right)
+/// The dimension of two constants that are added or compared; a bare 0 has any.
+fn common(
+    node: &Node<'_>,
+    operator: Infix,
+    x: &Constant,
+    y: &Constant,
+) -> Result<Dimension, Problem> {
+    let (dx, dy) = (x.dimension(), y.dimension());
+    match (x.is_bare_zero, y.is_bare_zero) {
+        (true, _) => Ok(dy),
+        (_, true) => Ok(dx),
+        _ if dx == dy => Ok(dx),
+        _ => Err(super::infix::mismatch(node.span, operator, dx, dy)),
+    }
+}
+
+/// A function of constants; the parser has checked its name and the number of arguments.
+fn call(node: &Node<'_>, function: &str, arguments: &[Constant]) -> Result<Constant, Problem> {
+    let (Some(x), y) = (arguments.first(), arguments.get(1)) else {
+        return Err(not_constant(node));
+    };
+    match (function, y) {
+        ("abs", _) => Ok(Constant {
+            value: x.value.abs(),
+            ..Constant::computed(x.value, x.dimension())
+        }),
+        ("sqrt", _) => match x.dimension().sqrt() {
+            Some(dimension) => Ok(Constant::computed(x.value.sqrt(), dimension)),
+            None => Err(Problem::new(
+                node.span,
+                "the unit of this constant is out of range",
+            )),
+        },
+        ("min" | "max", Some(y)) => extreme(node, function == "max", x, y),
+        ("clip", Some(low)) => {
+            let high = arguments.get(2).ok_or_else(|| not_constant(node))?;
+            let raised = extreme(node, true, x, low)?;
+            extreme(node, false, &raised, high)
+        }
+        _ => {
+            let Some(f) = pure_function(function) else {
+                return Err(not_constant(node));
+            };
+            if !x.dimension().is_none() {
+                let message = format!(
+                    "`{function}` needs a pure number, found `{}`",
+                    x.dimension()
+                );
+                return Err(Problem::new(node.span, message));
+            }
+            Ok(Constant::computed(f(x.value), Dimension::NONE))
+        }
+    }
+}
+
+fn extreme(
+    node: &Node<'_>,
+    largest: bool,
+    x: &Constant,
+    y: &Constant,
+) -> Result<Constant, Problem> {
+    let dimension = common(node, Infix::Less, x, y)?;
+    let value = if largest {
+        x.value.max(y.value)
+    } else {
+        x.value.min(y.value)
+    };
+    Ok(Constant {
+        is_bare_zero: x.is_bare_zero && y.is_bare_zero,
+        ..Constant::computed(value, dimension)
+    })
+}
+
+/// Functions of one pure number; those of `libm` give the same bits on every machine.
+fn pure_function(name: &str) -> Option<fn(f64) -> f64> {
+    Some(match name {
+        "exp" => libm::exp,
+        "expm1" => libm::expm1,
+        "ln" => libm::log,
+        "ln1p" => libm::log1p,
+        "floor" => f64::floor,
+        "ceil" => f64::ceil,
+        "round" => f64::round,
+        _ => return None,
+    })
 }
 
 /// Keeps the spelling of `10 mV/ms` and `2 * mV`; anything else is shown in base units.
@@ -188,13 +293,26 @@ fn spelled(
     )
 }
 
-fn power(node: &Node<'_>, x: &Constant, y: &Constant) -> Result<Constant, Problem> {
+/// x^y; where `any_power` is set, pure numbers may have any exponent.
+fn power(
+    node: &Node<'_>,
+    x: &Constant,
+    y: &Constant,
+    any_power: bool,
+) -> Result<Constant, Problem> {
+    let pure = x.dimension().is_none() && y.dimension().is_none();
     let halves = crate::syntax::halves(y.value).filter(|_| y.dimension().is_none());
-    let Some(halves) = halves else {
-        return Err(
-            Problem::new(node.span, "the exponent of a constant is a multiple of 1/2")
-                .label("expected for example `2`, `-1` or `0.5`"),
-        );
+    let halves = match halves {
+        Some(halves) => halves,
+        None if any_power && pure => {
+            let value = libm::pow(x.value, y.value);
+            return Ok(Constant::computed(value, Dimension::NONE));
+        }
+        None => {
+            let problem =
+                Problem::new(node.span, "the exponent of a constant is a multiple of 1/2");
+            return Err(problem.label("expected for example `2`, `-1` or `0.5`"));
+        }
     };
     let dimension = x.dimension().power(halves).ok_or_else(|| {
         Problem::new(node.span, "the unit of this constant is out of range")

@@ -121,7 +121,7 @@ impl<'a> Checker<'a, '_> {
             );
             return None;
         }
-        evaluate(self.nodes, expression)
+        evaluate(self.nodes, expression, None)
             .map_err(|problem| self.report(problem))
             .ok()
     }

@@ -200,7 +200,7 @@ impl<'a> Parser<'a, '_> {
             text: self.peek_word(0),
             span: self.token().span,
         };
-        if words::arity(name.text).is_none() {
+        if words::arity_among(self.functions, name.text).is_none() {
             return self.unknown_function(name);
         }
         self.at += 2;
@@ -221,7 +221,7 @@ impl<'a> Parser<'a, '_> {
     }
 
     fn check_arity(&mut self, name: Name<'a>, found: usize, span: Span) -> Parsed<()> {
-        let wanted = words::arity(name.text).unwrap_or(found);
+        let wanted = words::arity_among(self.functions, name.text).unwrap_or(found);
         if found == wanted {
             return Ok(());
         }
@@ -245,7 +245,7 @@ impl<'a> Parser<'a, '_> {
             .label("not a function of the language");
         let problem = match words::alias(function) {
             Some(ours) => problem.help(format!("write `{ours}`")),
-            None => problem.suggest(function, words::FUNCTIONS.iter().map(|f| f.0)),
+            None => problem.suggest(function, self.functions.iter().map(|f| f.0)),
         };
         let problem = match problem.help {
             None => problem.help(format!("to multiply, write `{function}*(…)`")),

@@ -30,6 +30,7 @@ pub(crate) fn parse_quantity_expression<'a>(
     sink: &mut Sink<'a>,
 ) -> Option<(Expression, Vec<Node<'a>>)> {
     let mut parser = Parser::new(text, sink);
+    parser.functions = words::CONSTANT_FUNCTIONS;
     let expression = parser.expression().ok()?;
     parser.end_of_statement("an operator").ok()?;
     parser.at += 1;
@@ -46,6 +47,8 @@ pub(super) struct Parser<'a, 's> {
     pub(super) depth: u32,
     pub(super) nodes: Vec<Node<'a>>,
     pub(super) sink: &'s mut Sink<'a>,
+    /// Functions that may be called, with the number of their arguments.
+    pub(super) functions: &'static [(&'static str, usize)],
     blocks: Vec<Block<'a>>,
     statements: usize,
 }
@@ -61,6 +64,7 @@ impl<'a, 's> Parser<'a, 's> {
             depth: 0,
             nodes,
             sink,
+            functions: words::FUNCTIONS,
             blocks,
             statements: 0,
         }

@@ -52,6 +52,22 @@ pub(crate) const FUNCTIONS: &[(&str, usize)] = &[
     ("normal", 0),
 ];
 
+/// Functions of constant expressions in network files, with the number of their arguments.
+pub(crate) const CONSTANT_FUNCTIONS: &[(&str, usize)] = &[
+    ("sqrt", 1),
+    ("exp", 1),
+    ("expm1", 1),
+    ("ln", 1),
+    ("ln1p", 1),
+    ("abs", 1),
+    ("floor", 1),
+    ("ceil", 1),
+    ("round", 1),
+    ("min", 2),
+    ("max", 2),
+    ("clip", 3),
+];
+
 /// What other systems call it → what it is called here.
 const ALIASES: &[(&str, &str)] = &[
     ("log", "ln(x)"),
@@ -116,7 +132,17 @@ pub(crate) fn may_follow_expression(word: &str) -> bool {
 
 /// Number of arguments of a function; `None` if there is no such function.
 pub(crate) fn arity(function: &str) -> Option<usize> {
-    FUNCTIONS.iter().find(|f| f.0 == function).map(|f| f.1)
+    arity_among(FUNCTIONS, function)
+}
+
+/// Number of arguments of a function of constant expressions; `None` if there is no such function.
+pub(crate) fn constant_arity(function: &str) -> Option<usize> {
+    arity_among(CONSTANT_FUNCTIONS, function)
+}
+
+/// Number of arguments of one of `functions`.
+pub(crate) fn arity_among(functions: &[(&str, usize)], function: &str) -> Option<usize> {
+    functions.iter().find(|f| f.0 == function).map(|f| f.1)
 }
 
 /// How to say here what other systems call `word`.

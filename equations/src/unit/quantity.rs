@@ -1,9 +1,9 @@
 //! Quantities as network files write them: `10 ms`, `-5 pA`, `1e3/s`.
 
-use super::{Dimension, Unit};
+use super::{Dimension, Scope, Unit};
 use crate::check::evaluate_constant;
 use crate::diagnostic::{Diagnostics, Sink, visible};
-use crate::limits::MAX_TEXT_BYTES;
+use crate::limits::MAX_EXPRESSION_BYTES;
 use crate::syntax::parse_quantity_expression;
 
 /// A number with a dimension.
@@ -86,20 +86,30 @@ pub fn parse_unit(text: &str) -> Result<Unit, QuantityError> {
 }
 
 /// Reads a constant expression of numbers and units: `10 ms`, `-5 pA`, `20 kHz`, `1e3/s`,
-/// `0.5*(10 ms + 1 s)`.
+/// `0.5*(10 ms + 1 s)`. With names: [`Scope::parse`].
 ///
 /// # Errors
 /// [`QuantityError::Syntax`] with what was expected and, for a misspelt unit, a suggestion.
 pub fn parse_quantity(text: &str) -> Result<Quantity, QuantityError> {
+    parse_in(text, &Scope::default())
+}
+
+/// Whether an expression is refused for its length alone.
+pub(super) fn is_too_long(text: &str) -> bool {
+    text.len() > MAX_EXPRESSION_BYTES
+}
+
+/// Reads a constant expression that may use the names of `scope`.
+pub(super) fn parse_in(text: &str, scope: &Scope) -> Result<Quantity, QuantityError> {
     let text = text.trim();
     let mut sink = Sink::new(text, "quantity");
-    let parsed = if text.len() > MAX_TEXT_BYTES {
+    let parsed = if is_too_long(text) {
         None
     } else {
         parse_quantity_expression(text, &mut sink)
     };
     let constant = parsed.and_then(|(expression, nodes)| {
-        evaluate_constant(&nodes, expression)
+        evaluate_constant(&nodes, expression, Some(scope))
             .map_err(|problem| sink.report(problem))
             .ok()
     });
@@ -118,7 +128,7 @@ pub fn parse_quantity(text: &str) -> Result<Quantity, QuantityError> {
 /// Longest piece of a text repeated in an error \[characters\].
 const MAX_SHOWN: usize = 60;
 
-fn syntax_error(text: &str, reported: Option<Diagnostics>) -> QuantityError {
+pub(super) fn syntax_error(text: &str, reported: Option<Diagnostics>) -> QuantityError {
     let hidden = '\u{fffd}';
     let mut shown: String = text
         .chars()
@@ -133,7 +143,7 @@ fn syntax_error(text: &str, reported: Option<Diagnostics>) -> QuantityError {
             Some(help) => format!("{}; {help}", first.message),
             None => first.message.clone(),
         },
-        None => "the text is too long".to_owned(),
+        None => format!("the text is too long (at most {MAX_EXPRESSION_BYTES} bytes)"),
     };
     QuantityError::Syntax {
         text: shown,
@@ -189,7 +199,7 @@ mod tests {
         );
         assert!(reason("1/0").contains("not finite"));
         assert!(reason("10 ms\n20 ms").contains("expected the end of the text"));
-        assert!(reason("tau").contains("`tau` is not a constant"));
+        assert!(reason("tau").contains("`tau` is no parameter, unit or constant"));
         assert!(reason(&"9".repeat(300_000)).contains("too long"));
     }
 

@@ -1,7 +1,7 @@
 //! Step, duration, seed, precision and batch of a run.
 
 use rheobase_equations::real::Precision;
-use rheobase_equations::unit::{Dimension, Unit};
+use rheobase_equations::unit::{Dimension, Scope, Unit};
 use serde_json::Value as Json;
 
 use crate::network::describe::Network;
@@ -22,16 +22,16 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    pub(super) fn read(network: &Network, errors: &mut Errors) -> Self {
+    pub(super) fn read(network: &Network, scope: &Scope, errors: &mut Errors) -> Self {
         let dt = &network.dt;
         let duration = &network.duration;
         let discard = network.discard.as_ref();
-        let dt_ms = read_time(dt, "dt", errors).filter(|&ms| positive(ms, dt, "dt", errors));
-        let steps = read_time(duration, "duration", errors)
+        let dt_ms = read_time(dt, "dt", scope, errors).filter(|&ms| positive(ms, dt, "dt", errors));
+        let steps = read_time(duration, "duration", scope, errors)
             .filter(|&ms| positive(ms, duration, "duration", errors))
             .and_then(|ms| whole_steps(ms, duration, "duration", dt_ms, dt, errors));
         let discard_steps = discard.map_or(Some(0), |text| {
-            read_time(text, "discard", errors)
+            read_time(text, "discard", scope, errors)
                 .filter(|&ms| not_negative(ms, text, errors))
                 .and_then(|ms| whole_steps(ms, text, "discard", dt_ms, dt, errors))
         });
@@ -57,17 +57,23 @@ impl Clock {
 }
 
 /// A time in ms; `None` after reporting what is wrong with it.
-pub(super) fn read_time_at(text: &str, path: &Path, errors: &mut Errors) -> Option<f64> {
+pub(super) fn read_time_at(
+    text: &str,
+    scope: &Scope,
+    path: &Path,
+    errors: &mut Errors,
+) -> Option<f64> {
     read_quantity(
         &Json::from(text),
         &Unit::base(Dimension::TIME),
+        scope,
         path,
         errors,
     )
 }
 
-fn read_time(text: &str, entry: &str, errors: &mut Errors) -> Option<f64> {
-    read_time_at(text, &Path::root().key(entry), errors)
+fn read_time(text: &str, entry: &str, scope: &Scope, errors: &mut Errors) -> Option<f64> {
+    read_time_at(text, scope, &Path::root().key(entry), errors)
 }
 
 fn positive(ms: f64, text: &str, entry: &str, errors: &mut Errors) -> bool {

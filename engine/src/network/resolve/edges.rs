@@ -143,8 +143,9 @@ impl Resolver<'_> {
             return self.error(ErrorKind::Name, path, message);
         };
         let path = path.key(name);
-        let made = Arguments::check(&arguments, entry.arguments, Some(unit.clone()))
-            .and_then(|arguments| (entry.make)(&arguments));
+        let made =
+            Arguments::check_in(&arguments, entry.arguments, Some(unit.clone()), &self.scope)
+                .and_then(|arguments| (entry.make)(&arguments));
         let rule = match made {
             Ok(rule) => rule,
             Err(e) => return self.argument_error(&e, &path),
@@ -183,7 +184,7 @@ impl Resolver<'_> {
                            delays = […] } }";
             return self.error(ErrorKind::Value, &path, message);
         }
-        read_value(json, unit, &path, &mut self.errors)
+        read_value(json, unit, &self.scope, &path, &mut self.errors)
     }
 
     /// Delay in ms, and in steps where it is constant.
@@ -204,7 +205,7 @@ impl Resolver<'_> {
             return self.error(ErrorKind::Value, &path, message);
         }
         let ms = Unit::base(Dimension::TIME);
-        match read_value(json, &ms, &path, &mut self.errors)? {
+        match read_value(json, &ms, &self.scope, &path, &mut self.errors)? {
             Value::Constant(x) => {
                 let steps = self.constant_delay(x, json, p.round_delay, &path)?;
                 Some((Value::Constant(x), Some(steps)))
@@ -283,13 +284,18 @@ impl Resolver<'_> {
         let Value::Drawn(distribution) = value else {
             return Some(());
         };
-        if distribution.bounds.is_some_and(|b| b.low < 0.0) {
+        let low = distribution
+            .bounds
+            .map_or(f64::NEG_INFINITY, |bounds| bounds.low);
+        if low.is_finite() && low < 0.0 {
             let message = "the lower bound is negative";
             return self.error(ErrorKind::Value, path, message);
         }
+        let shape = &distribution.shape;
         let mass = match distribution.bounds {
-            Some(_) => 0.0,
-            None => mass_below(&distribution.shape, 0.0),
+            _ if low >= 0.0 => 0.0,
+            Some(b) if b.redraw => mass_below(shape, 0.0) / mass_below(shape, b.high),
+            _ => mass_below(shape, 0.0),
         };
         if mass >= 0.5 {
             let message = format!(
@@ -324,7 +330,7 @@ impl Resolver<'_> {
             None => 0,
             Some(text) => {
                 let path = path.key("delay");
-                let ms = read_time_at(text, &path, &mut self.errors)?;
+                let ms = read_time_at(text, &self.scope, &path, &mut self.errors)?;
                 self.constant_delay(ms, &Json::from(text.as_str()), e.round_delay, &path)?
             }
         };

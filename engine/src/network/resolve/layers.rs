@@ -15,7 +15,7 @@ impl Resolver<'_> {
             let message = suggest::unknown("layer", &layer.model, &known);
             return self.error(ErrorKind::Name, &path.key("model"), message);
         };
-        let made = Arguments::check(&layer.arguments, entry.arguments, None)
+        let made = Arguments::check_in(&layer.arguments, entry.arguments, None, &self.scope)
             .and_then(|arguments| (entry.make)(&arguments));
         match made {
             Ok(layer) => Some(NodeKind::Layer(layer)),

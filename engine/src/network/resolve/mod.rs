@@ -17,10 +17,11 @@ mod stimuli;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use rheobase_equations::unit::Unit;
+use rheobase_equations::unit::{Scope, Unit};
 
-use super::describe::Network;
+use super::describe::{Count, Network};
 use super::error::{ErrorKind, Errors, NetworkErrors, Path};
+use crate::arguments::whole_of;
 use crate::plan::{DriveEdge, Edge, InputKind, Node, NodeId, NodeKind, Plan};
 use crate::port::{NeuronType, Registry};
 use crate::suggest;
@@ -34,11 +35,16 @@ impl Network {
     /// Everything found wrong, in the order of the description.
     pub fn resolve(&self, registry: &Registry) -> Result<Plan, NetworkErrors> {
         let mut errors = Errors::default();
-        let clock = Clock::read(self, &mut errors);
+        let scope = super::parameters::read(&self.parameters, &mut errors);
+        // What names a wrong parameter would only repeat its error.
+        let scope = errors.finish(scope)?;
+        let mut errors = Errors::default();
+        let clock = Clock::read(self, &scope, &mut errors);
         let models = models::read(self, &mut errors);
         let mut r = Resolver {
             network: self,
             registry,
+            scope,
             models,
             clock,
             errors,
@@ -84,6 +90,8 @@ enum Emission {
 struct Resolver<'a> {
     network: &'a Network,
     registry: &'a Registry,
+    /// The parameters of the description.
+    scope: Scope,
     models: IndexMap<String, Option<Arc<dyn NeuronType>>>,
     clock: Clock,
     errors: Errors,
@@ -101,6 +109,13 @@ struct Resolver<'a> {
 const LAYER_PORT: &str = "x";
 
 impl Resolver<'_> {
+    /// The value of a count from 1 to `most`; `None` after reporting what is wrong.
+    fn count(&mut self, count: &Count, most: u64, path: &Path) -> Option<u64> {
+        whole_of(&count.to_value(), 1, most, &self.scope)
+            .map_err(|message| self.errors.push(ErrorKind::Value, path, message))
+            .ok()
+    }
+
     fn error<T>(&mut self, kind: ErrorKind, path: &Path, message: impl Into<String>) -> Option<T> {
         self.errors.push(kind, path, message);
         None

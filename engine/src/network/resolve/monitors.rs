@@ -4,6 +4,7 @@ use super::clock::read_time_at;
 use super::{Emission, Resolver};
 use crate::network::describe::{Monitor, Neurons};
 use crate::network::error::{ErrorKind, Path};
+use crate::network::schema::MAX_SIZE;
 use crate::plan::{self, NodeId, NodeKind};
 use crate::suggest;
 use crate::time::steps_on_grid;
@@ -146,15 +147,19 @@ impl Resolver<'_> {
         let beyond = |n: u64| format!("{n} is too large: there are {size} neurons, counted from 0");
         let mut neurons = match &monitor.neurons {
             None => (0..size).collect(),
-            Some(Neurons::First { first }) if *first > size => {
-                let message = format!("{first} is too large: there are {size} neurons");
-                return self.error(ErrorKind::Value, &path.key("first"), message);
+            Some(Neurons::First { first }) => {
+                let path = path.key("first");
+                let first = self.count(first, MAX_SIZE, &path)?;
+                if first > size {
+                    let message = format!("{first} is too large: there are {size} neurons");
+                    return self.error(ErrorKind::Value, &path, message);
+                }
+                if first > MAX_RECORDED {
+                    let message = format!("at most {MAX_RECORDED} neurons can be recorded at once");
+                    return self.error(ErrorKind::Value, &path, message);
+                }
+                (0..first).collect()
             }
-            Some(Neurons::First { first }) if *first > MAX_RECORDED => {
-                let message = format!("at most {MAX_RECORDED} neurons can be recorded at once");
-                return self.error(ErrorKind::Value, &path.key("first"), message);
-            }
-            Some(Neurons::First { first }) => (0..*first).collect(),
             Some(Neurons::List(list)) => match list.iter().find(|&&n| n >= size) {
                 Some(&n) => return self.error(ErrorKind::Value, &path, beyond(n)),
                 None => list.clone(),
@@ -166,7 +171,7 @@ impl Resolver<'_> {
     }
 
     fn period(&mut self, text: &str, path: &Path) -> Option<u64> {
-        let ms = read_time_at(text, path, &mut self.errors)?;
+        let ms = read_time_at(text, &self.scope, path, &mut self.errors)?;
         let dt_ms = self.clock.dt_ms;
         match steps_on_grid(ms, dt_ms) {
             Some(0) => self.error(ErrorKind::Value, path, format!("{text} is not above 0")),

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::{Found, Resolver, models};
 use crate::arguments::ArgumentError;
-use crate::network::describe::Population;
+use crate::network::describe::{Count, Population};
 use crate::network::error::{ErrorKind, Path};
 use crate::network::schema::MAX_SIZE;
 use crate::network::values::{read_value, support};
@@ -43,7 +43,7 @@ impl<'a> Resolver<'a> {
         for (name, input) in &network.inputs {
             let path = Path::root().key("inputs").key(name);
             let node = self
-                .shape(&input.shape, &path.key("shape"))
+                .shape_of(&input.shape, &path.key("shape"))
                 .map(|shape| Node {
                     name: name.clone(),
                     shape,
@@ -74,6 +74,22 @@ impl<'a> Resolver<'a> {
         } else {
             self.found.insert(name, found);
         }
+    }
+
+    /// The shape of a node of `size` elements.
+    pub(super) fn size_of(&mut self, size: &Count, path: &Path) -> Option<Vec<usize>> {
+        let path = path.key("size");
+        let size = self.count(size, MAX_SIZE, &path)?;
+        self.shape(&[size], &path)
+    }
+
+    /// A shape from its description.
+    fn shape_of(&mut self, shape: &[Count], path: &Path) -> Option<Vec<usize>> {
+        let mut sizes = Vec::with_capacity(shape.len());
+        for (i, count) in shape.iter().enumerate() {
+            sizes.push(self.count(count, MAX_SIZE, &path.index(i))?);
+        }
+        self.shape(&sizes, path)
     }
 
     /// A shape whose product is within the limit.
@@ -107,9 +123,9 @@ impl<'a> Resolver<'a> {
         description: &Population,
         path: &Path,
     ) -> Option<(Vec<usize>, plan::Population)> {
-        let shape = match (description.size, &description.shape) {
-            (Some(size), None) => self.shape(&[size], &path.key("size")),
-            (None, Some(shape)) => self.shape(shape, &path.key("shape")),
+        let shape = match (&description.size, &description.shape) {
+            (Some(size), None) => self.size_of(size, path),
+            (None, Some(shape)) => self.shape_of(shape, &path.key("shape")),
             (Some(_), Some(_)) => {
                 self.error(ErrorKind::Entry, path, "give `size` or `shape`, not both")
             }
@@ -248,7 +264,7 @@ impl<'a> Resolver<'a> {
         size: Option<usize>,
         path: &Path,
     ) -> Option<Value> {
-        let value = read_value(json, unit, path, &mut self.errors)?;
+        let value = read_value(json, unit, &self.scope, path, &mut self.errors)?;
         if let (Value::List(list), Some(size)) = (&value, size)
             && list.len() != size
         {

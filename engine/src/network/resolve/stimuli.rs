@@ -6,6 +6,7 @@ use super::{Found, Resolver};
 use crate::arguments::{ArgumentKind, Arguments};
 use crate::network::describe::Stimulus;
 use crate::network::error::{ErrorKind, Path};
+use crate::network::schema::MAX_SIZE;
 use crate::plan::{DriveEdge, Node, NodeId, NodeKind};
 use crate::port::StimulusType;
 use crate::suggest;
@@ -39,7 +40,11 @@ impl Resolver<'_> {
             let message = "a source of spikes has no port; projections lead from it";
             return self.error(ErrorKind::Wiring, &path.key("port"), message);
         }
-        let size = match (source.size().map(u64::from), stimulus.size) {
+        let given = match &stimulus.size {
+            Some(size) => Some(self.count(size, MAX_SIZE, &path.key("size"))?),
+            None => None,
+        };
+        let size = match (source.size().map(u64::from), given) {
             (Some(n), None) => n,
             (None, Some(n)) => n,
             (Some(n), Some(given)) if n == given => n,
@@ -79,8 +84,9 @@ impl Resolver<'_> {
             let message = suggest::unknown("stimulus", &stimulus.model, &known);
             return self.error(ErrorKind::Name, &path.key("model"), message);
         };
-        let made = Arguments::check(&stimulus.arguments, entry.arguments, port_unit)
-            .and_then(|arguments| (entry.make)(&arguments));
+        let made =
+            Arguments::check_in(&stimulus.arguments, entry.arguments, port_unit, &self.scope)
+                .and_then(|arguments| (entry.make)(&arguments));
         let made = match made {
             Ok(made) => made,
             Err(e) => return self.argument_error(&e, path),

@@ -1,23 +1,29 @@
 //! Whether what was read fits the table.
 
-use rheobase_equations::unit::{Dimension, Unit};
+use rheobase_equations::unit::{Dimension, Scope, Unit};
 use serde_json::{Map, Value as Json};
 
 use super::{Kind, MAX_NEURON, MAX_SIZE, Section};
-use crate::arguments::quantity_of;
+use crate::arguments::{quantity_of, whole_of};
 use crate::network::error::{ErrorKind, Errors, Path};
 use crate::suggest::{self, abbreviated};
 
 impl Section {
     /// Checks a table against the section.
-    pub(in crate::network) fn check(&self, json: &Json, path: &Path, errors: &mut Errors) {
+    pub(in crate::network) fn check(
+        &self,
+        json: &Json,
+        scope: &Scope,
+        path: &Path,
+        errors: &mut Errors,
+    ) {
         let Some(table) = json.as_object() else {
             let message = format!("{} is a table, found {}", self.what, short(json));
             return errors.push(ErrorKind::Entry, path, message);
         };
         for (name, value) in table {
             match self.entry(name) {
-                Some(entry) => entry.kind.check(value, &path.key(name), errors),
+                Some(entry) => entry.kind.check(value, scope, &path.key(name), errors),
                 None if self.open => {}
                 None => {
                     let message = suggest::unknown("entry", name, &self.names());
@@ -35,22 +41,22 @@ impl Section {
 }
 
 impl Kind {
-    fn check(self, json: &Json, path: &Path, errors: &mut Errors) {
+    fn check(self, json: &Json, scope: &Scope, path: &Path, errors: &mut Errors) {
         match self {
             Self::Named(section) => each_named(json, path, errors, |json, path, errors| {
-                section.check(json, path, errors);
+                section.check(json, scope, path, errors);
             }),
             Self::Model => each_named(json, path, errors, check_model),
             Self::List(section) => match json.as_array() {
                 Some(list) => {
                     for (i, item) in list.iter().enumerate() {
-                        section.check(item, &path.index(i), errors);
+                        section.check(item, scope, &path.index(i), errors);
                     }
                 }
                 None => wrong("a list of tables", json, path, errors),
             },
             Self::Time => {
-                if let Err(e) = quantity_of("", json, &Unit::base(Dimension::TIME)) {
+                if let Err(e) = quantity_of("", json, &Unit::base(Dimension::TIME), scope) {
                     errors.push(ErrorKind::Value, path, e.message);
                 }
             }
@@ -65,14 +71,15 @@ impl Kind {
             },
             Self::Rule => check_rule(json, path, errors),
             Self::Integer(least, most) => check_integer(json, least, most, path, errors),
-            Self::Integers(least, most) => check_integers(json, least, most, path, errors),
-            Self::Neurons => check_neurons(json, path, errors),
+            Self::Count(least, most) => check_count(json, least, most, scope, path, errors),
+            Self::Counts(least, most) => check_counts(json, least, most, scope, path, errors),
+            Self::Neurons => check_neurons(json, scope, path, errors),
             Self::Choice(options) => check_choice(json, options, path, errors),
             Self::Text if !json.is_string() => wrong("a string", json, path, errors),
             Self::Boolean if !json.is_boolean() => wrong("true or false", json, path, errors),
             Self::Values if !json.is_object() => wrong("a table", json, path, errors),
-            // Values are read when the unit is known.
-            Self::Text | Self::Boolean | Self::Value | Self::Values => {}
+            // Values are read when the unit is known, parameters before everything else.
+            Self::Text | Self::Boolean | Self::Value | Self::Values | Self::Parameters => {}
         }
     }
 }
@@ -156,6 +163,37 @@ fn check_integer(json: &Json, least: u64, most: u64, path: &Path, errors: &mut E
     }
 }
 
+fn check_count(
+    json: &Json,
+    least: u64,
+    most: u64,
+    scope: &Scope,
+    path: &Path,
+    errors: &mut Errors,
+) {
+    if let Err(message) = whole_of(json, least, most, scope) {
+        errors.push(ErrorKind::Value, path, message);
+    }
+}
+
+fn check_counts(
+    json: &Json,
+    least: u64,
+    most: u64,
+    scope: &Scope,
+    path: &Path,
+    errors: &mut Errors,
+) {
+    match json.as_array() {
+        Some(list) if !list.is_empty() => {
+            for (i, item) in list.iter().enumerate() {
+                check_count(item, least, most, scope, &path.index(i), errors);
+            }
+        }
+        _ => wrong("a list of whole numbers", json, path, errors),
+    }
+}
+
 fn check_integers(json: &Json, least: u64, most: u64, path: &Path, errors: &mut Errors) {
     match json.as_array() {
         Some(list) if !list.is_empty() => {
@@ -167,10 +205,12 @@ fn check_integers(json: &Json, least: u64, most: u64, path: &Path, errors: &mut 
     }
 }
 
-fn check_neurons(json: &Json, path: &Path, errors: &mut Errors) {
+fn check_neurons(json: &Json, scope: &Scope, path: &Path, errors: &mut Errors) {
     match json.as_object() {
         Some(table) => match single(table) {
-            Some(("first", n)) => check_integer(n, 1, MAX_SIZE, &path.key("first"), errors),
+            Some(("first", n)) => {
+                check_count(n, 1, MAX_SIZE, scope, &path.key("first"), errors);
+            }
             _ => wrong("a list of neurons or { first = n }", json, path, errors),
         },
         None => check_integers(json, 0, MAX_NEURON, path, errors),

@@ -1,6 +1,6 @@
 //! Constants, lists and distributions.
 
-use rheobase_equations::unit::{Dimension, Unit};
+use rheobase_equations::unit::{Dimension, Scope, Unit};
 use serde_json::{Value as Json, json};
 
 use crate::network::error::{Errors, Path};
@@ -10,7 +10,13 @@ use crate::value::{Bounds, Distribution, Shape, Value};
 
 fn read(json: &Json, unit: Dimension) -> Result<Value, String> {
     let mut errors = Errors::default();
-    let value = read_value(json, &Unit::base(unit), &Path::root().key("x"), &mut errors);
+    let value = read_value(
+        json,
+        &Unit::base(unit),
+        &Scope::default(),
+        &Path::root().key("x"),
+        &mut errors,
+    );
     match errors.finish(()) {
         Ok(()) => value.ok_or_else(|| "nothing read, nothing reported".to_owned()),
         Err(e) => Err(e.to_string()),

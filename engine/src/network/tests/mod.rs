@@ -8,5 +8,6 @@ mod examples;
 mod fakes;
 mod files;
 mod malformed;
+mod parameters;
 mod round_trips;
 mod setting;

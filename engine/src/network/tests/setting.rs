@@ -186,7 +186,7 @@ fn paths_that_lead_nowhere() {
         (
             "populations.E.size",
             "many",
-            "populations.E.size: expected a whole number from 1 to 2147483648, found \"many\"",
+            "populations.E.size: `many` is no quantity: `many` is no parameter, unit or constant",
         ),
         (
             "dt",

@@ -79,7 +79,7 @@ fn entries_that_do_not_belong() {
         (
             "dt = ",
             "timestep = \"1 ms\"\ndt = ",
-            "unknown entry `timestep`; expected name, seed, dt, duration, discard, precision, batch, weight_storage, models, populations, stimuli, layers, inputs, projections, edges or monitors",
+            "unknown entry `timestep`; expected name, seed, dt, duration, discard, precision, batch, weight_storage, parameters, models, populations, stimuli, layers, inputs, projections, edges or monitors",
         ),
         ("size = 80", "", "populations.E: `size` is missing"),
         (
@@ -104,8 +104,8 @@ fn entries_that_do_not_belong() {
         ),
         (
             "size = 80",
-            "size = \"80\"",
-            "populations.E.size: expected a whole number from 1 to 2147483648, found \"80\"",
+            "size = \"80 mV\"",
+            "populations.E.size: expected a whole number from 1 to 2147483648, found \"80 mV\", in mV",
         ),
         (
             "dt = ",
