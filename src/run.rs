@@ -1,21 +1,26 @@
 //! Running a network to its end: progress, interruption, statistics, the record of the run.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+mod collect;
+mod job;
+mod record;
 
-use rheobase_engine::Instantiate;
+use std::sync::Arc;
+use std::time::Duration;
+
 use rheobase_engine::actor::RunError;
-use rheobase_engine::build::{BuildError, BuildOptions, BuildReport};
-use rheobase_engine::network::{MemoryError, MemoryEstimate, Network, NetworkErrors};
+use rheobase_engine::build::{BuildError, BuildReport};
+use rheobase_engine::network::{MemoryError, MemoryEstimate, MemoryPart, Network, NetworkErrors};
 use rheobase_engine::plan::{Monitor, NodeKind, Plan};
 use rheobase_engine::port::Registry;
-use rheobase_engine::simulation::{Recording, Simulation};
+use rheobase_engine::simulation::Recording;
 use rheobase_equations::real::Precision;
-use rheobase_report::statistics::{Statistics, StatisticsError, summarise};
-use rheobase_report::{Kernel, PopulationRecord, RunRecord, Spikes, Timings};
+use rheobase_report::npz::NpzError;
+use rheobase_report::statistics::StatisticsError;
+use rheobase_report::stream::PartFiles;
+use rheobase_report::{FileError, ResultFolder, RunRecord};
 
 /// How a network is run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct RunOptions {
     /// Worker threads; 0 chooses by size ([`default_threads`]). Results do not depend on it.
     pub threads: usize,
@@ -23,6 +28,20 @@ pub struct RunOptions {
     pub memory_limit: Option<u64>,
     /// Where populations run.
     pub backend: Backend,
+    /// Keep what monitors record in memory, for [`Run::recording`]; so it is unless set. Without,
+    /// memory does not grow with the length of a run.
+    pub keep_recording: bool,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            threads: 0,
+            memory_limit: None,
+            backend: Backend::default(),
+            keep_recording: true,
+        }
+    }
 }
 
 /// Where populations run.
@@ -51,7 +70,7 @@ impl Backend {
 pub struct Run {
     /// What ran, how fast, what came out.
     pub record: RunRecord,
-    /// Spikes and traces.
+    /// Spikes and traces of the monitors, if they were to be kept; counts in any case.
     pub recording: Recording,
     /// The plan that was run.
     pub plan: Arc<Plan>,
@@ -59,7 +78,8 @@ pub struct Run {
     pub build: BuildReport,
     /// What stopped the run early, if anything did.
     pub stopped: Option<RunError>,
-    /// Hash of final states and recorded spikes, in order: equal for equal bits.
+    /// Hash of final states and of the spikes of all populations and monitored stimuli, in order:
+    /// equal for equal bits.
     pub fingerprint: u64,
 }
 
@@ -89,6 +109,15 @@ pub enum RunFailure {
     /// A recording is inconsistent.
     #[error("{0}")]
     Spikes(#[from] rheobase_report::SpikesError),
+    /// What was recorded cannot be kept: the disk is full, say.
+    #[error("results: {0}")]
+    Output(#[from] NpzError),
+}
+
+impl From<FileError> for RunFailure {
+    fn from(error: FileError) -> Self {
+        Self::Output(error.into())
+    }
 }
 
 /// What a progress callback is told.
@@ -133,7 +162,8 @@ pub fn simulate_with(
     run_plan(network.resolve(registry)?, options, progress)
 }
 
-/// Runs a plan.
+/// Runs a plan. Statistics are taken while it runs; what monitors record is kept in memory where
+/// [`RunOptions::keep_recording`] says so.
 ///
 /// # Errors
 /// As [`simulate`].
@@ -142,6 +172,41 @@ pub fn run_plan(
     options: &RunOptions,
     progress: &mut dyn FnMut(Progress) -> Continue,
 ) -> Result<Run, RunFailure> {
+    Ok(start(plan, options, None, progress)?.0)
+}
+
+/// Runs a plan; what monitors record goes to columns in `folder` while it runs. From them the
+/// archives are written afterwards ([`PartFiles::write_spikes`], [`PartFiles::write_traces`]).
+///
+/// # Errors
+/// As [`simulate`], and when the disk is full; the columns are then removed.
+pub fn run_plan_into(
+    plan: Plan,
+    options: &RunOptions,
+    folder: &ResultFolder,
+    progress: &mut dyn FnMut(Progress) -> Continue,
+) -> Result<(Run, PartFiles), RunFailure> {
+    let outcome = start(plan, options, Some(folder), progress);
+    match outcome {
+        Ok((run, Some(parts))) => Ok((run, parts)),
+        Ok((_, None)) => Err(RunFailure::Output(NpzError::Missing {
+            path: folder.path().to_owned(),
+            name: "the columns of the run".to_owned(),
+        })),
+        Err(failure) => {
+            // The failure is what matters; columns left behind are removed by the next run.
+            let _ = PartFiles::discard(folder);
+            Err(failure)
+        }
+    }
+}
+
+fn start(
+    plan: Plan,
+    options: &RunOptions,
+    folder: Option<&ResultFolder>,
+    progress: &mut dyn FnMut(Progress) -> Continue,
+) -> Result<(Run, Option<PartFiles>), RunFailure> {
     if let Some(input) = plan
         .nodes
         .iter()
@@ -150,64 +215,51 @@ pub fn run_plan(
         return Err(RunFailure::Input(input.name.clone()));
     }
     match plan.precision {
-        Precision::F32 => run_in::<f32>(plan, options, progress),
-        Precision::F64 => run_in::<f64>(plan, options, progress),
+        Precision::F32 => job::run_in::<f32>(plan, options, folder, progress),
+        Precision::F64 => job::run_in::<f64>(plan, options, folder, progress),
     }
 }
 
-/// Expected memory of a run of `plan` with these options: on its threads, with what is recorded
-/// for the statistics.
+/// Bytes that recordings take at most where they go to disk or are dropped: those of a stretch of
+/// the run.
+const STRETCH_BYTES: u64 = 64 << 20;
+
+/// Bytes per neuron that statistics take.
+const STATISTICS_BYTES: u64 = 48;
+
+/// Expected memory of a run of `plan` with these options: on its threads, with the statistics, and
+/// with what monitors record as far as it is kept.
 #[must_use]
 pub fn estimate(plan: &Plan, options: &RunOptions) -> MemoryEstimate {
     let mut plan = plan.clone();
-    record_all_populations(&mut plan);
-    plan.estimate_for(threads(&plan, options))
-}
-
-fn run_in<R: Instantiate>(
-    mut plan: Plan,
-    options: &RunOptions,
-    progress: &mut dyn FnMut(Progress) -> Continue,
-) -> Result<Run, RunFailure> {
-    let monitored = plan.monitors.clone();
-    record_all_populations(&mut plan);
     let threads = threads(&plan, options);
-    let limit = options.memory_limit.or_else(available_memory);
-    plan.estimate_for(threads)
-        .check(limit.unwrap_or(u64::MAX))?;
-    let plan = Arc::new(plan);
-    let begun = Instant::now();
-    let build_options = BuildOptions {
-        threads,
-        ..BuildOptions::default()
+    let mut recorded = plan.clone();
+    record_all_populations(&mut recorded);
+    let recorded = recorded.estimate_for(threads).bytes;
+    if !options.keep_recording {
+        plan.monitors.clear();
+    }
+    let mut estimate = plan.estimate_for(threads);
+    let mut add = |name: &str, bytes: u64| {
+        estimate.bytes = estimate.bytes.saturating_add(bytes);
+        estimate.parts.push(MemoryPart {
+            name: name.to_owned(),
+            bytes,
+        });
     };
-    let mut simulation = Simulation::<R>::build(Arc::clone(&plan), build_options)?;
-    let build_s = begun.elapsed().as_secs_f64();
-    let begun = Instant::now();
-    let stopped = advance(&mut simulation, &plan, progress);
-    let simulation_s = begun.elapsed().as_secs_f64();
-    let mut recording = simulation.take_recording();
-    let fingerprint = simulation.fingerprint(&recording);
-    let timings = Timings {
-        biological_s: seconds(&plan, simulation.now()),
-        build_s,
-        simulation_s,
-    };
-    let mut record = record(&plan, &simulation, &recording, timings, threads)?;
-    options.backend.name().clone_into(&mut record.backend);
-    // Populations nobody monitors were recorded for the statistics only.
-    recording
-        .spikes
-        .retain(|(node, _)| monitored.contains(&Monitor::Spikes { node: *node }));
-    let build = simulation.report().clone();
-    Ok(Run {
-        record,
-        recording,
-        plan,
-        build,
-        stopped,
-        fingerprint,
-    })
+    add(
+        "recordings under way",
+        recorded
+            .saturating_sub(plan.estimate_for(threads).bytes)
+            .min(STRETCH_BYTES),
+    );
+    let populations = plan
+        .nodes
+        .iter()
+        .filter(|n| matches!(n.kind, NodeKind::Population(_)));
+    let neurons: u64 = populations.map(|n| (n.size() * plan.batch) as u64).sum();
+    add("statistics", neurons.saturating_mul(STATISTICS_BYTES));
+    estimate
 }
 
 fn record_all_populations(plan: &mut Plan) {
@@ -240,119 +292,9 @@ pub fn default_threads(plan: &Plan) -> usize {
     (neurons / 2500).clamp(1, cores)
 }
 
-/// Advances to the end in stretches of about a tenth of a second of wall time.
-fn advance<R: Instantiate>(
-    simulation: &mut Simulation<R>,
-    plan: &Plan,
-    progress: &mut dyn FnMut(Progress) -> Continue,
-) -> Option<RunError> {
-    let begun = Instant::now();
-    let mut stretch = 100_u64;
-    while simulation.now() < plan.steps {
-        let from = Instant::now();
-        let target = (simulation.now() + stretch).min(plan.steps);
-        if let Err(error) = simulation.advance_to(target) {
-            return Some(error);
-        }
-        match from.elapsed().as_millis() {
-            0..50 => stretch = stretch.saturating_mul(2),
-            50..200 => {}
-            _ => stretch = (stretch / 2).max(1),
-        }
-        let report = Progress {
-            time_ms: 1e3 * seconds(plan, simulation.now()),
-            end_ms: 1e3 * seconds(plan, plan.steps),
-            wall: begun.elapsed(),
-        };
-        if progress(report) == Continue::Stop {
-            return None;
-        }
-    }
-    None
-}
-
 #[allow(clippy::cast_precision_loss, reason = "steps below 2^53")]
 fn seconds(plan: &Plan, steps: u64) -> f64 {
     steps as f64 * plan.dt_ms * 1e-3
-}
-
-fn record<R: Instantiate>(
-    plan: &Plan,
-    simulation: &Simulation<R>,
-    recording: &Recording,
-    timings: Timings,
-    threads: usize,
-) -> Result<RunRecord, RunFailure> {
-    let mut populations = Vec::new();
-    for (node, spikes) in &recording.spikes {
-        if let NodeKind::Population(p) = &plan.nodes[*node].kind {
-            let name = &plan.nodes[*node].name;
-            let statistics = statistics(plan, *node, spikes, simulation.now())?;
-            let mut entry = PopulationRecord::new(name, &statistics);
-            entry.component = Some(p.model.clone());
-            entry.integrator = Some(p.integrator.name().to_owned());
-            entry.mode = Some(rheobase_report::Mode::Dense);
-            entry.arithmetic = Some(rheobase_report::Arithmetic::Stepwise);
-            entry.kernel = simulation
-                .report()
-                .kernels
-                .iter()
-                .find(|(n, _)| n == name)
-                .map(|(_, kernel)| match *kernel {
-                    "native" => Kernel::Native,
-                    "block" => Kernel::Block,
-                    _ => Kernel::Rust,
-                });
-            entry.state_dim = u32::try_from(p.neuron.ports().states.len()).ok();
-            populations.push(entry);
-        }
-    }
-    let mut record = RunRecord::new(timings, plan.dt_ms, populations);
-    record.neurons = simulation.n_neurons() as u64;
-    record.synapses = simulation.report().synapses.iter().sum();
-    record.spikes = plan
-        .nodes
-        .iter()
-        .zip(&recording.n_spikes)
-        .filter(|(n, _)| matches!(n.kind, NodeKind::Population(_)))
-        .map(|(_, s)| s)
-        .sum();
-    record.synaptic_events = recording.synaptic_events;
-    record.threads = u32::try_from(threads).unwrap_or(u32::MAX);
-    record.seed = plan.seed;
-    record.precision = match plan.precision {
-        Precision::F32 => rheobase_report::Precision::F32,
-        Precision::F64 => rheobase_report::Precision::F64,
-    };
-    record.discard_s = seconds(plan, plan.discard_steps);
-    record.interrupted = simulation.now() < plan.steps;
-    record.rounded_delays = simulation.report().rounded_delays;
-    record.raised_delays = simulation.report().raised_delays;
-    Ok(record)
-}
-
-fn statistics(
-    plan: &Plan,
-    node: usize,
-    spikes: &rheobase_engine::record::Spikes,
-    now: u64,
-) -> Result<Statistics, RunFailure> {
-    let lanes = plan.nodes[node].size() * plan.batch;
-    let spikes = Spikes::new(&spikes.steps, &spikes.neurons)?;
-    let n = u32::try_from(lanes).unwrap_or(u32::MAX);
-    let start = plan.discard_steps;
-    if now <= start {
-        // Stopped before the window began.
-        return Ok(Statistics {
-            n,
-            spikes: 0,
-            window_s: 0.0,
-            rate_hz: 0.0,
-            cv_isi: None,
-            synchrony: None,
-        });
-    }
-    Ok(summarise(spikes, n, plan.dt_ms, start, now)?)
 }
 
 /// Memory the system could give without swapping \[bytes\]; `None` where it does not tell.

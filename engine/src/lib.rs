@@ -11,6 +11,7 @@ pub mod arguments;
 pub mod backend;
 pub mod build;
 pub mod cotangent;
+pub mod fingerprint;
 mod group;
 mod instantiate;
 mod layer;

@@ -7,6 +7,7 @@ use rheobase_equations::real::Real;
 use crate::actor::RunError;
 use crate::build::{BuildError, BuildOptions, BuildReport, Built, build};
 use crate::cotangent::Cotangents;
+use crate::fingerprint::{SpikeHash, WordHash};
 use crate::instantiate::Instantiate;
 use crate::plan::{InputKind, NodeId, NodeKind, Plan};
 use crate::port::Tensor;
@@ -360,15 +361,25 @@ impl<R: Instantiate> Simulation<R> {
         self.workers.len()
     }
 
-    /// Order-sensitive FNV-1a hash of all states and of the spikes given: equal hashes mean equal
-    /// bits and equal order.
+    /// Order-sensitive hash of all states and of the spikes given: equal hashes mean equal bits and
+    /// equal order.
     pub fn fingerprint(&mut self, recording: &Recording) -> u64 {
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        let mut add = |word: u64| {
-            for byte in word.to_le_bytes() {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-            }
-        };
+        let hashes: Vec<(NodeId, SpikeHash)> = recording
+            .spikes
+            .iter()
+            .map(|(node, spikes)| {
+                let mut hash = SpikeHash::default();
+                hash.extend(&spikes.steps, &spikes.neurons);
+                (*node, hash)
+            })
+            .collect();
+        self.fingerprint_with(&hashes)
+    }
+
+    /// [`Self::fingerprint`] where spikes were hashed while the run went on: of each recorded node,
+    /// by node.
+    pub fn fingerprint_with(&mut self, spikes: &[(NodeId, SpikeHash)]) -> u64 {
+        let mut hash = WordHash::new();
         let mut names: Vec<(String, String)> = Vec::new();
         self.visit_state(|node, variable, _| {
             let name = (node.to_owned(), variable.to_owned());
@@ -379,17 +390,15 @@ impl<R: Instantiate> Simulation<R> {
         names.sort();
         for (node, variable) in names {
             for x in self.state(&node, &variable).unwrap_or_default() {
-                add(x.to_int_bits().cast_unsigned());
+                hash.add(x.to_int_bits().cast_unsigned());
             }
         }
-        for (node, spikes) in &recording.spikes {
-            add(*node as u64);
-            for (&step, &neuron) in spikes.steps.iter().zip(&spikes.neurons) {
-                add(step);
-                add(u64::from(neuron));
-            }
+        for (node, spikes) in spikes {
+            hash.add(*node as u64);
+            hash.add(spikes.count);
+            hash.add(spikes.hash);
         }
-        hash
+        hash.finish()
     }
 }
 

@@ -158,7 +158,7 @@ fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
 }
 
 /// Makes the renaming itself durable. Only Unix can open a folder for that.
-fn synchronise_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn synchronise_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
         File::open(folder)?.sync_all()
     } else {

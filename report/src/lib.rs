@@ -10,12 +10,15 @@
 //! [`Machine::detect`] and [`peak_rss_bytes`] look at the machine.
 
 mod atomic;
+pub mod bytes;
 mod grid;
 pub mod npz;
 pub mod plot;
 mod record;
+mod source;
 mod spikes;
 pub mod statistics;
+pub mod stream;
 pub mod table;
 
 pub use atomic::{AtomicFile, FileError, ResultFolder, atomic_write};
@@ -24,5 +27,6 @@ pub use record::{
     Arithmetic, Kernel, Machine, Mode, PopulationRecord, Precision, RunRecord, Timings,
     peak_rss_bytes, real_time_factor,
 };
+pub use source::{BLOCK, Order, SourceError, SpikeSource};
 pub use spikes::{PopulationSpikes, Spikes, SpikesError};
 pub use statistics::Statistics;

@@ -27,18 +27,21 @@
 //! rate = len(f["E.step"]) / f["E.size"]
 //! ```
 
+mod npy;
 mod read;
+mod source;
 mod spikes;
 mod traces;
 
+pub use npy::Element;
 pub use read::{Array, NpzReader};
+pub use source::NpzSpikes;
 pub use spikes::{RecordedPopulation, RecordedSpikes, Stamp, read_spikes, write_spikes};
 pub use traces::{Trace, TraceValues, write_traces};
 
 use crate::{AtomicFile, FileError};
-use npyz::{AutoSerialize, Deserialize, WriterBuilder};
 use std::collections::BTreeSet;
-use std::io::{self, BufWriter};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
@@ -104,21 +107,6 @@ pub enum NpzError {
     },
 }
 
-/// The types an array can hold: `f32`, `f64`, `i64`, `u32`, `u64`.
-pub trait Element: AutoSerialize + Deserialize + Copy + sealed::Sealed {}
-
-mod sealed {
-    pub trait Sealed {}
-}
-
-macro_rules! elements {
-    ($($t:ty)*) => {$(
-        impl sealed::Sealed for $t {}
-        impl Element for $t {}
-    )*};
-}
-elements!(f32 f64 i64 u32 u64);
-
 /// Writes an archive array by array; values are streamed, never copied as a whole.
 ///
 /// # Example
@@ -172,14 +160,26 @@ impl NpzWriter {
         let written = self
             .write_array(name, shape, expected, values)
             .map_err(|e| FileError::io("write", &self.path, e))?;
-        if written == expected {
-            return Ok(());
-        }
-        Err(NpzError::Shape {
-            name: name.to_owned(),
-            shape: shape.to_vec(),
-            values: written,
-        })
+        filled(name, shape, expected, written)
+    }
+
+    /// Adds an array whose values are copied from a stream of little-endian numbers, as
+    /// [`array`](Self::array) otherwise, with a buffer of 64 KiB.
+    ///
+    /// # Errors
+    /// Those of [`array`](Self::array), and those of the stream.
+    pub fn copy<T: Element>(
+        &mut self,
+        name: &str,
+        shape: &[u64],
+        values: &mut dyn Read,
+    ) -> Result<(), NpzError> {
+        self.claim(name)?;
+        let expected = shape.iter().product::<u64>();
+        let written = self
+            .copy_array::<T>(name, shape, expected, values)
+            .map_err(|e| FileError::io("write", &self.path, e))?;
+        filled(name, shape, expected, written)
     }
 
     /// Adds an array without dimensions, a single value.
@@ -225,31 +225,71 @@ impl NpzWriter {
         expected: u64,
         values: impl IntoIterator<Item = T>,
     ) -> io::Result<u64> {
-        let bytes = expected.saturating_mul(size_of::<T>() as u64);
-        self.zip.start_file(
-            npyz::npz::file_name_from_array_name(name),
-            entry_options(bytes),
-        )?;
+        self.begin::<T>(name, shape, expected)?;
         // The checksum is taken per write: many small ones would be slow.
-        let buffer = BufWriter::with_capacity(1 << 16, &mut self.zip);
-        let mut array = npyz::WriteOptions::<T>::new()
-            .default_dtype()
-            .shape(shape)
-            .writer(buffer)
-            .begin_nd()?;
+        let mut buffer = Vec::with_capacity(BUFFER + T::BYTES);
         let mut written = 0;
         for value in values {
             written += 1;
             if written > expected {
                 return Ok(written);
             }
-            array.push(&value)?;
+            value.put(&mut buffer);
+            if buffer.len() >= BUFFER {
+                self.zip.write_all(&buffer)?;
+                buffer.clear();
+            }
         }
-        if written == expected {
-            array.finish()?;
-        }
+        self.zip.write_all(&buffer)?;
         Ok(written)
     }
+
+    /// Returns the number of whole values copied; stops at one too many.
+    fn copy_array<T: Element>(
+        &mut self,
+        name: &str,
+        shape: &[u64],
+        expected: u64,
+        values: &mut dyn Read,
+    ) -> io::Result<u64> {
+        self.begin::<T>(name, shape, expected)?;
+        let bytes = expected.saturating_mul(T::BYTES as u64);
+        let mut copied = 0;
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            let n = values.read(&mut buffer)?;
+            copied += n as u64;
+            if n == 0 || copied > bytes {
+                return Ok(copied.div_ceil(T::BYTES as u64));
+            }
+            self.zip.write_all(&buffer[..n])?;
+        }
+    }
+
+    fn begin<T: Element>(&mut self, name: &str, shape: &[u64], expected: u64) -> io::Result<()> {
+        let bytes = expected.saturating_mul(T::BYTES as u64);
+        self.zip.start_file(file_name(name), entry_options(bytes))?;
+        self.zip.write_all(&npy::header::<T>(shape))
+    }
+}
+
+fn filled(name: &str, shape: &[u64], expected: u64, written: u64) -> Result<(), NpzError> {
+    if written == expected {
+        return Ok(());
+    }
+    Err(NpzError::Shape {
+        name: name.to_owned(),
+        shape: shape.to_vec(),
+        values: written,
+    })
+}
+
+/// Bytes written at once.
+const BUFFER: usize = 1 << 16;
+
+/// Name of the file of an array within the archive.
+fn file_name(array: &str) -> String {
+    format!("{array}.npy")
 }
 
 fn entry_options(bytes: u64) -> SimpleFileOptions {

@@ -19,7 +19,7 @@ mod trace;
 pub use raster::Raster;
 pub use trace::{Series, TracePanel, TracePlot};
 
-use crate::{FileError, ResultFolder, TimeStepError};
+use crate::{FileError, ResultFolder, SourceError, TimeStepError};
 use scene::Scene;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -72,6 +72,9 @@ pub enum PlotError {
     /// The time step is not usable.
     #[error(transparent)]
     TimeStep(#[from] TimeStepError),
+    /// Spikes could not be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// The font that is part of the library could not be read.
     #[error("the built-in font cannot be read: {0}")]
     Font(#[from] ab_glyph::InvalidFont),

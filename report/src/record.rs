@@ -230,6 +230,10 @@ pub struct RunRecord {
     /// on a cycle may have.
     #[serde(default)]
     pub raised_delays: u64,
+    /// Hash of the final states and of all spikes in order, in hexadecimal digits: equal for equal
+    /// bits, whatever the number of threads.
+    #[serde(default)]
+    pub fingerprint: String,
     /// Where it ran.
     pub machine: Machine,
 }
@@ -266,6 +270,7 @@ impl RunRecord {
             interrupted: false,
             rounded_delays: 0,
             raised_delays: 0,
+            fingerprint: String::new(),
             machine: Machine::detect(),
         }
     }

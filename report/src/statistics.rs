@@ -13,6 +13,8 @@
 //! one division and one square root per neuron. [`PopulationStatistics`] is the one
 //! implementation, the functions over [`Spikes`] go through it.
 
+mod state;
+
 use crate::{Spikes, TimeStep, TimeStepError};
 use thiserror::Error;
 
@@ -125,7 +127,7 @@ fn to_f64(x: u128) -> f64 {
 
 /// Collects the statistics of one population while a simulation runs.
 ///
-/// Memory: 48 bytes a neuron and 8 bytes per 3 ms of the window. `push` costs O(spikes).
+/// Memory: 48 bytes a neuron, whatever the length of the window. `push` costs O(spikes).
 ///
 /// # Example
 /// ```
@@ -149,7 +151,41 @@ pub struct PopulationStatistics {
     n: u32,
     spikes: u64,
     neurons: Vec<Intervals>,
-    bins: Vec<u64>,
+    bins: Bins,
+}
+
+/// Sums over the bins of the synchrony measure; spikes come in order, so one bin is open at a
+/// time.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Bins {
+    /// The bin that is open.
+    open: u64,
+    /// Spikes in it.
+    count: u64,
+    /// Spikes in the bins before it.
+    sum: u128,
+    /// Sum of the squares of their counts.
+    squares: u128,
+}
+
+impl Bins {
+    fn add(&mut self, bin: u64, spikes: u64) {
+        if bin != self.open {
+            (self.sum, self.squares) = self.sums(u64::MAX);
+            (self.open, self.count) = (bin, 0);
+        }
+        self.count += spikes;
+    }
+
+    /// Sums over the first `whole` bins. No bin before the open one lies behind them.
+    fn sums(&self, whole: u64) -> (u128, u128) {
+        let count = if self.open < whole {
+            u128::from(self.count)
+        } else {
+            0
+        };
+        (self.sum + count, self.squares + count * count)
+    }
 }
 
 impl PopulationStatistics {
@@ -168,7 +204,7 @@ impl PopulationStatistics {
             n,
             spikes: 0,
             neurons: vec![Intervals::default(); n as usize],
-            bins: Vec::new(),
+            bins: Bins::default(),
         })
     }
 
@@ -198,23 +234,46 @@ impl PopulationStatistics {
             self.neurons[neuron as usize].push(step);
         }
         self.spikes += neurons.len() as u64;
-        self.count(step, neurons.len() as u64);
+        let bin = self.dt.bin(step - self.start_step, SYNCHRONY_BIN_MS);
+        self.bins.add(bin, neurons.len() as u64);
         Ok(())
     }
 
-    fn count(&mut self, step: u64, spikes: u64) {
-        let bin = self.dt.bin(step - self.start_step, SYNCHRONY_BIN_MS);
-        let bin = usize::try_from(bin).unwrap_or(usize::MAX);
-        if bin >= self.bins.len() {
-            self.bins.resize(bin + 1, 0);
-        }
-        self.bins[bin] += spikes;
+    /// Number of neurons.
+    #[must_use]
+    pub fn size(&self) -> u32 {
+        self.n
     }
 
     /// Spikes counted so far.
     #[must_use]
     pub fn spikes(&self) -> u64 {
         self.spikes
+    }
+
+    /// Adds spikes, sorted by step, as [`push`](Self::push).
+    ///
+    /// # Errors
+    /// Those of [`push`](Self::push).
+    pub fn extend(&mut self, spikes: Spikes<'_>) -> Result<(), StatisticsError> {
+        let mut rest = (spikes.steps(), spikes.neurons());
+        while let Some(&step) = rest.0.first() {
+            let n = rest.0.iter().take_while(|&&s| s == step).count();
+            self.push(step, &rest.1[..n])?;
+            rest = (&rest.0[n..], &rest.1[n..]);
+        }
+        Ok(())
+    }
+
+    /// Spikes of each neuron in the window.
+    pub fn counts(&self) -> impl Iterator<Item = u64> {
+        self.neurons.iter().map(|neuron| neuron.spikes)
+    }
+
+    /// The coefficient of variation of the intervals of each neuron that has one (three spikes or
+    /// more), in order of the neurons.
+    pub fn cvs(&self) -> impl Iterator<Item = f64> {
+        self.neurons.iter().filter_map(Intervals::cv)
     }
 
     /// Closes the window after `end_step` and gives its statistics. O(n + bins).
@@ -248,7 +307,7 @@ impl PopulationStatistics {
 
     fn mean_cv(&self) -> Option<f64> {
         let (mut sum, mut count) = (0.0, 0_u32);
-        for cv in self.neurons.iter().filter_map(Intervals::cv) {
+        for cv in self.cvs() {
             sum += cv;
             count += 1;
         }
@@ -259,16 +318,7 @@ impl PopulationStatistics {
         let whole = self
             .dt
             .whole_bins(end_step - self.start_step, SYNCHRONY_BIN_MS);
-        let held = self
-            .bins
-            .len()
-            .min(usize::try_from(whole).unwrap_or(usize::MAX));
-        let counts = self.bins[..held].iter().map(|&count| u128::from(count));
-        let (mut sum, mut squares) = (0_u128, 0_u128);
-        for count in counts {
-            sum += count;
-            squares += count * count;
-        }
+        let (sum, squares) = self.bins.sums(whole);
         // (Σc²/B − (Σc/B)²) / (Σc/B) = (B·Σc² − (Σc)²) / (B·Σc); bins behind the last spike are 0.
         let bins = u128::from(whole);
         (sum > 0).then(|| to_f64(bins * squares - sum * sum) / (to_f64(bins) * to_f64(sum)))
@@ -298,9 +348,7 @@ pub fn summarise(
     end_step: u64,
 ) -> Result<Statistics, StatisticsError> {
     let mut statistics = PopulationStatistics::new(n, dt_ms, start_step)?;
-    for (step, neuron) in spikes.window(start_step, end_step).iter() {
-        statistics.push(step, &[neuron])?;
-    }
+    statistics.extend(spikes.window(start_step, end_step))?;
     statistics.finish(end_step)
 }
 

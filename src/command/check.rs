@@ -31,7 +31,7 @@ pub(crate) fn check(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn as_json(plan: &Plan) -> serde_json::Value {
-    let estimate = estimate(plan, &RunOptions::default());
+    let estimate = estimate(plan, &as_the_command_runs());
     let nodes: Vec<_> = plan
         .nodes
         .iter()
@@ -51,7 +51,7 @@ fn as_json(plan: &Plan) -> serde_json::Value {
 }
 
 fn as_text(plan: &Plan) -> String {
-    let estimate = estimate(plan, &RunOptions::default());
+    let estimate = estimate(plan, &as_the_command_runs());
     let mut text = format!("{}: correct\n\n", plan.name);
     for node in &plan.nodes {
         text.push_str(&format!(
@@ -104,5 +104,13 @@ fn describe(node: &NodeKind) -> String {
     match node {
         NodeKind::Population(p) => format!("{} ({})", p.model, p.integrator.name()),
         other => kind(other).to_owned(),
+    }
+}
+
+/// `rheobase run` streams what it records.
+fn as_the_command_runs() -> RunOptions {
+    RunOptions {
+        keep_recording: false,
+        ..RunOptions::default()
     }
 }

@@ -1,9 +1,11 @@
 //! Reading archives back.
 
-use super::{Element, NpzError};
+use super::{Element, NpzError, file_name, npy};
 use crate::FileError;
+use crate::source::BLOCK;
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read};
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 use zip::result::ZipError;
@@ -23,6 +25,8 @@ pub struct Array<T> {
 pub struct NpzReader {
     path: PathBuf,
     zip: ZipArchive<BufReader<File>>,
+    /// Length of the file: no array is longer.
+    bytes: u64,
 }
 
 impl NpzReader {
@@ -32,11 +36,16 @@ impl NpzReader {
     /// When the file cannot be read or is no ZIP archive.
     pub fn open(path: &Path) -> Result<Self, NpzError> {
         let file = File::open(path).map_err(|e| FileError::io("read", path, e))?;
+        let bytes = file
+            .metadata()
+            .map_err(|e| FileError::io("read", path, e))?
+            .len();
         let zip = ZipArchive::new(BufReader::new(file))
             .map_err(|e| FileError::io("read", path, e.into()))?;
         Ok(Self {
             path: path.to_owned(),
             zip,
+            bytes,
         })
     }
 
@@ -46,7 +55,7 @@ impl NpzReader {
         self.zip
             .file_names()
             .filter_map(Result::ok)
-            .filter_map(|file| npyz::npz::array_name_from_file_name(&file).map(str::to_owned))
+            .filter_map(|file| file.strip_suffix(".npy").map(str::to_owned))
             .collect()
     }
 
@@ -56,20 +65,39 @@ impl NpzReader {
     /// When it is not there, holds another type, or is damaged. An array cannot make the reader
     /// allocate more than the file holds.
     pub fn array<T: Element>(&mut self, name: &str) -> Result<Array<T>, NpzError> {
-        let entry = match self
-            .zip
-            .by_name(&npyz::npz::file_name_from_array_name(name))
-        {
-            Ok(entry) => entry,
-            Err(ZipError::FileNotFound) => {
-                return Err(NpzError::Missing {
-                    path: self.path.clone(),
-                    name: name.to_owned(),
-                });
-            }
-            Err(e) => return Err(content(&self.path, name, &e)),
-        };
-        read_entry(entry).map_err(|e| content(&self.path, name, &e))
+        let bytes = self.bytes;
+        let entry = self.entry(name)?;
+        read_entry(entry, bytes).map_err(|e| content(&self.path, name, &e))
+    }
+
+    pub(super) fn entry(
+        &mut self,
+        name: &str,
+    ) -> Result<zip::read::ZipFile<'_, BufReader<File>>, NpzError> {
+        match self.zip.by_name(&file_name(name)) {
+            Ok(entry) => Ok(entry),
+            Err(ZipError::FileNotFound) => Err(NpzError::Missing {
+                path: self.path.clone(),
+                name: name.to_owned(),
+            }),
+            Err(e) => Err(content(&self.path, name, &e)),
+        }
+    }
+
+    /// Opens an array of one dimension to be read block by block.
+    pub(super) fn column<T: Element>(
+        &mut self,
+        name: &str,
+    ) -> Result<(Column<T, zip::read::ZipFile<'_, BufReader<File>>>, u64), NpzError> {
+        let (path, bytes) = (self.path.clone(), self.bytes);
+        let mut entry = self.entry(name)?;
+        let (shape, count) =
+            begin::<T, _>(&mut entry, bytes).map_err(|e| content(&path, name, &e))?;
+        if shape.len() != 1 {
+            let reason = format!("shape {shape:?}, expected one dimension");
+            return Err(content(&path, name, &reason));
+        }
+        Ok((Column::new(entry, count), count))
     }
 
     /// Reads an array of one value.
@@ -96,28 +124,63 @@ fn content(path: &Path, name: &str, reason: &(impl ToString + ?Sized)) -> NpzErr
     }
 }
 
-fn read_entry<T: Element, R: io::Read>(entry: zip::read::ZipFile<'_, R>) -> io::Result<Array<T>> {
-    let held = entry.size() / size_of::<T>() as u64;
-    let array = npyz::NpyFile::new(BufReader::new(entry))?;
-    let shape = array.shape().to_vec();
-    let promised = shape
-        .iter()
-        .try_fold(1_u64, |product, &n| product.checked_mul(n));
-    if promised.is_none_or(|promised| promised > held) {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("shape {shape:?} promises more than the {held} values there is room for"),
-        ));
-    }
-    if shape.len() > 1 && array.header().order() != npyz::Order::C {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "not in row-major order",
-        ));
-    }
-    let values = array
-        .data::<T>()
-        .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))?
-        .collect::<io::Result<Vec<T>>>()?;
+fn read_entry<T: Element, R: Read>(
+    mut entry: zip::read::ZipFile<'_, R>,
+    file_bytes: u64,
+) -> io::Result<Array<T>> {
+    let (shape, count) = begin::<T, R>(&mut entry, file_bytes)?;
+    let mut values = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
+    let mut column = Column::<T, _>::new(entry, count);
+    while column.block(BLOCK, &mut |value| values.push(value))? {}
     Ok(Array { shape, values })
+}
+
+/// Reads the header; what it promises is checked against what the file can hold.
+pub(super) fn begin<T: Element, R: Read>(
+    entry: &mut zip::read::ZipFile<'_, R>,
+    file_bytes: u64,
+) -> io::Result<(Vec<u64>, u64)> {
+    let held = entry.size().min(file_bytes) / T::BYTES as u64;
+    let shape = npy::read_header::<T>(entry)?;
+    match npy::count(&shape) {
+        Some(count) if count <= held => Ok((shape, count)),
+        _ => Err(npy::invalid(&format!(
+            "shape {shape:?} promises more than the {held} values there is room for"
+        ))),
+    }
+}
+
+/// Values of an entry that are still to be read.
+pub(super) struct Column<T, R> {
+    reader: R,
+    left: u64,
+    buffer: Vec<u8>,
+    element: PhantomData<T>,
+}
+
+impl<T: Element, R: Read> Column<T, R> {
+    pub(super) fn new(reader: R, count: u64) -> Self {
+        Self {
+            reader,
+            left: count,
+            buffer: Vec::new(),
+            element: PhantomData,
+        }
+    }
+
+    /// Hands over at most `most` values; false once all were read. Reading the last of them
+    /// checks the checksum of the entry.
+    pub(super) fn block(&mut self, most: usize, take: &mut dyn FnMut(T)) -> io::Result<bool> {
+        let n = usize::try_from(self.left).unwrap_or(usize::MAX).min(most);
+        self.buffer.resize(n * T::BYTES, 0);
+        self.reader.read_exact(&mut self.buffer)?;
+        self.buffer
+            .chunks_exact(T::BYTES)
+            .for_each(|b| take(T::get(b)));
+        self.left -= n as u64;
+        if self.left == 0 && self.reader.read(&mut [0])? != 0 {
+            return Err(npy::invalid("more values than its shape tells"));
+        }
+        Ok(self.left > 0)
+    }
 }

@@ -61,8 +61,8 @@ fn the_raster_is_the_committed_one() {
     let populations = [e.of("E", 40), i.of("I <&>", 10)];
     golden(
         "raster.svg",
-        &Raster::new("Golden", 0.5, 20, 300, &populations)
-            .draw()
+        &Raster::new("Golden", 0.5, 20, 300)
+            .draw(&populations)
             .unwrap()
             .svg(),
     );
@@ -118,8 +118,8 @@ fn pixels(png: &[u8]) -> (u32, u32, Vec<u8>) {
 fn the_picture_has_its_size_and_the_colours_of_the_populations() {
     let (e, i) = (irregular(40, 300, 60, 1), irregular(10, 300, 30, 2));
     let populations = [e.of("E", 40), i.of("I", 10)];
-    let figure = Raster::new("Picture", 0.5, 0, 300, &populations)
-        .draw()
+    let figure = Raster::new("Picture", 0.5, 0, 300)
+        .draw(&populations)
         .unwrap();
     let png = figure.png().unwrap();
     let (width, height, bytes) = pixels(&png);
@@ -144,13 +144,13 @@ fn the_picture_has_its_size_and_the_colours_of_the_populations() {
 fn large_populations_are_thinned_and_the_labels_say_so() {
     let columns = irregular(5000, 200, 50, 3);
     let populations = [columns.of("E", 5000)];
-    let raster = Raster::new("Large", 0.1, 0, 200, &populations).max_neurons(100);
-    let svg = raster.draw().unwrap().svg();
+    let raster = Raster::new("Large", 0.1, 0, 200).max_neurons(100);
+    let svg = raster.draw(&populations).unwrap().svg();
     assert!(svg.contains("100 of 5,000 neurons"), "band");
-    assert!(svg.contains("Neuron index (at most 100 per population drawn, evenly chosen)"));
+    assert!(svg.contains("Neuron index (the same share of each population drawn)"));
     let marks = |svg: &str| svg.matches('v').count();
     let by_neurons = marks(&svg);
-    let svg = raster.max_spikes(50).draw().unwrap().svg();
+    let svg = raster.max_spikes(50).draw(&populations).unwrap().svg();
     let drawn = columns.neurons.len() / 50;
     assert!(
         by_neurons > drawn / 2 && by_neurons < 2 * drawn,
@@ -170,8 +170,8 @@ fn many_long_named_and_silent_populations_fit() {
         size: 70_000,
         spikes: Spikes::default(),
     };
-    let svg = Raster::new(&name.repeat(5), 0.1, 0, 400, &populations)
-        .draw()
+    let svg = Raster::new(&name.repeat(5), 0.1, 0, 400)
+        .draw(&populations)
         .unwrap()
         .svg();
     assert!(svg.contains("the first 24 populations, 16 more not drawn"));
@@ -188,7 +188,7 @@ fn nothing_at_all_is_still_a_figure() {
         size: 1,
         spikes: Spikes::default(),
     }];
-    let figure = Raster::new("", 0.1, 0, 1, &populations).draw().unwrap();
+    let figure = Raster::new("", 0.1, 0, 1).draw(&populations).unwrap();
     assert!(!figure.svg().contains("NaN"));
     assert!(!figure.png().unwrap().is_empty());
 }
@@ -200,8 +200,8 @@ fn bad_input_is_named() {
         neurons: vec![7],
     };
     let draw = |start, end, populations: &[PopulationSpikes<'_>]| {
-        Raster::new("", 0.1, start, end, populations)
-            .draw()
+        Raster::new("", 0.1, start, end)
+            .draw(populations)
             .unwrap_err()
             .to_string()
     };
@@ -212,7 +212,7 @@ fn bad_input_is_named() {
     );
     assert_eq!(
         draw(0, 10, &[columns.of("E", 7)]),
-        "a spike of neuron 7 in population E of 7"
+        "spikes of E: neuron 7 in a population of 7"
     );
     let panels = [TracePanel {
         label: "v",
@@ -242,9 +242,7 @@ fn both_files_are_written() {
     let folder = crate::ResultFolder::create(&parent.path().join("out"), false).unwrap();
     let columns = irregular(5, 50, 10, 5);
     let populations = [columns.of("E", 5)];
-    let figure = Raster::new("Files", 0.1, 0, 50, &populations)
-        .draw()
-        .unwrap();
+    let figure = Raster::new("Files", 0.1, 0, 50).draw(&populations).unwrap();
     let [svg, png] = figure.write(&folder, "raster").unwrap();
     assert_eq!(std::fs::read_to_string(svg).unwrap(), figure.svg());
     assert_eq!(std::fs::read(png).unwrap(), figure.png().unwrap());

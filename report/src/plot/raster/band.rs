@@ -4,8 +4,8 @@ use super::super::axis::Axis;
 use super::super::color::{Color, GREY, INK};
 use super::super::scene::{Align, Scene, Text, Weight};
 use super::super::text::Fonts;
-use super::{LEFT, LEGEND, LEGEND_WIDTH, RIGHT, float};
-use crate::PopulationSpikes;
+use super::gather::Gathered;
+use super::{LEGEND, LEGEND_WIDTH};
 use crate::table::grouped;
 
 /// Least distance of two rows of marks \[pixels\]; neighbours may overlap, spikes are rare.
@@ -13,7 +13,7 @@ pub(super) const LEAST_PITCH: f64 = 0.5;
 
 /// One population's part of the panel.
 pub(super) struct Band<'a> {
-    pub(super) population: PopulationSpikes<'a>,
+    pub(super) population: &'a Gathered,
     pub(super) top: f64,
     pub(super) bottom: f64,
     /// Number of neurons drawn.
@@ -40,26 +40,33 @@ impl Band<'_> {
         }
     }
 
-    /// Width and height of a mark: large where marks are few, a row's height where rows are
-    /// apart, never so large that a dense band closes up.
-    pub(super) fn mark_size(&self, marks: usize) -> (f64, f64) {
-        let tall = self.bottom - self.top;
-        let room = (tall * (RIGHT - LEFT) / float(marks.max(1))).sqrt();
-        let pitch = tall / f64::from(self.rows);
-        let height = (0.45 * room).clamp(1.5, 5.0).max((0.7 * pitch).min(9.0));
-        ((0.3 * room).clamp(1.3, 2.0), height)
+    /// Spikes of the neurons drawn.
+    pub(super) fn spikes_drawn(&self) -> u64 {
+        let (rows, size) = (u64::from(self.rows), u64::from(self.population.size));
+        (0..rows)
+            .filter_map(|row| usize::try_from(row * size / rows).ok())
+            .map(|neuron| u64::from(self.population.counts[neuron]))
+            .sum()
     }
 
-    /// Name and number of neurons, to the right of the band.
-    pub(super) fn label(&self, scene: &mut Scene, fonts: &Fonts) {
+    /// Room for name and number of neurons, one below the other, or side by side.
+    fn has_two_lines(&self) -> bool {
+        self.bottom - self.top >= 42.0
+    }
+
+    pub(super) fn label_height(&self) -> f64 {
+        if self.has_two_lines() { 40.0 } else { 19.0 }
+    }
+
+    /// Name and number of neurons, to the right of the band, around the height `middle`.
+    pub(super) fn label(&self, scene: &mut Scene, fonts: &Fonts, middle: f64) {
         let size = grouped(u64::from(self.population.size));
         let note = if self.rows < self.population.size {
             format!("{} of {size} neurons", grouped(u64::from(self.rows)))
         } else {
             format!("{size} neurons")
         };
-        let middle = (self.top + self.bottom) / 2.0;
-        let two_lines = self.bottom - self.top >= 42.0;
+        let two_lines = self.has_two_lines();
         let y = if two_lines { middle - 10.0 } else { middle };
         let swatch = 12.0;
         scene.rectangle(LEGEND, y - swatch / 2.0, swatch, swatch, self.color);
@@ -69,7 +76,7 @@ impl Band<'_> {
         } else {
             (0.45 * width, 13.0)
         };
-        let name = fonts.fitted(self.population.name, size, Weight::Bold, name_width);
+        let name = fonts.fitted(&self.population.name, size, Weight::Bold, name_width);
         scene.text(
             Text::new(LEGEND + swatch + 8.0, y, name, size, INK)
                 .bold()

@@ -1,0 +1,62 @@
+//! What a run says at its end.
+
+use std::path::Path;
+
+use rheobase::engine::network::readable_bytes;
+use rheobase::report::table;
+use rheobase::run::Run;
+
+pub(super) fn text(run: &Run, folder: &Path) -> String {
+    let record = &run.record;
+    let mut text = table::populations(&record.populations);
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    let stopped = if record.interrupted {
+        " (interrupted)"
+    } else {
+        ""
+    };
+    text.push_str(&format!(
+        "\n{} neurons, {} synapses; {} s simulated{stopped} in {:.3} s on {} thread{}: {:.3} s per biological second\n",
+        table::grouped(record.neurons),
+        table::grouped(record.synapses),
+        record.biological_s,
+        record.simulation_s,
+        record.threads,
+        if record.threads == 1 { "" } else { "s" },
+        record.real_time_factor,
+    ));
+    text.push_str(&format!(
+        "{} synaptic events, built in {:.3} s, peak memory {}\n",
+        table::grouped(record.synaptic_events),
+        record.build_s,
+        readable_bytes(record.peak_rss_bytes),
+    ));
+    for warning in &run.plan.warnings {
+        text.push_str(&format!("warning: {warning}\n"));
+    }
+    if record.rounded_delays > 0 {
+        text.push_str(&format!(
+            "{} rounded to the grid of {} ms\n",
+            delays(record.rounded_delays),
+            record.dt_ms
+        ));
+    }
+    if record.raised_delays > 0 {
+        text.push_str(&format!(
+            "{} raised to one step of {} ms, the least on a cycle\n",
+            delays(record.raised_delays),
+            record.dt_ms
+        ));
+    }
+    text.push_str(&format!("results: {}\n", folder.display()));
+    text
+}
+
+fn delays(n: u64) -> String {
+    match n {
+        1 => "1 delay was".to_owned(),
+        n => format!("{} delays were", table::grouped(n)),
+    }
+}

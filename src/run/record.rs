@@ -1,0 +1,72 @@
+//! The record of a run.
+
+use rheobase_engine::Instantiate;
+use rheobase_engine::plan::NodeKind;
+use rheobase_engine::simulation::Simulation;
+use rheobase_equations::real::Precision;
+use rheobase_report::{Kernel, PopulationRecord, RunRecord, Timings};
+
+use super::collect::Collector;
+use super::{RunFailure, seconds};
+
+pub(super) fn of<R: Instantiate>(
+    simulation: &Simulation<R>,
+    collector: &Collector,
+    timings: Timings,
+    threads: usize,
+) -> Result<RunRecord, RunFailure> {
+    let plan = simulation.plan();
+    let mut record = RunRecord::new(timings, plan.dt_ms, populations(simulation, collector)?);
+    record.neurons = simulation.n_neurons() as u64;
+    record.synapses = simulation.report().synapses.iter().sum();
+    record.spikes = plan
+        .nodes
+        .iter()
+        .zip(&collector.total.n_spikes)
+        .filter(|(n, _)| matches!(n.kind, NodeKind::Population(_)))
+        .map(|(_, s)| s)
+        .sum();
+    record.synaptic_events = collector.total.synaptic_events;
+    record.threads = u32::try_from(threads).unwrap_or(u32::MAX);
+    record.seed = plan.seed;
+    record.precision = match plan.precision {
+        Precision::F32 => rheobase_report::Precision::F32,
+        Precision::F64 => rheobase_report::Precision::F64,
+    };
+    record.discard_s = seconds(plan, plan.discard_steps);
+    record.interrupted = simulation.now() < plan.steps;
+    record.rounded_delays = simulation.report().rounded_delays;
+    record.raised_delays = simulation.report().raised_delays;
+    Ok(record)
+}
+
+fn populations<R: Instantiate>(
+    simulation: &Simulation<R>,
+    collector: &Collector,
+) -> Result<Vec<PopulationRecord>, RunFailure> {
+    let plan = simulation.plan();
+    let kernels = &simulation.report().kernels;
+    let mut records = Vec::new();
+    for (node, statistics) in collector.statistics(simulation.now())? {
+        let NodeKind::Population(p) = &plan.nodes[node].kind else {
+            continue;
+        };
+        let name = &plan.nodes[node].name;
+        let mut entry = PopulationRecord::new(name, &statistics);
+        entry.component = Some(p.model.clone());
+        entry.integrator = Some(p.integrator.name().to_owned());
+        entry.mode = Some(rheobase_report::Mode::Dense);
+        entry.arithmetic = Some(rheobase_report::Arithmetic::Stepwise);
+        entry.kernel = kernels
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, kernel)| match *kernel {
+                "native" => Kernel::Native,
+                "block" => Kernel::Block,
+                _ => Kernel::Rust,
+            });
+        entry.state_dim = u32::try_from(p.neuron.ports().states.len()).ok();
+        records.push(entry);
+    }
+    Ok(records)
+}
