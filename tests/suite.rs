@@ -5,6 +5,8 @@
 #[path = "suite/harness.rs"]
 mod harness;
 
+#[path = "suite/checkpoint.rs"]
+mod checkpoint;
 #[path = "suite/command.rs"]
 mod command;
 #[path = "suite/components_by_hand.rs"]

@@ -10,6 +10,7 @@ pub mod actor;
 pub mod arguments;
 pub mod backend;
 pub mod build;
+pub mod checkpoint;
 pub mod cotangent;
 pub mod fingerprint;
 mod group;

@@ -125,11 +125,7 @@ impl<R: Real> History<R> {
     /// Forgets every step: as if steps up to `last` had been silent.
     pub fn clear(&mut self, last: u64) {
         for track in &mut self.nodes {
-            track.neurons.clear();
-            track.dropped = 0;
-            track.starts.fill(0);
-            track.real.fill(R::ZERO);
-            track.last = last;
+            track.forget(last);
         }
     }
 
@@ -176,6 +172,30 @@ impl<R: Real> History<R> {
         track.real.get(row * lanes..(row + 1) * lanes)
     }
 
+    /// Puts back what [`Self::kept`] gave: everything `node` is known to have emitted are these steps, from
+    /// `first` on.
+    pub fn restore<'a>(
+        &mut self,
+        node: NodeId,
+        first: u64,
+        steps: impl Iterator<Item = (&'a [u32], &'a [R])>,
+    ) {
+        let track = &mut self.nodes[node];
+        track.forget(first - 1);
+        let mut packet = Packet::default();
+        for (step, (spikes, real)) in (first..).zip(steps) {
+            packet.clear();
+            packet.spikes_mut().extend_from_slice(spikes);
+            packet.real_mut().extend_from_slice(real);
+            packet.end_step();
+            let slice = Slice {
+                first: step,
+                len: 1,
+            };
+            self.append(node, slice, std::iter::once(&packet));
+        }
+    }
+
     /// Steps of `node` that are kept, ascending, with their spikes and real values: what a
     /// checkpoint saves.
     pub fn kept(&self, node: NodeId) -> impl Iterator<Item = (u64, &[u32], &[R])> {
@@ -190,6 +210,14 @@ impl<R: Real> History<R> {
 }
 
 impl<R: Real> Track<R> {
+    fn forget(&mut self, last: u64) {
+        self.neurons.clear();
+        self.dropped = 0;
+        self.starts.fill(0);
+        self.real.fill(R::ZERO);
+        self.last = last;
+    }
+
     #[inline]
     fn position(&self, step: u64) -> usize {
         to_usize(self.starts[to_usize(step % self.starts.len() as u64)] - self.dropped)

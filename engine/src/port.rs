@@ -187,6 +187,9 @@ impl RuleStreams {
 
 /// A stimulus that is a node of its own and emits spikes.
 pub trait SpikeSource: Send {
+    /// Steps are asked for in ascending order, one after the other; a run that continues from a checkpoint
+    /// begins at a later one.
+    ///
     /// Neurons of the node that fire in `step`, within `range`, ascending; a neuron that fires k
     /// times appears k times.
     ///
@@ -198,6 +201,9 @@ pub trait SpikeSource: Send {
 
 /// A stimulus that acts on an input port of a population directly.
 pub trait Drive<R: Real>: Send {
+    /// Steps are asked for in ascending order; a run that continues from a checkpoint begins at a later
+    /// one, so that draws must be counted by step.
+    ///
     /// Adds what arrives in `step` at lanes `first .. first + input.len()` of the population.
     fn drive(&mut self, step: u64, first: u32, input: &mut [R]);
 }

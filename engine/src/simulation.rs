@@ -6,6 +6,7 @@ use rheobase_equations::real::Real;
 
 use crate::actor::RunError;
 use crate::build::{BuildError, BuildOptions, BuildReport, Built, build};
+use crate::checkpoint::{CheckpointError, Emitted, Saved, SavedNode};
 use crate::cotangent::Cotangents;
 use crate::fingerprint::{SpikeHash, WordHash};
 use crate::instantiate::Instantiate;
@@ -342,6 +343,87 @@ impl<R: Instantiate> Simulation<R> {
                     .parameters(&mut |node, p, g| visit(&nodes[node].name, p, g));
             }
         }
+    }
+
+    /// All that a checkpoint holds.
+    pub(crate) fn saved(&mut self) -> Result<Saved<R>, CheckpointError> {
+        if self.options.tape_steps.is_some() {
+            return Err(CheckpointError::Tape);
+        }
+        if self.failed.is_some() {
+            return Err(CheckpointError::Failed);
+        }
+        let mut nodes: Vec<SavedNode<R>> = Vec::new();
+        nodes.resize_with(self.plan.nodes.len(), SavedNode::default);
+        for placed in self.workers.iter_mut().flat_map(Worker::actors) {
+            placed.actor.state(&mut |node, variable, values| {
+                let states = &mut nodes[node].states;
+                match states.iter_mut().find(|(name, _)| name == variable) {
+                    Some((_, all)) => all.extend_from_slice(values),
+                    None => states.push((variable.to_owned(), values.to_vec())),
+                }
+            });
+            placed.actor.parameters(&mut |node, parameter, _| {
+                let named = (parameter.name.clone(), parameter.values.clone());
+                nodes[node].parameters.push(named);
+            });
+        }
+        let history = &self.workers[0].history;
+        for (id, node) in nodes.iter_mut().enumerate() {
+            node.first = self.now + 1;
+            for (step, spikes, real) in history.kept(id) {
+                node.first = node.first.min(step);
+                node.past.push(Emitted {
+                    spikes: spikes.to_vec(),
+                    real: real.to_vec(),
+                });
+            }
+        }
+        Ok(Saved {
+            now: self.now,
+            nodes,
+        })
+    }
+
+    /// Takes the state of a checkpoint that fits.
+    pub(crate) fn restore(&mut self, saved: Saved<R>) {
+        self.reset();
+        // Shards come in the order of their lanes.
+        let mut left: Vec<Vec<&[R]>> = saved
+            .nodes
+            .iter()
+            .map(|n| {
+                n.states
+                    .iter()
+                    .map(|(_, values)| values.as_slice())
+                    .collect()
+            })
+            .collect();
+        for worker in &mut self.workers {
+            for (id, node) in saved.nodes.iter().enumerate() {
+                let steps = node.past.iter();
+                let steps = steps.map(|e| (e.spikes.as_slice(), e.real.as_slice()));
+                worker.history.restore(id, node.first, steps);
+            }
+            worker.completed = saved.now;
+            for placed in worker.actors() {
+                placed.actor.state(&mut |node, variable, values| {
+                    let names = &saved.nodes[node].states;
+                    if let Some(k) = names.iter().position(|(name, _)| name == variable) {
+                        let (here, rest) = left[node][k].split_at(values.len());
+                        values.copy_from_slice(here);
+                        left[node][k] = rest;
+                    }
+                });
+                placed.actor.parameters(&mut |node, parameter, _| {
+                    let all = &saved.nodes[node].parameters;
+                    if let Some((_, values)) = all.iter().find(|(n, _)| *n == parameter.name) {
+                        parameter.values.copy_from_slice(values);
+                    }
+                });
+            }
+        }
+        self.now = saved.now;
     }
 
     /// Number of neurons in populations, times the batch (stimuli not counted).

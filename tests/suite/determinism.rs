@@ -95,7 +95,7 @@ weight = "0.4 mV"
 delay = "2 ms"
 "#;
 
-fn simulation<R: Instantiate>(threads: usize) -> Simulation<R> {
+pub(crate) fn simulation<R: Instantiate>(threads: usize) -> Simulation<R> {
     let plan = harness::plan(&Network::from_toml(NETWORK, "determinism").unwrap());
     let options = BuildOptions {
         threads,
