@@ -7,6 +7,8 @@ mod harness;
 
 #[path = "suite/checkpoint.rs"]
 mod checkpoint;
+#[path = "suite/circuits.rs"]
+mod circuits;
 #[path = "suite/command.rs"]
 mod command;
 #[path = "suite/components_by_hand.rs"]
