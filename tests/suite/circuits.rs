@@ -121,9 +121,17 @@ fn the_microcircuit_holds_the_published_numbers() {
         };
         let (found, sd) = normal(&s.weight);
         assert!((found / mean - 1.0).abs() < 1e-12, "{}: {found}", edge.name);
-        assert!((sd / (0.1 * mean.abs()) - 1.0).abs() < 1e-12, "{}", edge.name);
+        assert!(
+            (sd / (0.1 * mean.abs()) - 1.0).abs() < 1e-12,
+            "{}",
+            edge.name
+        );
         assert_eq!(edge.port, usize::from(!excitatory));
-        let delay = if excitatory { (1.5, 0.75) } else { (0.75, 0.375) };
+        let delay = if excitatory {
+            (1.5, 0.75)
+        } else {
+            (0.75, 0.375)
+        };
         assert_eq!(normal(&s.delay), delay, "{}", edge.name);
         let (Value::Drawn(weight), Value::Drawn(delay)) = (&s.weight, &s.delay) else {
             panic!("both are drawn")
@@ -181,7 +189,10 @@ fn the_microcircuit_scales_down_as_published() {
         let name = &plan.nodes[node].name;
         let expected = oracle["current_pa"][name.as_str()].as_f64().unwrap();
         let found = parameter(&plan, node, "i_e");
-        assert!((found / expected - 1.0).abs() < 1e-12, "{name}: {found} {expected}");
+        assert!(
+            (found / expected - 1.0).abs() < 1e-12,
+            "{name}: {found} {expected}"
+        );
     }
     let EdgeKind::Synapses(s) = &plan.edges[0].kind else {
         panic!("a projection has synapses")
@@ -270,7 +281,10 @@ fn the_hpc_benchmark_holds_the_published_numbers() {
         })
         .collect();
     // Lambert's function gives the time of the peak; the weight is flat there.
-    assert!((weights[0] / 45.609_600_316_540_96 - 1.0).abs() < 1e-12, "{weights:?}");
+    assert!(
+        (weights[0] / 45.609_600_316_540_96 - 1.0).abs() < 1e-12,
+        "{weights:?}"
+    );
     assert!((weights[2] / weights[0] + 5.0).abs() < 1e-12, "{weights:?}");
     let larger = with("hpc_benchmark.toml", &[("scale", "2")]);
     assert_eq!(sizes(&larger), [18_000, 4500]);
