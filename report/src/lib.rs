@@ -9,6 +9,7 @@
 //! files back. Nothing here is random or reads a clock: equal input gives equal bytes. Only
 //! [`Machine::detect`] and [`peak_rss_bytes`] look at the machine.
 
+pub mod analysis;
 mod atomic;
 pub mod bytes;
 mod grid;

@@ -266,13 +266,13 @@ impl PopulationStatistics {
     }
 
     /// Spikes of each neuron in the window.
-    pub fn counts(&self) -> impl Iterator<Item = u64> {
+    pub fn counts(&self) -> impl Iterator<Item = u64> + Clone {
         self.neurons.iter().map(|neuron| neuron.spikes)
     }
 
     /// The coefficient of variation of the intervals of each neuron that has one (three spikes or
     /// more), in order of the neurons.
-    pub fn cvs(&self) -> impl Iterator<Item = f64> {
+    pub fn cvs(&self) -> impl Iterator<Item = f64> + Clone {
         self.neurons.iter().filter_map(Intervals::cv)
     }
 

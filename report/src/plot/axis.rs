@@ -126,7 +126,12 @@ pub(super) fn time_grid(scene: &mut Scene, axis: &Axis, y: (f64, f64)) {
 
 /// Draws ticks and labels below a frame.
 pub(super) fn below(scene: &mut Scene, axis: &Axis, y: f64) {
-    for tick in axis.ticks(TIME_SPACING) {
+    below_spaced(scene, axis, y, TIME_SPACING);
+}
+
+/// Draws ticks and labels below a frame, at least `spacing` pixels apart.
+pub(super) fn below_spaced(scene: &mut Scene, axis: &Axis, y: f64, spacing: f64) {
+    for tick in axis.ticks(spacing) {
         let x = axis.at(tick.value);
         scene.vertical(x, y, y + 6.0, AXIS);
         let text = Text::new(x, y + 23.0, tick.label, TICK_SIZE, GREY);

@@ -247,3 +247,43 @@ fn both_files_are_written() {
     assert_eq!(std::fs::read_to_string(svg).unwrap(), figure.svg());
     assert_eq!(std::fs::read(png).unwrap(), figure.png().unwrap());
 }
+
+#[test]
+fn histograms_and_spectra_are_drawn_of_whatever_there_is() {
+    use crate::analysis::{Distribution, Spectrum};
+    let some = Distribution::of([0.0, 1.5, 7.25, 7.5].into_iter());
+    let none = Distribution::of([].into_iter());
+    for count in [1, 2, 5, 8, 13, 30] {
+        let populations: Vec<(&str, &Distribution)> = (0..count)
+            .map(|k| ("a population", if k % 3 == 1 { &none } else { &some }))
+            .collect();
+        let histograms = Histograms {
+            title: "Rates",
+            quantity: "Rate (Hz)",
+            populations: &populations,
+        };
+        let svg = histograms.draw().unwrap().svg();
+        assert!(svg.contains("mean 4.062 of 4"), "{count}");
+        assert_eq!(svg.contains("no neuron has one"), count > 1);
+        assert_eq!(svg.contains("the first 24 of 30 populations"), count == 30);
+        assert!(!svg.contains("NaN") && !svg.contains("inf"));
+    }
+    let spectrum = |density: Vec<f64>| Spectrum {
+        step_hz: 1.0,
+        density,
+        segments: 1,
+    };
+    let (rich, silent) = (
+        spectrum(vec![0.0, 1e-30, 2.0, 500.0, 0.0]),
+        spectrum(vec![0.0; 5]),
+    );
+    for populations in [[("A", &rich), ("B", &silent)], [("A", &silent), ("B", &silent)]] {
+        let spectra = Spectra {
+            title: "Spectra",
+            populations: &populations,
+        };
+        let svg = spectra.draw().unwrap().svg();
+        assert!(svg.contains("Frequency (Hz)"));
+        assert!(!svg.contains("NaN") && !svg.contains("inf"));
+    }
+}
