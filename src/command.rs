@@ -6,6 +6,7 @@
     reason = "a command talks to its terminal"
 )]
 
+pub(crate) mod analyze;
 pub(crate) mod check;
 pub(crate) mod doctor;
 pub(crate) mod models;
@@ -15,9 +16,11 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use rheobase::engine::arguments::quantity_of;
 use rheobase::engine::build::BuildError;
 use rheobase::engine::network::{Network, NetworkErrors};
 use rheobase::engine::plan::Plan;
+use rheobase::equations::unit::{Scope, parse_unit};
 use rheobase::run::RunFailure;
 
 /// Why a command ends with an exit code other than 0.
@@ -61,6 +64,7 @@ impl From<RunFailure> for Failure {
             | RunFailure::Input(_)
             | RunFailure::Memory(_)
             | RunFailure::Build(_) => Self::Input(message),
+            RunFailure::Checkpoint(failure) if failure.is_input() => Self::Input(message),
             _ => Self::Run(message),
         }
     }
@@ -74,6 +78,14 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
         Err(e) if e.kind() == ErrorKind::BrokenPipe => Err(Failure::PipeClosed),
         Err(e) => Err(Failure::Run(format!("standard output: {e}"))),
     }
+}
+
+/// A time given on the command line \[ms\].
+pub(crate) fn time_ms(option: &str, text: &str) -> Result<f64, Failure> {
+    let fail = |e: &dyn std::fmt::Display| Failure::Input(e.to_string());
+    let unit = parse_unit("ms").map_err(|e| fail(&e))?;
+    let json = serde_json::Value::from(text);
+    quantity_of(option, &json, &unit, &Scope::default()).map_err(|e| fail(&e))
 }
 
 /// Largest description read from standard input.
@@ -108,6 +120,11 @@ pub(crate) struct NetworkArguments {
 impl NetworkArguments {
     /// Reads the description, applies the options and checks everything.
     pub(crate) fn resolve(&self) -> Result<Plan, Failure> {
+        Ok(self.resolve_with_text()?.0)
+    }
+
+    /// Like [`Self::resolve`]; with all that is described but the duration, as text.
+    pub(crate) fn resolve_with_text(&self) -> Result<(Plan, String), Failure> {
         let mut network = self.read()?;
         let quoted = |text: &String| format!("{text:?}");
         let replaced = [
@@ -122,7 +139,8 @@ impl NetworkArguments {
                 network.set(path, &value)?;
             }
         }
-        Ok(network.resolve(&rheobase::registry())?)
+        let plan = network.resolve(&rheobase::registry())?;
+        Ok((plan, text_of(&network)?))
     }
 
     fn read(&self) -> Result<Network, Failure> {
@@ -148,6 +166,16 @@ impl NetworkArguments {
         }
         Ok(network)
     }
+}
+
+/// A network as text, a line for each entry: what a checkpoint compares.
+fn text_of(network: &Network) -> Result<String, Failure> {
+    let fail = |e: serde_json::Error| Failure::Run(format!("text of the network: {e}"));
+    let mut object = serde_json::to_value(network).map_err(fail)?;
+    if let Some(entries) = object.as_object_mut() {
+        entries.shift_remove("duration");
+    }
+    serde_json::to_string_pretty(&object).map_err(fail)
 }
 
 #[cfg(test)]

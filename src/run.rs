@@ -1,11 +1,15 @@
 //! Running a network to its end: progress, interruption, statistics, the record of the run.
 
+mod checkpoint;
 mod collect;
 mod job;
 mod record;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use checkpoint::CheckpointFailure;
 
 use rheobase_engine::actor::RunError;
 use rheobase_engine::build::{BuildError, BuildReport};
@@ -76,6 +80,8 @@ pub struct Run {
     pub plan: Arc<Plan>,
     /// What building found out.
     pub build: BuildReport,
+    /// The checkpoint that was written last.
+    pub checkpoint: Option<PathBuf>,
     /// What stopped the run early, if anything did.
     pub stopped: Option<RunError>,
     /// Hash of final states and of the spikes of all populations and monitored stimuli, in order:
@@ -112,6 +118,15 @@ pub enum RunFailure {
     /// What was recorded cannot be kept: the disk is full, say.
     #[error("results: {0}")]
     Output(#[from] NpzError),
+    /// A checkpoint cannot be written, or not be continued from.
+    #[error("{0}")]
+    Checkpoint(Box<CheckpointFailure>),
+}
+
+impl From<CheckpointFailure> for RunFailure {
+    fn from(failure: CheckpointFailure) -> Self {
+        Self::Checkpoint(Box::new(failure))
+    }
 }
 
 impl From<FileError> for RunFailure {
@@ -175,36 +190,66 @@ pub fn run_plan(
     Ok(start(plan, options, None, progress)?.0)
 }
 
-/// Runs a plan; what monitors record goes to columns in `folder` while it runs. From them the
-/// archives are written afterwards ([`PartFiles::write_spikes`], [`PartFiles::write_traces`]).
+/// Where the results of a run go while it runs, and how it can be continued.
+#[derive(Clone, Copy, Debug)]
+pub struct Output<'a> {
+    /// The folder.
+    pub folder: &'a ResultFolder,
+    /// Checkpoints, if they are wanted.
+    pub checkpoints: Option<&'a Checkpoints>,
+}
+
+/// Checkpoints of a run: from the last one it can be continued, with the same results, on any number
+/// of threads.
+#[derive(Clone, Debug, Default)]
+pub struct Checkpoints {
+    /// All that results depend on but the duration, as text, a line each. A run is continued only
+    /// where this is the same.
+    pub model: String,
+    /// Steps between two checkpoints; `None`: as before where a run is continued, else at its end
+    /// alone.
+    pub every_steps: Option<u64>,
+    /// The checkpoint to continue from, in the folder of the results.
+    pub resume: Option<PathBuf>,
+}
+
+/// Name of the checkpoint in the folder of the results.
+pub const CHECKPOINT: &str = "checkpoint.rheobase";
+
+/// Runs a plan; what monitors record goes to columns in the folder of `output` while it runs. From
+/// them the archives are written afterwards ([`PartFiles::write_spikes`],
+/// [`PartFiles::write_traces`]).
+///
+/// With checkpoints, one is written whenever the interval has passed, at the end, and when
+/// `progress` stops the run; the one before stays until the next is in its place.
 ///
 /// # Errors
-/// As [`simulate`], and when the disk is full; the columns are then removed.
+/// As [`simulate`]; when results or a checkpoint cannot be written (the disk is full, say), the
+/// last checkpoint stays valid; when a checkpoint cannot be continued from.
 pub fn run_plan_into(
     plan: Plan,
     options: &RunOptions,
-    folder: &ResultFolder,
+    output: Output<'_>,
     progress: &mut dyn FnMut(Progress) -> Continue,
 ) -> Result<(Run, PartFiles), RunFailure> {
-    let outcome = start(plan, options, Some(folder), progress);
-    match outcome {
-        Ok((run, Some(parts))) => Ok((run, parts)),
-        Ok((_, None)) => Err(RunFailure::Output(NpzError::Missing {
-            path: folder.path().to_owned(),
-            name: "the columns of the run".to_owned(),
-        })),
-        Err(failure) => {
-            // The failure is what matters; columns left behind are removed by the next run.
-            let _ = PartFiles::discard(folder);
-            Err(failure)
-        }
+    let (folder, lasting) = (output.folder, output.checkpoints.is_some());
+    let outcome = start(plan, options, Some(output), progress);
+    if outcome.is_err() && !lasting {
+        // The failure is what matters; columns left behind are removed by the next run.
+        let _ = PartFiles::discard(folder);
     }
+    let (run, parts) = outcome?;
+    let parts = parts.ok_or_else(|| NpzError::Missing {
+        path: folder.path().to_owned(),
+        name: "the columns of the run".to_owned(),
+    })?;
+    Ok((run, parts))
 }
 
 fn start(
     plan: Plan,
     options: &RunOptions,
-    folder: Option<&ResultFolder>,
+    output: Option<Output<'_>>,
     progress: &mut dyn FnMut(Progress) -> Continue,
 ) -> Result<(Run, Option<PartFiles>), RunFailure> {
     if let Some(input) = plan
@@ -215,8 +260,8 @@ fn start(
         return Err(RunFailure::Input(input.name.clone()));
     }
     match plan.precision {
-        Precision::F32 => job::run_in::<f32>(plan, options, folder, progress),
-        Precision::F64 => job::run_in::<f64>(plan, options, folder, progress),
+        Precision::F32 => job::run_in::<f32>(plan, options, output, progress),
+        Precision::F64 => job::run_in::<f64>(plan, options, output, progress),
     }
 }
 

@@ -234,6 +234,9 @@ pub struct RunRecord {
     /// bits, whatever the number of threads.
     #[serde(default)]
     pub fingerprint: String,
+    /// Biological times at which the run was continued from a checkpoint \[s\].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed_s: Vec<f64>,
     /// Where it ran.
     pub machine: Machine,
 }
@@ -271,6 +274,7 @@ impl RunRecord {
             rounded_delays: 0,
             raised_delays: 0,
             fingerprint: String::new(),
+            resumed_s: Vec::new(),
             machine: Machine::detect(),
         }
     }

@@ -31,16 +31,19 @@ const HEADER: [&str; 6] = [
 pub fn populations(records: &[PopulationRecord]) -> String {
     let mut lines = vec![HEADER.map(str::to_owned)];
     lines.extend(records.iter().map(cells));
-    let width: Vec<usize> = (0..HEADER.len())
+    aligned(&lines)
+}
+
+/// Lines of cells as a table: the first column to the left, the others, numbers, to the right.
+#[must_use]
+pub fn aligned<const N: usize>(lines: &[[String; N]]) -> String {
+    let width: Vec<usize> = (0..N)
         .map(|column| {
-            lines
-                .iter()
-                .map(|line| line[column].chars().count())
-                .max()
-                .unwrap_or(0)
+            let cells = lines.iter().map(|line| line[column].chars().count());
+            cells.max().unwrap_or(0)
         })
         .collect();
-    lines.iter().map(|line| aligned(line, &width)).collect()
+    lines.iter().map(|line| padded(line, &width)).collect()
 }
 
 fn cells(record: &PopulationRecord) -> [String; 6] {
@@ -58,8 +61,7 @@ fn optional(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"))
 }
 
-/// The name to the left, the numbers to the right.
-fn aligned(line: &[String; 6], width: &[usize]) -> String {
+fn padded(line: &[String], width: &[usize]) -> String {
     let numbers: String = line[1..]
         .iter()
         .zip(&width[1..])

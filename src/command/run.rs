@@ -4,17 +4,21 @@ mod progress;
 mod results;
 mod summary;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use rheobase::run::{Backend, Continue, RunOptions, run_plan_into};
+use rheobase::engine::plan::Plan;
+use rheobase::report::ResultFolder;
+use rheobase::run::{
+    Backend, CHECKPOINT, Checkpoints, Continue, Output, RunFailure, RunOptions, run_plan_into,
+};
 
-use super::{Failure, NetworkArguments, print};
+use super::{Failure, NetworkArguments, print, time_ms};
 
 /// Arguments of `rheobase run`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  rheobase run examples/coba.toml --duration \"2 s\" --seed 7 --out results/coba\n\nWrites run.json, spikes.npz, raster.svg, raster.png and, of monitored states, traces.npz,\ntraces.svg, traces.png. Monitors that sample at other times go to traces_2.npz, traces_3.npz, …\nFiles of these names from an earlier run are removed. Ctrl-C stops the run and keeps what was recorded."
+    after_help = "Example:\n  rheobase run examples/coba.toml --duration \"2 s\" --seed 7 --out results/coba\n\nWrites run.json, spikes.npz, raster.svg, raster.png and, of monitored states, traces.npz,\ntraces.svg, traces.png. Monitors that sample at other times go to traces_2.npz, traces_3.npz, …\nFiles of these names from an earlier run are removed. Ctrl-C stops the run and keeps what was recorded.\n\nWith --checkpoint-every, checkpoint.rheobase in the results folder is replaced whenever that much\nbiological time has passed, on Ctrl-C, and at the end:\n  rheobase run my.toml --out results/my --checkpoint-every \"1 s\"\n  rheobase run my.toml --resume results/my/checkpoint.rheobase\nThe resumed run ends with the results of one that was never stopped. The number of threads may\ndiffer, and the duration: a longer one extends a run. Anything else that differs is refused. The\nfolder keeps .rheobase-parts, spikes and traces so far, which a checkpoint needs; remove both when\nthe run is done.\n\nExit codes: 0 done or stopped by Ctrl-C, 1 the run failed (a state that blows up, a full disk), 2\nwrong input (also a damaged checkpoint, or one of another model)."
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -33,6 +37,13 @@ pub(crate) struct Arguments {
     /// Write over the results in --out.
     #[arg(long)]
     overwrite: bool,
+    /// Biological time between checkpoints, e.g. "1 s".
+    #[arg(long, value_name = "TIME")]
+    checkpoint_every: Option<String>,
+    /// Continue from this checkpoint, in its folder. Checkpoints are written as often as before,
+    /// unless --checkpoint-every says otherwise.
+    #[arg(long, value_name = "FILE", conflicts_with = "out")]
+    resume: Option<PathBuf>,
     /// Refuse to build a network that needs more memory than this, in GiB (default: what is
     /// available).
     #[arg(long, value_name = "GIB")]
@@ -53,13 +64,18 @@ enum BackendArgument {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let plan = arguments.network.resolve()?;
+    let (plan, model) = arguments.network.resolve_with_text()?;
     let options = options(arguments)?;
+    let checkpoints = checkpoints(arguments, &plan, model)?;
     let interrupted = progress::watch_for_interrupt()?;
     // Before the network is built, so that nobody waits for results that cannot be kept.
-    let folder = results::folder(arguments.out.as_deref(), arguments.overwrite, &plan.name)?;
+    let folder = folder(arguments, &plan)?;
     let bar = progress::bar(arguments.quiet || arguments.json, &plan);
-    let outcome = run_plan_into(plan, &options, &folder, &mut |progress| {
+    let output = Output {
+        folder: &folder,
+        checkpoints: checkpoints.as_ref(),
+    };
+    let outcome = run_plan_into(plan, &options, output, &mut |progress| {
         progress::show(&bar, progress);
         if interrupted.load(Ordering::Acquire) {
             Continue::Stop
@@ -70,17 +86,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     bar.finish_and_clear();
     let (run, mut parts) = match outcome {
         Ok(run) => run,
-        Err(failure) => {
-            folder.abandon();
-            return Err(failure.into());
-        }
+        Err(failure) => return Err(failed(arguments, failure, &checkpoints, folder)),
     };
     let written = results::write(&run, &mut parts, &folder);
-    let removed = parts.remove();
+    // A checkpoint needs what was recorded before it.
+    let removed = match checkpoints {
+        Some(_) => Ok(()),
+        None => parts.remove(),
+    };
     if arguments.json {
         print(&format!("{}\n", run.record.to_json()))?;
     } else if !arguments.quiet {
         print(&summary::text(&run, folder.path()))?;
+    }
+    if run.record.interrupted
+        && let Some(path) = &run.checkpoint
+    {
+        eprintln!("stopped; to continue: {}", resume_with(arguments, path));
     }
     written?;
     removed.map_err(|e| Failure::Run(format!("results: {e}")))?;
@@ -92,6 +114,84 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         ))),
         None => Ok(()),
     }
+}
+
+/// The folder for results; that of the checkpoint, where a run is continued.
+fn folder(arguments: &Arguments, plan: &Plan) -> Result<ResultFolder, Failure> {
+    let Some(path) = &arguments.resume else {
+        return results::folder(arguments.out.as_deref(), arguments.overwrite, &plan.name);
+    };
+    if !path.is_file() {
+        return Err(Failure::Input(format!(
+            "--resume {}: there is no such file",
+            path.display()
+        )));
+    }
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    results::folder(Some(parent), true, &plan.name)
+}
+
+fn checkpoints(
+    arguments: &Arguments,
+    plan: &Plan,
+    model: String,
+) -> Result<Option<Checkpoints>, Failure> {
+    let every_steps = match &arguments.checkpoint_every {
+        None => None,
+        Some(text) => {
+            let steps = (time_ms("--checkpoint-every", text)? / plan.dt_ms).round();
+            if !(1.0..9e15).contains(&steps) {
+                return Err(Failure::Input(format!(
+                    "--checkpoint-every {text}: expected at least a step of {} ms",
+                    plan.dt_ms
+                )));
+            }
+            #[allow(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "checked to be in range"
+            )]
+            Some(steps as u64)
+        }
+    };
+    let resume = arguments.resume.clone();
+    Ok(
+        (every_steps.is_some() || resume.is_some()).then_some(Checkpoints {
+            model,
+            every_steps,
+            resume,
+        }),
+    )
+}
+
+/// Why a run gave no results, and what is left of it.
+fn failed(
+    arguments: &Arguments,
+    failure: RunFailure,
+    checkpoints: &Option<Checkpoints>,
+    folder: ResultFolder,
+) -> Failure {
+    let path = folder.file(CHECKPOINT);
+    let left = checkpoints.is_some() && path.is_file();
+    folder.abandon();
+    match failure.into() {
+        Failure::Run(message) if left => Failure::Run(format!(
+            "{message}\nthe last checkpoint is valid; to continue from it: {}",
+            resume_with(arguments, &path)
+        )),
+        other => other,
+    }
+}
+
+fn resume_with(arguments: &Arguments, path: &Path) -> String {
+    format!(
+        "rheobase run {} --resume {}",
+        arguments.network.file,
+        path.display()
+    )
 }
 
 fn options(arguments: &Arguments) -> Result<RunOptions, Failure> {

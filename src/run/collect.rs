@@ -4,6 +4,8 @@ use rheobase_engine::fingerprint::SpikeHash;
 use rheobase_engine::plan::{Monitor, NodeId, NodeKind, Plan};
 use rheobase_engine::record::{Spikes, Trace};
 use rheobase_engine::simulation::Recording;
+use rheobase_report::bytes::{DecodeError, Decoder, Encoder};
+use rheobase_report::npz::NpzError;
 use rheobase_report::statistics::{PopulationStatistics, Statistics};
 use rheobase_report::stream::{PartFiles, StreamLayout, TraceLayout};
 use rheobase_report::{FileError, ResultFolder};
@@ -90,13 +92,61 @@ impl Collector {
         Ok(collector)
     }
 
-    /// Sends what monitors record to columns in a folder from now on.
+    /// Sends what monitors record to columns in a folder from now on: new ones, or those of
+    /// `lengths` bytes that a checkpoint tells of.
     pub(super) fn stream_to(
         &mut self,
         folder: &ResultFolder,
         layout: StreamLayout,
-    ) -> Result<(), RunFailure> {
-        self.parts = Some(PartFiles::create(folder, layout)?);
+        lengths: Option<&[u64]>,
+    ) -> Result<(), NpzError> {
+        self.parts = Some(match lengths {
+            None => PartFiles::create(folder, layout)?,
+            Some(lengths) => PartFiles::resume(folder, layout, lengths)?,
+        });
+        Ok(())
+    }
+
+    /// Writes hashes, statistics and counts.
+    pub(super) fn save(&self, out: &mut Encoder) {
+        out.u64(self.total.synaptic_events);
+        out.u64(self.total.n_spikes.len() as u64);
+        self.total.n_spikes.iter().for_each(|&n| out.u64(n));
+        out.u64(self.nodes.len() as u64);
+        for recorded in &self.nodes {
+            out.u64(recorded.node as u64);
+            out.u64(recorded.hash.hash);
+            out.u64(recorded.hash.count);
+            if let Some(statistics) = &recorded.statistics {
+                statistics.save(out);
+            }
+        }
+    }
+
+    /// Takes over what [`Self::save`] wrote for the same network.
+    pub(super) fn restore(&mut self, from: &mut Decoder<'_>) -> Result<(), DecodeError> {
+        self.total.synaptic_events = from.u64()?;
+        expect(
+            "the number of nodes",
+            from.u64()?,
+            self.total.n_spikes.len(),
+        )?;
+        for n in &mut self.total.n_spikes {
+            *n = from.u64()?;
+        }
+        expect(
+            "the number of recorded nodes",
+            from.u64()?,
+            self.nodes.len(),
+        )?;
+        for recorded in &mut self.nodes {
+            expect("a recorded node", from.u64()?, recorded.node)?;
+            recorded.hash.hash = from.u64()?;
+            recorded.hash.count = from.u64()?;
+            if let Some(statistics) = &mut recorded.statistics {
+                statistics.restore(from)?;
+            }
+        }
         Ok(())
     }
 
@@ -243,6 +293,14 @@ impl Collector {
         )]
         let steps = (bytes as f64 / per_step.max(1e-9)) as u64;
         steps.max(1)
+    }
+}
+
+fn expect(what: &'static str, value: u64, expected: usize) -> Result<(), DecodeError> {
+    if value == expected as u64 {
+        Ok(())
+    } else {
+        Err(DecodeError::Value { what, value })
     }
 }
 

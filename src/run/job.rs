@@ -1,5 +1,6 @@
-//! One run: build, advance in stretches, take what was recorded.
+//! One run: build, advance in stretches, take what was recorded, write checkpoints.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,25 +8,29 @@ use rheobase_engine::Instantiate;
 use rheobase_engine::actor::RunError;
 use rheobase_engine::build::BuildOptions;
 use rheobase_engine::plan::Plan;
+use rheobase_engine::record::Trace;
 use rheobase_engine::simulation::Simulation;
 use rheobase_report::stream::PartFiles;
-use rheobase_report::{ResultFolder, Timings};
+use rheobase_report::{FileError, ResultFolder, Timings};
 
+use super::checkpoint::{self, CheckpointFailure, Saved};
 use super::collect::Collector;
 use super::{
-    Continue, Progress, Run, RunFailure, RunOptions, STRETCH_BYTES, available_memory, estimate,
-    record, record_all_populations, seconds, threads,
+    CHECKPOINT, Checkpoints, Continue, Output, Progress, Run, RunFailure, RunOptions,
+    STRETCH_BYTES, available_memory, estimate, record, record_all_populations, seconds, threads,
 };
 
 pub(super) fn run_in<R: Instantiate>(
     mut plan: Plan,
     options: &RunOptions,
-    folder: Option<&ResultFolder>,
+    output: Option<Output<'_>>,
     progress: &mut dyn FnMut(Progress) -> Continue,
 ) -> Result<(Run, Option<PartFiles>), RunFailure> {
     let limit = options.memory_limit.or_else(available_memory);
     estimate(&plan, options).check(limit.unwrap_or(u64::MAX))?;
     let threads = threads(&plan, options);
+    // Before the network is built: nobody waits for what is refused.
+    let resumed = output.map_or(Ok(None), resumed)?;
     let monitored = plan.monitors.clone();
     record_all_populations(&mut plan);
     let plan = Arc::new(plan);
@@ -38,65 +43,194 @@ pub(super) fn run_in<R: Instantiate>(
     let build_s = begun.elapsed().as_secs_f64();
     let empty = simulation.take_recording();
     let traces = empty.traces.clone();
-    let mut collector = Collector::new(&plan, empty, &monitored, options.keep_recording)?;
-    if let Some(folder) = folder {
-        let layout = collector.layout(&plan, &traces);
-        collector.stream_to(folder, layout)?;
-    }
-    let begun = Instant::now();
-    let stopped = advance(&mut simulation, &mut collector, progress)?;
-    let simulation_s = begun.elapsed().as_secs_f64();
-    let fingerprint = simulation.fingerprint_with(&collector.hashes());
-    let timings = Timings {
-        biological_s: seconds(&plan, simulation.now()),
-        build_s,
-        simulation_s,
+    let mut job = Job {
+        collector: Collector::new(&plan, empty, &monitored, options.keep_recording)?,
+        simulation,
+        checkpoints: None,
+        done: checkpoint::Progress::default(),
+        begun: Instant::now(),
     };
-    let mut record = record::of(&simulation, &collector, timings, threads)?;
+    if let Some(output) = output {
+        job.prepare(output, resumed, &traces)?;
+    }
+    job.begun = Instant::now();
+    let stopped = job.advance(progress)?;
+    let timings = Timings {
+        biological_s: seconds(&plan, job.simulation.now()),
+        build_s,
+        simulation_s: job.simulation_s(),
+    };
+    let fingerprint = job.simulation.fingerprint_with(&job.collector.hashes());
+    let mut record = record::of(&job.simulation, &job.collector, timings, threads)?;
     options.backend.name().clone_into(&mut record.backend);
     record.fingerprint = format!("{fingerprint:016x}");
+    record.resumed_s.clone_from(&job.done.resumed_s);
+    let written = job.checkpoints.filter(|c| c.written).map(|c| c.path);
     let run = Run {
         record,
-        recording: collector.total,
+        recording: job.collector.total,
         plan,
-        build: simulation.report().clone(),
+        build: job.simulation.report().clone(),
+        checkpoint: written,
         stopped,
         fingerprint,
     };
-    Ok((run, collector.parts))
+    Ok((run, job.collector.parts))
 }
 
-/// Advances to the end in stretches of about a tenth of a second of wall time.
-fn advance<R: Instantiate>(
-    simulation: &mut Simulation<R>,
-    collector: &mut Collector,
-    progress: &mut dyn FnMut(Progress) -> Continue,
-) -> Result<Option<RunError>, RunFailure> {
-    let begun = Instant::now();
-    let steps = simulation.plan().steps;
-    let longest = collector.longest_stretch(simulation.plan(), STRETCH_BYTES);
-    let mut stretch = 100_u64;
-    while simulation.now() < steps {
-        let from = Instant::now();
-        let target = (simulation.now() + stretch.min(longest)).min(steps);
-        let outcome = simulation.advance_to(target);
-        collector.take(simulation.take_recording())?;
-        if let Err(error) = outcome {
-            return Ok(Some(error));
-        }
-        match from.elapsed().as_millis() {
-            0..50 => stretch = stretch.saturating_mul(2),
-            50..200 => {}
-            _ => stretch = (stretch / 2).max(1),
-        }
-        let report = Progress {
-            time_ms: 1e3 * seconds(simulation.plan(), simulation.now()),
-            end_ms: 1e3 * seconds(simulation.plan(), steps),
-            wall: begun.elapsed(),
+/// The checkpoint to continue from, if there is to be one.
+fn resumed(output: Output<'_>) -> Result<Option<Saved>, CheckpointFailure> {
+    let path = output.checkpoints.and_then(|c| c.resume.as_ref());
+    path.map(|path| Saved::read(path)).transpose()
+}
+
+/// A run under way.
+struct Job<R> {
+    simulation: Simulation<R>,
+    collector: Collector,
+    checkpoints: Option<Writer>,
+    /// Of earlier parts of the run.
+    done: checkpoint::Progress,
+    begun: Instant,
+}
+
+/// Where checkpoints go.
+struct Writer {
+    path: PathBuf,
+    model: String,
+    written: bool,
+}
+
+impl<R: Instantiate> Job<R> {
+    /// Opens the columns; continues from a checkpoint.
+    fn prepare(
+        &mut self,
+        output: Output<'_>,
+        resumed: Option<Saved>,
+        traces: &[Trace],
+    ) -> Result<(), RunFailure> {
+        let layout = self.collector.layout(self.simulation.plan(), traces);
+        let Some(wanted) = output.checkpoints else {
+            remove_checkpoint(output.folder)?;
+            return Ok(self.collector.stream_to(output.folder, layout, None)?);
         };
-        if progress(report) == Continue::Stop {
-            return Ok(None);
+        self.checkpoints = Some(Writer {
+            path: output.folder.file(CHECKPOINT),
+            model: wanted.model.clone(),
+            written: false,
+        });
+        match resumed.zip(wanted.resume.clone()) {
+            None => {
+                remove_checkpoint(output.folder)?;
+                self.collector.stream_to(output.folder, layout, None)?;
+            }
+            Some((saved, path)) => {
+                let model = &wanted.model;
+                let simulation = &mut self.simulation;
+                self.done = saved.restore(model, &mut self.collector, simulation)?;
+                let at_s = seconds(self.simulation.plan(), self.done.now);
+                self.done.resumed_s.push(at_s);
+                self.collector
+                    .stream_to(output.folder, layout, Some(&self.done.columns))
+                    .map_err(|e| CheckpointFailure::Columns {
+                        path,
+                        reason: e.to_string(),
+                    })?;
+            }
+        }
+        self.done.every_steps = interval(wanted, self.done.every_steps);
+        Ok(())
+    }
+
+    fn simulation_s(&self) -> f64 {
+        self.done.simulation_s + self.begun.elapsed().as_secs_f64()
+    }
+
+    /// Advances to the end in stretches of about a tenth of a second of wall time.
+    fn advance(
+        &mut self,
+        progress: &mut dyn FnMut(Progress) -> Continue,
+    ) -> Result<Option<RunError>, RunFailure> {
+        let steps = self.simulation.plan().steps;
+        let longest = self
+            .collector
+            .longest_stretch(self.simulation.plan(), STRETCH_BYTES);
+        let mut stretch = 100_u64;
+        while self.simulation.now() < steps {
+            let from = Instant::now();
+            let now = self.simulation.now();
+            let target = (now + stretch.min(longest)).min(steps).min(self.next_due());
+            let outcome = self.simulation.advance_to(target);
+            self.collector.take(self.simulation.take_recording())?;
+            if let Err(error) = outcome {
+                return Ok(Some(error));
+            }
+            match from.elapsed().as_millis() {
+                0..50 => stretch = stretch.saturating_mul(2),
+                50..200 => {}
+                _ => stretch = (stretch / 2).max(1),
+            }
+            let report = Progress {
+                time_ms: 1e3 * seconds(self.simulation.plan(), target),
+                end_ms: 1e3 * seconds(self.simulation.plan(), steps),
+                wall: self.begun.elapsed(),
+            };
+            let stop = progress(report) == Continue::Stop;
+            if stop || target == steps || target == self.last_due() {
+                self.write_checkpoint()?;
+            }
+            if stop {
+                return Ok(None);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next step at which a checkpoint is due.
+    fn next_due(&self) -> u64 {
+        match self.done.every_steps {
+            0 => u64::MAX,
+            every => (self.simulation.now() / every + 1).saturating_mul(every),
         }
     }
-    Ok(None)
+
+    /// The last step, up to now, at which one was due.
+    fn last_due(&self) -> u64 {
+        match self.done.every_steps {
+            0 => 0,
+            every => self.simulation.now() / every * every,
+        }
+    }
+
+    fn write_checkpoint(&mut self) -> Result<(), RunFailure> {
+        let simulation_s = self.simulation_s();
+        let (Some(writer), Some(parts)) = (&mut self.checkpoints, &mut self.collector.parts) else {
+            return Ok(());
+        };
+        parts.synchronise()?;
+        let progress = checkpoint::Progress {
+            now: self.simulation.now(),
+            simulation_s,
+            columns: parts.lengths(),
+            ..self.done.clone()
+        };
+        checkpoint::write(
+            &writer.path,
+            &writer.model,
+            &progress,
+            &self.collector,
+            &mut self.simulation,
+        )?;
+        writer.written = true;
+        Ok(())
+    }
+}
+
+fn interval(wanted: &Checkpoints, before: u64) -> u64 {
+    wanted.every_steps.unwrap_or(before)
+}
+
+/// A new run makes the columns an old checkpoint tells of anew.
+fn remove_checkpoint(folder: &ResultFolder) -> Result<(), FileError> {
+    folder.clear(|name| name == CHECKPOINT)
 }

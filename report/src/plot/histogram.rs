@@ -92,7 +92,10 @@ fn draw_panel(
         start: left,
         end: right,
     };
-    #[expect(clippy::cast_precision_loss, reason = "a number of neurons, to be drawn")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a number of neurons, to be drawn"
+    )]
     let count = |n: u64| n as f64;
     let most = distribution.counts.iter().copied().max().unwrap_or(0);
     let neurons = Axis {

@@ -84,9 +84,8 @@ impl Spectra<'_> {
             .flat_map(|(_, spectrum)| spectrum.density.iter().skip(1))
             .copied()
             .filter(|&density| density > 0.0 && density.is_finite());
-        let (least, largest) = densities.fold((f64::INFINITY, 0.0_f64), |(l, h), d| {
-            (l.min(d), h.max(d))
-        });
+        let (least, largest) =
+            densities.fold((f64::INFINITY, 0.0_f64), |(l, h), d| (l.min(d), h.max(d)));
         if largest == 0.0 {
             return (-1, 1);
         }

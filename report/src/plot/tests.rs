@@ -277,7 +277,10 @@ fn histograms_and_spectra_are_drawn_of_whatever_there_is() {
         spectrum(vec![0.0, 1e-30, 2.0, 500.0, 0.0]),
         spectrum(vec![0.0; 5]),
     );
-    for populations in [[("A", &rich), ("B", &silent)], [("A", &silent), ("B", &silent)]] {
+    for populations in [
+        [("A", &rich), ("B", &silent)],
+        [("A", &silent), ("B", &silent)],
+    ] {
         let spectra = Spectra {
             title: "Spectra",
             populations: &populations,

@@ -51,6 +51,9 @@ pub(super) fn text(run: &Run, folder: &Path) -> String {
         ));
     }
     text.push_str(&format!("results: {}\n", folder.display()));
+    if let Some(path) = &run.checkpoint {
+        text.push_str(&format!("checkpoint: {}\n", path.display()));
+    }
     text
 }
 
