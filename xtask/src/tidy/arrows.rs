@@ -36,7 +36,11 @@ const ARROWS: [(&str, &str, &[&str]); 10] = [
             "rheobase-components",
         ],
     ),
-    ("formats", "rheobase-formats", &[]),
+    (
+        "formats",
+        "rheobase-formats",
+        &["rheobase-equations", "rheobase-engine"],
+    ),
     ("report", "rheobase-report", &[]),
     ("xtask", "xtask", &[]),
     (
