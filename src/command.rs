@@ -11,6 +11,8 @@ pub(crate) mod check;
 pub(crate) mod doctor;
 pub(crate) mod models;
 pub(crate) mod run;
+#[cfg(feature = "hdf5")]
+mod sonata;
 
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
@@ -95,7 +97,7 @@ const MAX_STDIN_BYTES: u64 = 64 << 20;
 #[derive(clap::Args)]
 pub(crate) struct NetworkArguments {
     /// Network description: TOML, or JSON by its extension; `-` reads TOML or JSON from standard
-    /// input.
+    /// input. A JSON file may also be the configuration of a SONATA network.
     pub(crate) file: String,
     /// Replaces an entry, e.g. --set populations.E.size=400 --set 'projections.0.weight="2 nS"'.
     #[arg(long = "set", value_name = "PATH=VALUE")]
@@ -117,14 +119,43 @@ pub(crate) struct NetworkArguments {
     precision: Option<String>,
 }
 
+/// A network ready to run.
+pub(crate) struct Loaded {
+    /// What is run.
+    pub(crate) plan: Plan,
+    /// All that is described but the duration.
+    pub(crate) text: String,
+    /// What writes the results of a SONATA network.
+    #[cfg(feature = "hdf5")]
+    pub(crate) sonata: Option<rheobase::formats::sonata::Outputs>,
+}
+
 impl NetworkArguments {
     /// Reads the description, applies the options and checks everything.
     pub(crate) fn resolve(&self) -> Result<Plan, Failure> {
-        Ok(self.resolve_with_text()?.0)
+        Ok(self.load()?.plan)
     }
 
-    /// Like [`Self::resolve`]; with all that is described but the duration, as text.
-    pub(crate) fn resolve_with_text(&self) -> Result<(Plan, String), Failure> {
+    /// Like [`Self::resolve`]; with what belongs to the network.
+    pub(crate) fn load(&self) -> Result<Loaded, Failure> {
+        #[cfg(feature = "hdf5")]
+        if let Some(imported) = self.sonata()? {
+            return Ok(Loaded {
+                plan: imported.plan,
+                text: imported.text,
+                sonata: Some(imported.outputs),
+            });
+        }
+        let (plan, text) = self.resolve_with_text()?;
+        Ok(Loaded {
+            plan,
+            text,
+            #[cfg(feature = "hdf5")]
+            sonata: None,
+        })
+    }
+
+    fn resolve_with_text(&self) -> Result<(Plan, String), Failure> {
         let mut network = self.read()?;
         let quoted = |text: &String| format!("{text:?}");
         let replaced = [

@@ -28,6 +28,7 @@ pub use rheobase_components as components;
 pub use rheobase_engine as engine;
 pub use rheobase_equations as equations;
 pub use rheobase_equations_macros::neuron;
+pub use rheobase_formats as formats;
 pub use rheobase_learning as learning;
 pub use rheobase_report as report;
 

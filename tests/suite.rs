@@ -23,5 +23,8 @@ mod layered;
 mod macros;
 #[path = "suite/nest.rs"]
 mod nest;
+#[cfg(feature = "hdf5")]
+#[path = "suite/sonata.rs"]
+mod sonata;
 #[path = "suite/statistics.rs"]
 mod statistics;

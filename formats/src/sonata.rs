@@ -8,6 +8,7 @@
 //! memory that of the result.
 
 mod config;
+mod digest;
 mod edges;
 mod error;
 mod listed;
@@ -16,6 +17,7 @@ mod network;
 mod node_sets;
 mod nodes;
 mod outputs;
+mod population;
 mod spikes;
 mod table;
 mod trains;
@@ -54,6 +56,9 @@ pub struct Imported {
     pub plan: Plan,
     /// What turns recordings into SONATA files.
     pub outputs: Outputs,
+    /// All that is described but the duration, a line for each entry, with a digest of parameters,
+    /// spikes and synapses: equal texts mean equal networks.
+    pub text: String,
 }
 
 /// Reads the network of a configuration.

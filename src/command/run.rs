@@ -18,7 +18,7 @@ use super::{Failure, NetworkArguments, print, time_ms};
 /// Arguments of `rheobase run`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  rheobase run examples/coba.toml --duration \"2 s\" --seed 7 --out results/coba\n\nWrites run.json, spikes.npz, raster.svg, raster.png and, of monitored states, traces.npz,\ntraces.svg, traces.png. Monitors that sample at other times go to traces_2.npz, traces_3.npz, …\nFiles of these names from an earlier run are removed. Ctrl-C stops the run and keeps what was recorded.\n\nWith --checkpoint-every, checkpoint.rheobase in the results folder is replaced whenever that much\nbiological time has passed, on Ctrl-C, and at the end:\n  rheobase run my.toml --out results/my --checkpoint-every \"1 s\"\n  rheobase run my.toml --resume results/my/checkpoint.rheobase\nThe resumed run ends with the results of one that was never stopped. The number of threads may\ndiffer, and the duration: a longer one extends a run. Anything else that differs is refused. The\nfolder keeps .rheobase-parts, spikes and traces so far, which a checkpoint needs; remove both when\nthe run is done.\n\nExit codes: 0 done or stopped by Ctrl-C, 1 the run failed (a state that blows up, a full disk), 2\nwrong input (also a damaged checkpoint, or one of another model)."
+    after_help = "Example:\n  rheobase run examples/coba.toml --duration \"2 s\" --seed 7 --out results/coba\n\nWrites run.json, spikes.npz, raster.svg, raster.png and, of monitored states, traces.npz,\ntraces.svg, traces.png; of a SONATA network also spikes.h5 and its reports. Monitors that sample at other times go to traces_2.npz, traces_3.npz, …\nFiles of these names from an earlier run are removed. Ctrl-C stops the run and keeps what was recorded.\n\nWith --checkpoint-every, checkpoint.rheobase in the results folder is replaced whenever that much\nbiological time has passed, on Ctrl-C, and at the end:\n  rheobase run my.toml --out results/my --checkpoint-every \"1 s\"\n  rheobase run my.toml --resume results/my/checkpoint.rheobase\nThe resumed run ends with the results of one that was never stopped. The number of threads may\ndiffer, and the duration: a longer one extends a run. Anything else that differs is refused. The\nfolder keeps .rheobase-parts, spikes and traces so far, which a checkpoint needs; remove both when\nthe run is done.\n\nExit codes: 0 done or stopped by Ctrl-C, 1 the run failed (a state that blows up, a full disk), 2\nwrong input (also a damaged checkpoint, or one of another model)."
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -64,9 +64,10 @@ enum BackendArgument {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let (plan, model) = arguments.network.resolve_with_text()?;
+    let loaded = arguments.network.load()?;
+    let plan = loaded.plan;
     let options = options(arguments)?;
-    let checkpoints = checkpoints(arguments, &plan, model)?;
+    let checkpoints = checkpoints(arguments, &plan, loaded.text)?;
     let interrupted = progress::watch_for_interrupt()?;
     // Before the network is built, so that nobody waits for results that cannot be kept.
     let folder = folder(arguments, &plan)?;
@@ -89,6 +90,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Err(failure) => return Err(failed(arguments, failure, &checkpoints, folder)),
     };
     let written = results::write(&run, &mut parts, &folder);
+    #[cfg(feature = "hdf5")]
+    let written = written.and_then(|()| match &loaded.sonata {
+        Some(outputs) => super::sonata::write(outputs, &run, &mut parts, &folder),
+        None => Ok(()),
+    });
     // A checkpoint needs what was recorded before it.
     let removed = match checkpoints {
         Some(_) => Ok(()),

@@ -271,7 +271,11 @@ impl<'f> Dataset<'f> {
         self.limit("the size in bytes", bytes, most)?;
         // Text decodes to what its elements say, numbers to 8 bytes each.
         let decoded = bytes_of(&self.shape, 8);
-        self.limit("the decoded size in bytes", decoded, self.file.limits.dataset_bytes)
+        self.limit(
+            "the decoded size in bytes",
+            decoded,
+            self.file.limits.dataset_bytes,
+        )
     }
 
     fn check_layout(&mut self) -> Result<(), Hdf5Error> {
@@ -315,9 +319,8 @@ impl<'f> Dataset<'f> {
             .fold(0_u64, |sum, c| sum.saturating_add(c.storage_size));
         self.limit("the stored size in bytes", stored, self.file.length)?;
         chunks.sort_unstable_by_key(|c| c.address);
-        let overlap = |w: &[hdf5_pure::Chunk]| {
-            w[0].address.saturating_add(w[0].storage_size) > w[1].address
-        };
+        let overlap =
+            |w: &[hdf5_pure::Chunk]| w[0].address.saturating_add(w[0].storage_size) > w[1].address;
         if chunks.windows(2).any(overlap) {
             let what = "chunks that overlap".to_owned();
             return Err(self.error(Problem::Format(what)));

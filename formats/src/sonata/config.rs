@@ -37,7 +37,9 @@ impl ConfigFile {
         };
         // Absolute, so that a path that begins with `$configdir` is not taken from the folder twice.
         let absolute = std::path::absolute(path).map_err(|e| SonataError::io(path, &e))?;
-        let folder = absolute.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+        let folder = absolute
+            .parent()
+            .map_or_else(PathBuf::new, Path::to_path_buf);
         let mut file = Self {
             path: path.to_path_buf(),
             folder,
@@ -305,7 +307,7 @@ impl Config {
         if let Some(output) = file.object("output")?
             && let Some(name) = output.get("spikes_file").and_then(Json::as_str)
         {
-            self.spikes_file = plain_name(name, &file.place("output.spikes_file"))?;
+            self.spikes_file = hdf5_name(name, &file.place("output.spikes_file"))?;
         }
         if let Some(conditions) = file.object("conditions")?
             && conditions.contains_key("v_init")
@@ -318,15 +320,20 @@ impl Config {
     }
 }
 
-/// The name of a file without a folder: results go where the user says.
-pub(super) fn plain_name(name: &str, place: &str) -> Result<String, SonataError> {
+/// The name of an HDF5 file without a folder: results go where the user says.
+pub(super) fn hdf5_name(name: &str, place: &str) -> Result<String, SonataError> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or("");
     let allowed = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ');
     if last.is_empty() || last.starts_with('.') || !last.chars().all(allowed) || last.len() > 200 {
         let message = format!("`{}` is no name of a file", short(name));
         return Err(SonataError::wrong(place, message));
     }
-    Ok(last.to_owned())
+    let is_hdf5 = Path::new(last).extension().is_some_and(|e| e == "h5");
+    Ok(if is_hdf5 {
+        last.to_owned()
+    } else {
+        format!("{last}.h5")
+    })
 }
 
 fn name_of(path: &Path) -> String {
@@ -362,7 +369,9 @@ fn table_files(
         }
         let data = file
             .path_at(item, data, &format!("{entry}.{data}"))?
-            .ok_or_else(|| SonataError::wrong(file.place(&entry), format!("`{data}` is missing")))?;
+            .ok_or_else(|| {
+                SonataError::wrong(file.place(&entry), format!("`{data}` is missing"))
+            })?;
         let types = file.path_at(item, types, &format!("{entry}.{types}"))?;
         files.push(TableFile { data, types });
     }
@@ -428,11 +437,15 @@ mod tests {
 
     #[test]
     fn ours_is_told_from_theirs() {
-        assert!(is_config(r#"{"network": "c.json", "simulation": "s.json"}"#));
+        assert!(is_config(
+            r#"{"network": "c.json", "simulation": "s.json"}"#
+        ));
         assert!(is_config(r#"{"network": "c.json", "run": {"tstop": 1}}"#));
         assert!(is_config(r#" {"networks": {"nodes": []}}"#));
         assert!(is_config(r#"{"manifest": {}, "run": {}}"#));
-        assert!(!is_config(r#"{"name": "n", "dt": "0.1 ms", "populations": {}}"#));
+        assert!(!is_config(
+            r#"{"name": "n", "dt": "0.1 ms", "populations": {}}"#
+        ));
         assert!(!is_config("name = 'x'"));
         assert!(!is_config("[1]"));
         assert!(!is_config("{"));
@@ -440,9 +453,10 @@ mod tests {
 
     #[test]
     fn results_stay_in_their_folder() {
-        assert_eq!(plain_name("$OUT/spikes.h5", "p").unwrap(), "spikes.h5");
+        assert_eq!(hdf5_name("$OUT/spikes.h5", "p").unwrap(), "spikes.h5");
+        assert_eq!(hdf5_name("run.json", "p").unwrap(), "run.json.h5");
         for name in ["..", "a/..", "", "x/", ".hidden", "a\0b"] {
-            assert!(plain_name(name, "p").is_err(), "{name:?}");
+            assert!(hdf5_name(name, "p").is_err(), "{name:?}");
         }
     }
 }

@@ -213,10 +213,7 @@ impl<'f> Reader<'f> {
         })
     }
 
-    fn each(
-        &self,
-        visit: &mut dyn FnMut(Edge) -> Result<(), String>,
-    ) -> Result<(), SonataError> {
+    fn each(&self, visit: &mut dyn FnMut(Edge) -> Result<(), String>) -> Result<(), SonataError> {
         let mut start = 0;
         while start < self.n {
             let end = (start + BLOCK).min(self.n);
@@ -280,25 +277,20 @@ impl<'f> Reader<'f> {
 
 fn node_population(data: &File, column: &Dataset<'_>) -> Result<String, SonataError> {
     let place = || format!("{}, {}", data.name(), column.path());
-    column.text_attribute("node_population")?.ok_or_else(|| {
-        SonataError::wrong(place(), "the attribute `node_population` is missing")
-    })
+    column
+        .text_attribute("node_population")?
+        .ok_or_else(|| SonataError::wrong(place(), "the attribute `node_population` is missing"))
 }
 
-fn groups<'f>(
-    data: &'f File,
-    root: &str,
-    n: u64,
-) -> Result<Option<Groups<'f>>, SonataError> {
+fn groups<'f>(data: &'f File, root: &str, n: u64) -> Result<Option<Groups<'f>>, SonataError> {
     let mut attributes = HashMap::new();
     for group in data.groups(root)? {
         if let Ok(id) = group.parse::<u64>() {
             attributes.insert(id, group_attributes(data, &format!("{root}/{group}"))?);
         }
     }
-    let empty = |a: &Attributes<'_>| {
-        a.weight.is_none() && a.delay_ms.is_none() && a.n_synapses.is_none()
-    };
+    let empty =
+        |a: &Attributes<'_>| a.weight.is_none() && a.delay_ms.is_none() && a.n_synapses.is_none();
     // order does not matter: a question to all
     if attributes.values().all(empty) {
         return Ok(None);

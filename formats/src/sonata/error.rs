@@ -69,7 +69,10 @@ pub(super) fn read_text(path: &Path) -> Result<String, SonataError> {
     let io = |e| SonataError::io(path, &e);
     let file = std::fs::File::open(path).map_err(io)?;
     if !file.metadata().map_err(io)?.is_file() {
-        return Err(SonataError::wrong(path.display().to_string(), "is not a file"));
+        return Err(SonataError::wrong(
+            path.display().to_string(),
+            "is not a file",
+        ));
     }
     let mut text = String::new();
     let n = file

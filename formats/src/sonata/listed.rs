@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use rheobase_engine::port::{
-    Candidate, ConnectivityRule, RowDrawer, RuleStreams, Sides, each_row,
-};
+use super::digest::Digest;
+use rheobase_engine::port::{Candidate, ConnectivityRule, RowDrawer, RuleStreams, Sides, each_row};
 
 /// Synapses sorted by target; within a target in the order of the file.
 pub(super) struct Listed {
@@ -219,6 +218,18 @@ impl Listed {
         }
     }
 
+    /// Adds every synapse to a digest.
+    pub(super) fn digest(&self, digest: &mut Digest) {
+        self.offsets.iter().for_each(|&o| digest.add(o));
+        for at in 0..self.sources.len() {
+            let synapse = self.synapse(at);
+            let (weight, delay_ms) = synapse.fixed.unwrap_or_default();
+            digest.add(u64::from(synapse.source));
+            digest.add(weight.to_bits());
+            digest.add(delay_ms.to_bits());
+        }
+    }
+
     fn n_target(&self) -> usize {
         self.offsets.len() - 1
     }
@@ -319,8 +330,16 @@ mod tests {
     #[test]
     fn every_form_of_storage_returns_what_was_given() {
         check(&synapses(900, |_| 2.5, |_| 20), 50, 30);
-        check(&synapses(900, |k| f64::from(k % 3) * 0.1, |k| 1 + k % 4), 50, 30);
-        check(&synapses(9000, |k| f64::from(k) * 0.5, |k| 70_000 * (k % 2) + 1), 50, 30);
+        check(
+            &synapses(900, |k| f64::from(k % 3) * 0.1, |k| 1 + k % 4),
+            50,
+            30,
+        );
+        check(
+            &synapses(9000, |k| f64::from(k) * 0.5, |k| 70_000 * (k % 2) + 1),
+            50,
+            30,
+        );
         check(&synapses(90_000, |k| f64::from(k) / 3.0, |_| 7), 50, 30);
         check(&synapses(90_000, f64::from, |k| 1 + k % 9000), 50, 30);
         check(&[], 50, 30);

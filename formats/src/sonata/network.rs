@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use rheobase_engine::plan::{Monitor, Node, NodeId, NodeKind, Plan, Population};
-use rheobase_engine::port::{NeuronPorts, Registry};
+use rheobase_engine::plan::{Monitor, Node, NodeId, NodeKind, Plan};
+use rheobase_engine::port::Registry;
 use rheobase_engine::time::steps_on_grid;
-use rheobase_engine::value::Value;
-use rheobase_equations::model::Integrator;
 use rheobase_equations::real::Precision;
 
-use super::config::{Block, Config, plain_name};
+use super::config::{Block, Config, hdf5_name};
+use super::digest::Digest;
 use super::error::short;
-use super::models::{self, CURRENT, INITIAL_POTENTIAL_MV, POTENTIAL, Template};
+use super::models::{self, Template};
 use super::node_sets::NodeSets;
-use super::nodes::{self, NodePopulation, ParameterFiles, Parameters};
+use super::nodes::{self, NodePopulation, ParameterFiles};
 use super::outputs::{Outputs, Report};
+use super::population::Model;
 use super::spikes::{self, Spikes};
 use super::trains::Trains;
 use super::wiring::Wiring;
@@ -75,6 +75,8 @@ struct Loader<'r> {
     monitors: Vec<Monitor>,
     reports: Vec<Report>,
     warnings: Vec<String>,
+    /// Of parameters and spikes.
+    digest: Digest,
 }
 
 pub(super) fn load(
@@ -90,7 +92,10 @@ pub(super) fn load(
     }
     for (k, p) in populations.iter().enumerate() {
         if populations[..k].iter().any(|q| q.name == p.name) {
-            return Err(SonataError::wrong(&p.place, "is a second population of this name"));
+            return Err(SonataError::wrong(
+                &p.place,
+                "is a second population of this name",
+            ));
         }
     }
     let mut loader = Loader {
@@ -106,6 +111,7 @@ pub(super) fn load(
         nodes: Vec::new(),
         monitors: Vec::new(),
         reports: Vec::new(),
+        digest: Digest::new(),
     };
     let inputs = loader.inputs()?;
     loader.split()?;
@@ -119,7 +125,10 @@ fn clock(config: &Config, options: &Options) -> Result<Clock, SonataError> {
         let place = || format!("{}, run.{entry}", config.file);
         match ms {
             Some(ms) if ms > 0.0 && ms.is_finite() => Ok(ms),
-            Some(ms) => Err(SonataError::wrong(place(), format!("{ms} ms is not above 0"))),
+            Some(ms) => Err(SonataError::wrong(
+                place(),
+                format!("{ms} ms is not above 0"),
+            )),
             None => {
                 let message = format!("is missing, and {option} was not given");
                 Err(SonataError::wrong(place(), message))
@@ -181,7 +190,9 @@ impl Loader<'_> {
 
     fn spikes(&mut self, input: &Block, inputs: &mut Inputs) -> Result<(), SonataError> {
         let set = input.entries.get("node_set");
-        let members = self.node_sets.members(set, &self.populations, &input.place)?;
+        let members = self
+            .node_sets
+            .members(set, &self.populations, &input.place)?;
         let read = spikes::read(input, &self.populations, &members)?;
         for (all, more) in inputs.spikes.iter_mut().zip(read.spikes) {
             all.extend(more);
@@ -221,7 +232,11 @@ impl Loader<'_> {
         }
         let set = input.entries.get("node_set");
         let members = self.node_sets.members(set, &self.populations, place)?;
-        for ((currents, p), members) in inputs.currents.iter_mut().zip(&self.populations).zip(members)
+        for ((currents, p), members) in inputs
+            .currents
+            .iter_mut()
+            .zip(&self.populations)
+            .zip(members)
         {
             currents.resize(p.n as usize, 0.0);
             for node in members {
@@ -280,7 +295,9 @@ impl Loader<'_> {
                     driven[part.population] = false;
                     let places = &self.places[part.population];
                     let spikes = std::mem::take(&mut inputs.spikes[part.population]);
-                    NodeKind::Source(self.trains(part, places, spikes))
+                    let trains = self.trains(part, places, spikes);
+                    trains.digest(&mut self.digest);
+                    NodeKind::Source(trains)
                 }
                 Some(template) => {
                     let currents = &inputs.currents[part.population];
@@ -292,7 +309,11 @@ impl Loader<'_> {
                         members: &part.members,
                         template,
                     };
-                    NodeKind::Population(model.build(parameters, currents)?)
+                    let population = model.build(parameters, currents)?;
+                    let initial = population.initial.iter().map(|(_, value)| value);
+                    let values = population.parameters.iter().chain(initial);
+                    values.for_each(|value| self.digest.add_value(value));
+                    NodeKind::Population(population)
                 }
             };
             let name = match part.template {
@@ -300,6 +321,8 @@ impl Loader<'_> {
                 Some(template) => format!("{}.{}", p.name, template.neuron),
                 None => format!("{}.virtual", p.name),
             };
+            self.digest.add_text(&name);
+            self.digest.add(part.members.len() as u64);
             self.nodes.push(Node {
                 name,
                 shape: vec![part.members.len()],
@@ -384,12 +407,17 @@ impl Loader<'_> {
             });
         }
         if first == self.monitors.len() {
-            return Err(SonataError::wrong(place, "its cells hold no neuron with state"));
+            return Err(SonataError::wrong(
+                place,
+                "its cells hold no neuron with state",
+            ));
         }
         let name = block.text("file_name").unwrap_or(&block.name);
-        let mut file_name = plain_name(name, place)?;
-        if Path::new(&file_name).extension().is_none_or(|e| e != "h5") {
-            file_name.push_str(".h5");
+        let file_name = hdf5_name(name, place)?;
+        let taken = self.reports.iter().any(|r| r.file_name == file_name);
+        if taken || file_name == self.config.spikes_file {
+            let message = format!("`{file_name}` is written already");
+            return Err(SonataError::wrong(place, message));
         }
         self.reports.push(Report {
             file_name,
@@ -434,7 +462,8 @@ impl Loader<'_> {
         for file in &self.config.edges {
             edges::read(&self.config, file, &mut self.parameters, &mut wiring)?;
         }
-        let (plan_edges, warnings) = wiring.finish();
+        let (plan_edges, warnings, mut digest) = wiring.finish();
+        digest.add(self.digest.word());
         self.warnings.extend(warnings);
         let plan = Plan {
             name: self.config.name,
@@ -457,8 +486,29 @@ impl Loader<'_> {
             &self.populations,
             self.reports,
         );
-        Ok(Imported { plan, outputs })
+        let text = text_of(&plan, digest);
+        Ok(Imported {
+            plan,
+            outputs,
+            text,
+        })
     }
+}
+
+/// All that decides what a run does but its duration: what a checkpoint compares.
+fn text_of(plan: &Plan, digest: Digest) -> String {
+    let mut text = format!(
+        "SONATA network {}\nstep {} ms\nprecision {:?}\nseed {}\ndiscarded steps {}\n",
+        plan.name, plan.dt_ms, plan.precision, plan.seed, plan.discard_steps
+    );
+    for node in &plan.nodes {
+        text.push_str(&format!("{} nodes of {}\n", node.size(), node.name));
+    }
+    for monitor in &plan.monitors {
+        text.push_str(&format!("{monitor:?}\n"));
+    }
+    text.push_str(&format!("digest {:016x}\n", digest.word()));
+    text
 }
 
 fn same(a: Option<&'static Template>, b: Option<&'static Template>) -> bool {
@@ -495,145 +545,4 @@ fn models_of(
         models.insert(row, model);
     }
     Ok(models)
-}
-
-/// A value and what it is of: a parameter by its place, or the potential.
-type Setting = (Option<usize>, f64);
-
-/// A population of one model being made.
-struct Model<'a> {
-    config: &'a Config,
-    registry: &'a Registry,
-    population: &'a NodePopulation,
-    members: &'a [u32],
-    template: &'static Template,
-}
-
-impl Model<'_> {
-    fn build(
-        &self,
-        files: &mut ParameterFiles,
-        currents: &[f64],
-    ) -> Result<Population, SonataError> {
-        let place = &self.population.place;
-        let neuron = models::neuron(self.template, self.registry, place)?;
-        let ports = neuron.ports();
-        let column = |default| vec![default; self.members.len()];
-        let defaults = ports.parameters.iter().map(|q| column(q.default));
-        let mut columns: Vec<Vec<f64>> = defaults.collect();
-        let mut potential = column(INITIAL_POTENTIAL_MV);
-        let types = self.types(files)?;
-        for (at, &member) in self.members.iter().enumerate() {
-            let row = self.population.rows[member as usize];
-            if let Some(given) = types.get(&row) {
-                for &(target, value) in given {
-                    match target {
-                        Some(k) => columns[k][at] = value,
-                        None => potential[at] = value,
-                    }
-                }
-            }
-        }
-        for (name, values) in &self.population.overrides {
-            let target = self.target(name, ports, &format!("{place}, dynamics_params"))?;
-            let column = target.map_or(&mut potential, |k| &mut columns[k]);
-            for (at, &member) in self.members.iter().enumerate() {
-                let value = values[member as usize];
-                if !value.is_nan() {
-                    column[at] = value;
-                }
-            }
-        }
-        if !currents.is_empty() {
-            let k = self.template.parameter(CURRENT, ports, place)?;
-            for (at, &member) in self.members.iter().enumerate() {
-                columns[k][at] += currents[member as usize];
-            }
-        }
-        let state = self.template.state(POTENTIAL, ports, place)?;
-        let parameters: Vec<Value> = columns.into_iter().map(value).collect();
-        self.check_bounds(&parameters)?;
-        Ok(Population {
-            model: self.template.neuron.to_owned(),
-            integrator: neuron
-                .component()
-                .map_or(Integrator::Exact, |c| c.integrator),
-            neuron: Arc::clone(neuron),
-            parameters,
-            initial: vec![(state, value(potential))],
-            emits: None,
-        })
-    }
-
-    /// Values that each type gives: place of the parameter (none for the potential), value.
-    fn types(
-        &self,
-        files: &mut ParameterFiles,
-    ) -> Result<BTreeMap<u16, Vec<Setting>>, SonataError> {
-        let place = &self.population.place;
-        let ports = models::neuron(self.template, self.registry, place)?.ports();
-        let table = &self.population.types;
-        let mut types = BTreeMap::new();
-        for &member in self.members {
-            let row = self.population.rows[member as usize];
-            if types.contains_key(&row) {
-                continue;
-            }
-            let key = "point_neuron_models_dir";
-            let given: Arc<Parameters> = files.of_type(self.config, key, table, row as usize)?;
-            let at = table.place(row as usize, "dynamics_params");
-            let mut targets = Vec::with_capacity(given.len());
-            for (name, &value) in given.iter() {
-                targets.push((self.target(name, ports, &at)?, value));
-            }
-            types.insert(row, targets);
-        }
-        Ok(types)
-    }
-
-    fn target(
-        &self,
-        name: &str,
-        ports: &NeuronPorts,
-        place: &str,
-    ) -> Result<Option<usize>, SonataError> {
-        if name == POTENTIAL {
-            return Ok(None);
-        }
-        self.template.parameter(name, ports, place).map(Some)
-    }
-
-    /// Bounds that the text of the neuron declares.
-    fn check_bounds(&self, parameters: &[Value]) -> Result<(), SonataError> {
-        let place = &self.population.place;
-        let neuron = models::neuron(self.template, self.registry, place)?;
-        let Some(component) = neuron.component() else {
-            return Ok(());
-        };
-        for (parameter, value) in component.model.parameters.iter().zip(parameters) {
-            let Some((low, high)) = parameter.bounds else {
-                continue;
-            };
-            let values = match value {
-                Value::Constant(x) => std::slice::from_ref(x),
-                Value::List(list) => list,
-                Value::Drawn(_) => &[],
-            };
-            if let Some(x) = values.iter().find(|x| !(low..=high).contains(*x)) {
-                let message = format!("{} = {x} is outside [{low}, {high}]", parameter.name);
-                return Err(SonataError::wrong(place, message));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// One value for all where they are the same.
-fn value(column: Vec<f64>) -> Value {
-    match column.first() {
-        Some(&first) if column.iter().all(|x| x.to_bits() == first.to_bits()) => {
-            Value::Constant(first)
-        }
-        _ => Value::List(column),
-    }
 }

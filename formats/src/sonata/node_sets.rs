@@ -60,7 +60,11 @@ impl NodeSets {
             Some(set) => search.set(set, &mut chosen, 0)?,
         }
         let members = |chosen: Vec<bool>| -> Vec<u32> {
-            (0..).zip(chosen).filter(|(_, c)| *c).map(|(k, _)| k).collect()
+            (0..)
+                .zip(chosen)
+                .filter(|(_, c)| *c)
+                .map(|(k, _)| k)
+                .collect()
         };
         Ok(chosen.into_iter().map(members).collect())
     }

@@ -163,7 +163,10 @@ pub(super) fn type_rows(
             continue;
         }
         let id = table.id(row, column)?;
-        if rows.insert(id, u16::try_from(row).unwrap_or(u16::MAX)).is_some() {
+        if rows
+            .insert(id, u16::try_from(row).unwrap_or(u16::MAX))
+            .is_some()
+        {
             let message = format!("{id} stands twice");
             return Err(SonataError::wrong(table.place(row, column), message));
         }
@@ -191,11 +194,7 @@ pub(super) fn rows_of(
 }
 
 /// Parameters of single nodes: `dynamics_params` of every group, spread over the population.
-fn overrides(
-    data: &File,
-    root: &str,
-    n: u64,
-) -> Result<BTreeMap<String, Vec<f64>>, SonataError> {
+fn overrides(data: &File, root: &str, n: u64) -> Result<BTreeMap<String, Vec<f64>>, SonataError> {
     let mut overrides = BTreeMap::new();
     for group in data.groups(root)? {
         let Ok(number) = group.parse::<u64>() else {
@@ -239,12 +238,7 @@ fn members_len(n: u64) -> usize {
 }
 
 /// Nodes of a group, with their places in it.
-fn members(
-    data: &File,
-    root: &str,
-    group: u64,
-    n: u64,
-) -> Result<Vec<(usize, u64)>, SonataError> {
+fn members(data: &File, root: &str, group: u64, n: u64) -> Result<Vec<(usize, u64)>, SonataError> {
     let groups = data.dataset(&format!("{root}/node_group_id"))?;
     let places = data.dataset(&format!("{root}/node_group_index"))?;
     groups.expect_len(n)?;
@@ -295,7 +289,10 @@ fn read_parameters(path: &Path) -> Result<Parameters, SonataError> {
     let json: Json = serde_json::from_str(&read_text(path)?)
         .map_err(|e| SonataError::wrong(&place, e.to_string()))?;
     let Json::Object(table) = json else {
-        return Err(SonataError::wrong(place, "expected an object of parameters"));
+        return Err(SonataError::wrong(
+            place,
+            "expected an object of parameters",
+        ));
     };
     let number = |(name, value): (String, Json)| match value.as_f64().filter(|x| x.is_finite()) {
         Some(x) => Ok((name, x)),

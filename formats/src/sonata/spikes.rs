@@ -62,7 +62,11 @@ pub(super) fn read(
         Some("csv") => sorter.table(path)?,
         module => {
             let what = format!("module `{}` of spikes", short(module.unwrap_or("")));
-            return Err(SonataError::unsupported(&input.place, what, "h5, sonata, csv"));
+            return Err(SonataError::unsupported(
+                &input.place,
+                what,
+                "h5, sonata, csv",
+            ));
         }
     }
     Ok(sorter.read)
@@ -171,7 +175,8 @@ impl Sorter<'_> {
         let ids = column(&["node_ids", "node_id", "gid", "gids"]);
         let population = column(&["population", "populations"]);
         let (Some(times), Some(ids)) = (times, ids) else {
-            let message = "expected the columns `timestamps` and `node_ids`, or `gid` and `spike-times`";
+            let message =
+                "expected the columns `timestamps` and `node_ids`, or `gid` and `spike-times`";
             return Err(wrong(1, message.to_owned()));
         };
         for (number, line) in lines {

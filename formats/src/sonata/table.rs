@@ -61,7 +61,10 @@ impl Table {
             table.rows.push(fields);
         }
         if table.columns.is_empty() {
-            return Err(SonataError::wrong(file, "is empty: a line of column names was expected"));
+            return Err(SonataError::wrong(
+                file,
+                "is empty: a line of column names was expected",
+            ));
         }
         Ok(table)
     }

@@ -3,10 +3,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::digest::Digest;
 use rheobase_engine::port::{SpikeSource, SpikeSourceType, StimulusContext};
-use rheobase_engine::time::step_containing;
+use rheobase_engine::time::{step_containing, steps_on_grid};
 
-/// Spikes by step and neuron. A time counts at the end of the step it falls in.
+/// Resolution of times, NEST's \[ms\].
+const TIC_MS: f64 = 1e-3;
+
+/// Spikes by step and neuron. A time counts at the end of the step it falls in; one whose nearest
+/// microsecond is a grid point counts there, as in NEST.
 pub(super) struct Trains {
     n: u32,
     dt_ms: f64,
@@ -24,7 +29,7 @@ impl Trains {
     pub(super) fn new(n: u32, dt_ms: f64, spikes: impl Iterator<Item = (f64, u32)>) -> Self {
         let mut events: Vec<Event> = spikes
             .map(|(time_ms, neuron)| Event {
-                step: step_containing(time_ms, dt_ms),
+                step: step_of(time_ms, dt_ms),
                 neuron,
             })
             .collect();
@@ -34,6 +39,24 @@ impl Trains {
             dt_ms,
             events: events.into(),
         }
+    }
+}
+
+impl Trains {
+    /// Adds every spike to a digest.
+    pub(super) fn digest(&self, digest: &mut Digest) {
+        for event in self.events.iter() {
+            digest.add(event.step);
+            digest.add(u64::from(event.neuron));
+        }
+    }
+}
+
+fn step_of(time_ms: f64, dt_ms: f64) -> u64 {
+    let nearest_tic_ms = (time_ms / TIC_MS + 0.5).floor() * TIC_MS;
+    match steps_on_grid(nearest_tic_ms, dt_ms) {
+        Some(step) => step.max(1),
+        None => step_containing(time_ms, dt_ms),
     }
 }
 
@@ -91,8 +114,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn times_within_half_a_microsecond_of_a_grid_point_count_there() {
+        assert_eq!(step_of(1.0, 0.01), 100);
+        assert_eq!(step_of(1.0004, 0.01), 100);
+        assert_eq!(step_of(1.0006, 0.01), 101);
+        assert_eq!(step_of(1.0094, 0.01), 101);
+        assert_eq!(step_of(0.9996, 0.01), 100);
+        assert_eq!(step_of(1e-5, 0.01), 1);
+        assert_eq!(step_of(0.38432237, 0.1), 4);
+        assert_eq!(step_of(3098.0102261, 0.1), 30981);
+    }
+
+    #[test]
     fn times_round_up_and_steps_may_be_asked_for_in_any_order() {
-        let spikes = [(1.0, 2), (0.51, 0), (0.5, 1), (1.0, 2), (0.999, 0), (7.0, 1)];
+        let spikes = [
+            (1.0, 2),
+            (0.51, 0),
+            (0.5, 1),
+            (1.0, 2),
+            (0.999, 0),
+            (7.0, 1),
+        ];
         let trains = Trains::new(3, 0.5, spikes.into_iter());
         let mut source = trains.instantiate(StimulusContext {
             dt_ms: 0.5,

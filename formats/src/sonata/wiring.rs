@@ -9,6 +9,7 @@ use rheobase_engine::time::{steps_on_grid, steps_rounded};
 use rheobase_engine::value::Value;
 
 use super::SonataError;
+use super::digest::Digest;
 use super::edges::{Edge, EdgePopulation, Visitor};
 use super::listed::{Filling, Survey};
 use super::models::Template;
@@ -25,6 +26,7 @@ pub(super) struct Wiring<'a> {
     current: Option<Current>,
     edges: Vec<PlanEdge>,
     warnings: Vec<String>,
+    digest: Digest,
 }
 
 /// The population of edges that is being read.
@@ -74,12 +76,13 @@ impl<'a> Wiring<'a> {
             current: None,
             edges: Vec::new(),
             warnings: Vec::new(),
+            digest: Digest::new(),
         }
     }
 
-    /// Projections in the order of the files, and what the user should know.
-    pub(super) fn finish(self) -> (Vec<PlanEdge>, Vec<String>) {
-        (self.edges, self.warnings)
+    /// Projections in the order of the files, what the user should know, a digest of all synapses.
+    pub(super) fn finish(self) -> (Vec<PlanEdge>, Vec<String>, Digest) {
+        (self.edges, self.warnings, self.digest)
     }
 
     fn population(&self, name: &str, place: &str) -> Result<usize, SonataError> {
@@ -143,7 +146,7 @@ impl<'a> Wiring<'a> {
     }
 
     fn plan_edge(
-        &self,
+        &mut self,
         current: &Current,
         slot: usize,
         filling: Filling,
@@ -159,6 +162,8 @@ impl<'a> Wiring<'a> {
         } else {
             template.excitatory
         };
+        let listed = filling.finish();
+        listed.digest(&mut self.digest);
         let name = |part: usize| {
             let name = &self.populations[self.parts[part].population].name;
             match self.parts[part].template {
@@ -177,7 +182,7 @@ impl<'a> Wiring<'a> {
             target: self.parts[target].node,
             port,
             kind: EdgeKind::Synapses(Synapses {
-                rule: Arc::new(filling.finish()),
+                rule: Arc::new(listed),
                 // The list has its own.
                 weight: Value::Constant(0.0),
                 delay: Value::Constant(self.dt_ms),
@@ -215,7 +220,9 @@ impl Visitor for Wiring<'_> {
             population: population.clone(),
             source,
             target,
-            slots: std::iter::repeat_with(Slot::default).take(n_slots).collect(),
+            slots: std::iter::repeat_with(Slot::default)
+                .take(n_slots)
+                .collect(),
             rounded: 0,
             raised: 0,
         });

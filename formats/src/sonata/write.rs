@@ -36,7 +36,9 @@ pub struct PopulationReport {
     pub values: Vec<f64>,
 }
 
-/// A file of spikes: `/spikes/<population>/{timestamps, node_ids}`, sorted by time.
+/// A file of spikes: `/spikes/<population>/{timestamps, node_ids}`, sorted by time. The optional
+/// attribute `sorting` is left out: it is an enumeration, which the HDF5 writer has none of for
+/// attributes, and a text in its place makes strict readers refuse the file.
 ///
 /// # Errors
 /// If lists differ in length or a name cannot be written.
@@ -49,8 +51,9 @@ pub fn spikes_file(populations: &[PopulationSpikes]) -> Result<Vec<u8>, SonataEr
             return Err(SonataError::wrong(&p.population, message));
         }
         let mut group = spikes.create_group(&p.population);
-        group.set_attr("sorting", AttrValue::VarLenString("by_time".to_owned()));
-        let times = group.create_dataset("timestamps").with_f64_data(&p.times_ms);
+        let times = group
+            .create_dataset("timestamps")
+            .with_f64_data(&p.times_ms);
         large(times, p.times_ms.len());
         times.set_attr("units", AttrValue::VarLenString("ms".to_owned()));
         let ids = group.create_dataset("node_ids").with_u64_data(&p.node_ids);
@@ -76,17 +79,31 @@ pub fn report_file(populations: &[PopulationReport]) -> Result<Vec<u8>, SonataEr
         }
         let rows = p.values.len() / columns;
         let mut group = report.create_group(&p.population);
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "reports are single precision"
+        )]
+        let values: Vec<f32> = p.values.iter().map(|&x| x as f32).collect();
         group
             .create_dataset("data")
-            .with_f64_data(&p.values)
+            .with_f32_data(&values)
             .with_shape(&[rows as u64, columns as u64])
             .set_attr("units", AttrValue::VarLenString(p.unit.clone()));
         let mut mapping = group.create_group("mapping");
         let pointers: Vec<u64> = (0..=columns as u64).collect();
-        mapping.create_dataset("node_ids").with_u64_data(&p.node_ids);
-        mapping.create_dataset("index_pointers").with_u64_data(&pointers);
-        mapping.create_dataset("element_ids").with_u32_data(&vec![0; columns]);
-        mapping.create_dataset("element_pos").with_f64_data(&vec![0.5; columns]);
+        mapping
+            .create_dataset("node_ids")
+            .with_u64_data(&p.node_ids)
+            .set_attr("sorted", AttrValue::I8(i8::from(p.node_ids.is_sorted())));
+        mapping
+            .create_dataset("index_pointers")
+            .with_u64_data(&pointers);
+        mapping
+            .create_dataset("element_ids")
+            .with_u32_data(&vec![0; columns]);
+        mapping
+            .create_dataset("element_pos")
+            .with_f32_data(&vec![0.5; columns]);
         mapping
             .create_dataset("time")
             .with_f64_data(&p.time_ms)

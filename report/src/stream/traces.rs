@@ -3,6 +3,7 @@
 use super::PartFiles;
 use super::column::Column;
 use super::decimate::Decimated;
+use super::spikes::Numbers;
 use crate::npz::{NpzError, NpzWriter};
 use crate::{FileError, ResultFolder};
 
@@ -109,6 +110,26 @@ impl PartFiles {
             )?;
         }
         archive.finish()
+    }
+
+    /// All samples of the `k`-th trace, row by row. Memory: that of the trace.
+    ///
+    /// # Errors
+    /// When the column cannot be read.
+    ///
+    /// # Panics
+    /// When there are fewer traces.
+    pub fn trace_values(&mut self, k: usize) -> Result<Vec<f64>, FileError> {
+        self.flush()?;
+        let part = &self.traces[k];
+        let samples = part.rows() * part.layout.neurons.len() as u64;
+        let mut values = Vec::new();
+        Numbers::open(part.values.path(), 0)?.block(
+            usize::try_from(samples).unwrap_or(usize::MAX),
+            &mut values,
+            f64::from_le_bytes,
+        )?;
+        Ok(values)
     }
 
     /// The first `lines` columns of a trace, thinned to what a figure can show. Memory: some

@@ -56,7 +56,8 @@ fn is_result(name: &str) -> bool {
     let plot = matches!(extension, "svg" | "png");
     match stem {
         "run" => extension == "json",
-        "spikes" => extension == "npz",
+        // Of a SONATA network the spikes come in its format too.
+        "spikes" => matches!(extension, "npz" | "h5"),
         "raster" => plot,
         _ => is_traces(stem) && (plot || extension == "npz"),
     }
