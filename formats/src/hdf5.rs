@@ -78,6 +78,3 @@ fn on_thread<T: Send, E: From<Hdf5Error> + Send>(
             .unwrap_or_else(|_| Err(fail(Problem::Panicked)))
     })
 }
-
-#[cfg(test)]
-mod tests;

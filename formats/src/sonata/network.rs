@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use rheobase_engine::plan::{Monitor, Node, NodeId, NodeKind, Plan};
+use rheobase_engine::plan::{Monitor, Node, NodeId, NodeKind, Plan, WeightStorage};
 use rheobase_engine::port::Registry;
 use rheobase_engine::time::steps_on_grid;
 use rheobase_equations::real::Precision;
@@ -471,6 +471,7 @@ impl Loader<'_> {
             seed: options.seed.unwrap_or(1),
             precision: options.precision.unwrap_or(Precision::F64),
             batch: 1,
+            weight_storage: WeightStorage::Exact,
             steps: self.clock.steps,
             discard_steps: self.clock.discard_steps,
             nodes: self.nodes,
