@@ -35,8 +35,14 @@ impl File {
         let counters = source.counters();
         let inner = hdf5_pure::File::from_source(source)
             .map_err(|e| Hdf5Error::of_file(name, problem(e)))?;
+        let length = inner.file_size();
+        let end = inner.superblock().eof_address;
+        if end != u64::MAX && end > length {
+            let what = format!("cut short: {length} bytes of {end}");
+            return Err(Hdf5Error::of_file(name, Problem::Format(what)));
+        }
         Ok(Self {
-            length: inner.file_size(),
+            length,
             inner,
             name: name.to_owned(),
             limits,
@@ -478,19 +484,30 @@ impl<'f> Dataset<'f> {
     /// A text attribute of this dataset, if it has one of that name.
     ///
     /// # Errors
-    /// If the attributes are damaged.
+    /// If it holds something else, or the attributes are damaged.
     pub fn text_attribute(&self, name: &str) -> Result<Option<String>, Hdf5Error> {
-        let attributes = self
+        let fail = |e| self.file.error(&self.path, problem(e));
+        if !self
             .inner
-            .attrs()
-            .map_err(|e| self.file.error(&self.path, problem(e)))?;
+            .attr_datatypes()
+            .map_err(fail)?
+            .contains_key(name)
+        {
+            return Ok(None);
+        }
+        let attributes = self.inner.attrs().map_err(fail)?;
         let value = attributes.get(name);
         let text = value.and_then(|v| {
             v.as_str()
                 .map(str::to_owned)
                 .or_else(|| v.as_strings().and_then(|s| s.first().cloned()))
         });
-        Ok(text.map(|t| t.trim_end_matches('\0').to_owned()))
+        // One that is there and cannot be read must not pass for one that is not.
+        let text = text.ok_or_else(|| {
+            let what = format!("the attribute `{name}`, which is no readable text");
+            self.error(Problem::Format(what))
+        })?;
+        Ok(Some(text.trim_end_matches('\0').to_owned()))
     }
 
     fn check_range(&self, range: &Range<u64>) -> Result<(), Hdf5Error> {

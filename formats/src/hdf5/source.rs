@@ -49,6 +49,9 @@ impl Default for Limits {
 /// Most that a filter read here can expand.
 pub(super) const MAX_EXPANSION: u64 = 1032;
 
+/// Files up to this length are read at once \[bytes\].
+const SMALL_BYTES: u64 = 4 << 20;
+
 /// Metadata that may be read of any file, and times the length of the file on top \[bytes\].
 const METADATA_BYTES: (u64, u64) = (16 << 20, 4);
 
@@ -87,12 +90,20 @@ pub(super) struct Counters {
 impl Guarded {
     pub(super) fn open(path: &Path, limits: Limits) -> Result<Self, Problem> {
         let io = |e: std::io::Error| Problem::Io(e.to_string());
-        let file = std::fs::File::open(path).map_err(io)?;
+        let mut file = std::fs::File::open(path).map_err(io)?;
         let metadata = file.metadata().map_err(io)?;
         if !metadata.is_file() {
             return Err(Problem::Io("is not a file".to_owned()));
         }
-        Self::new(Bytes::File(Mutex::new(file)), metadata.len(), limits)
+        if metadata.len() > SMALL_BYTES.min(limits.file_bytes) {
+            return Self::new(Bytes::File(Mutex::new(file)), metadata.len(), limits);
+        }
+        let mut bytes = Vec::new();
+        (&mut file)
+            .take(SMALL_BYTES)
+            .read_to_end(&mut bytes)
+            .map_err(io)?;
+        Self::memory(bytes.into(), limits)
     }
 
     pub(super) fn memory(bytes: Arc<[u8]>, limits: Limits) -> Result<Self, Problem> {
