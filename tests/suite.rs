@@ -5,6 +5,8 @@
 #[path = "suite/harness.rs"]
 mod harness;
 
+#[path = "suite/analyze.rs"]
+mod analyze;
 #[path = "suite/checkpoint.rs"]
 mod checkpoint;
 #[path = "suite/circuits.rs"]
@@ -26,5 +28,7 @@ mod nest;
 #[cfg(feature = "hdf5")]
 #[path = "suite/sonata.rs"]
 mod sonata;
+#[path = "suite/resume.rs"]
+mod resume;
 #[path = "suite/statistics.rs"]
 mod statistics;

@@ -505,7 +505,7 @@ fn the_memory_limit_counts_threads_and_the_recordings_of_the_statistics() {
 
 #[test]
 fn every_command_helps_with_an_example() {
-    for command in ["run", "check", "models", "doctor"] {
+    for command in ["run", "analyze", "check", "models", "doctor"] {
         let help = rheobase(&[command, "--help"], harness::root());
         assert!(help.status.success());
         let help = text(&help.stdout);

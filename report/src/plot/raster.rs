@@ -46,7 +46,7 @@ pub struct Raster<'a> {
     dt_ms: f64,
     start_step: u64,
     end_step: u64,
-    max_neurons: u32,
+    max_neurons: Option<u32>,
     max_spikes: u64,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Raster<'a> {
     /// A plot of the spikes with `start_step < step ≤ end_step`; steps are `dt_ms` ms long.
     #[must_use]
     pub fn new(title: &'a str, dt_ms: f64, start_step: u64, end_step: u64) -> Self {
-        let (max_neurons, max_spikes) = (500, 60_000);
+        let (max_neurons, max_spikes) = (None, 60_000);
         Self {
             title,
             dt_ms,
@@ -65,11 +65,12 @@ impl<'a> Raster<'a> {
         }
     }
 
-    /// Neurons drawn of one population at most; 500 unless set.
+    /// Neurons drawn of one population at most. Unless set: 500, and more where they are so silent
+    /// that marks stay apart.
     #[must_use]
     pub fn max_neurons(self, max_neurons: u32) -> Self {
         Self {
-            max_neurons: max_neurons.max(1),
+            max_neurons: Some(max_neurons.max(1)),
             ..self
         }
     }

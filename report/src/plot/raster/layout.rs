@@ -8,6 +8,9 @@ use crate::plot::color;
 /// Least height of a band whose height tells its size \[pixels\].
 const LEAST_BAND: f64 = 5.0;
 
+/// Spikes that fill the panel well.
+const AMPLE_SPIKES: f64 = 12_000.0;
+
 /// The bands from the top.
 pub(super) struct Layout<'a> {
     pub(super) bands: Vec<Band<'a>>,
@@ -19,7 +22,7 @@ impl<'a> Layout<'a> {
     /// Divides the panel among the populations: by their sizes, or by the square roots of their
     /// sizes where some would vanish beside others. Then chooses how many neurons of each are
     /// drawn.
-    pub(super) fn new(drawn: &'a [Gathered], max_neurons: u32, max_spikes: u64) -> Self {
+    pub(super) fn new(drawn: &'a [Gathered], max_neurons: Option<u32>, max_spikes: u64) -> Self {
         let count = drawn.len();
         let gap = match count {
             0..=4 => 16.0,
@@ -49,7 +52,10 @@ impl<'a> Layout<'a> {
         layout
     }
 
-    fn choose_rows(&mut self, max_neurons: u32) {
+    fn choose_rows(&mut self, max_neurons: Option<u32>) {
+        let spikes: u64 = self.bands.iter().map(|band| band.population.spikes).sum();
+        let limited = max_neurons.is_some();
+        let max_neurons = max_neurons.unwrap_or(500);
         let most = |band: &Band<'_>| {
             let room = floor((band.bottom - band.top) / LEAST_PITCH).max(1);
             max_neurons.min(band.population.size).min(room)
@@ -60,6 +66,10 @@ impl<'a> Layout<'a> {
             .iter()
             .map(|band| f64::from(most(band)) / f64::from(band.population.size))
             .fold(1.0, f64::min);
+        // Rows may come closer than pixels where few of them hold marks.
+        #[expect(clippy::cast_precision_loss, reason = "a share of what is drawn")]
+        let sparse = (AMPLE_SPIKES / spikes.max(1) as f64).min(1.0);
+        let share = if limited { share } else { share.max(sparse) };
         for band in &mut self.bands {
             let shared = floor((share * f64::from(band.population.size)).round());
             band.rows = if self.proportional {
@@ -167,7 +177,7 @@ mod tests {
         let population = |&size: &u32| Gathered {
             name: "P".to_owned(),
             size,
-            spikes: 0,
+            spikes: u64::from(size),
             counts: vec![1; size as usize],
             rates: Vec::new(),
         };
@@ -179,7 +189,7 @@ mod tests {
     fn layers_of_a_column_are_drawn_in_proportion_and_their_labels_do_not_touch() {
         let sizes = [20_683, 5_834, 21_915, 5_479, 4_850, 1_065, 14_395, 2_948];
         let gathered = gathered(&sizes);
-        let layout = Layout::new(&gathered, 500, 60_000);
+        let layout = Layout::new(&gathered, Some(500), 60_000);
         assert!(layout.proportional);
         let share = |band: &Band<'_>| f64::from(band.rows) / f64::from(band.population.size);
         let first = share(&layout.bands[0]);
@@ -196,9 +206,17 @@ mod tests {
     }
 
     #[test]
+    fn of_silent_neurons_more_are_drawn() {
+        let gathered = gathered(&[20_000, 5_000]);
+        let layout = Layout::new(&gathered, None, 60_000);
+        let rows: Vec<u32> = layout.bands.iter().map(|band| band.rows).collect();
+        assert_eq!(rows, [9_600, 2_400], "12,000 of 25,000 spikes");
+    }
+
+    #[test]
     fn a_few_neurons_beside_many_keep_a_band() {
         let gathered = gathered(&[10, 100_000]);
-        let layout = Layout::new(&gathered, 500, 60_000);
+        let layout = Layout::new(&gathered, Some(500), 60_000);
         assert!(!layout.proportional);
         assert_eq!(layout.bands[0].rows, 10);
         assert_eq!(layout.bands[1].rows, 500);

@@ -1,0 +1,182 @@
+//! `rheobase analyze`: figures of a run found again from its files, and errors for what is no run.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use rheobase::report::npz::NpzWriter;
+use serde_json::Value;
+
+use crate::harness;
+
+fn rheobase(arguments: &[&str], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_rheobase"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+fn error(out: &Output) -> String {
+    String::from_utf8_lossy(&out.stderr).into_owned()
+}
+
+fn json(text: &[u8]) -> Value {
+    serde_json::from_slice(text).unwrap()
+}
+
+#[test]
+fn the_figures_of_a_run_are_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = harness::root().join("examples/coba.toml");
+    let run = rheobase(
+        &[
+            "run",
+            network.to_str().unwrap(),
+            "--out",
+            "out",
+            "--json",
+            "--duration",
+            "0.5 s",
+            "--discard",
+            "0.1 s",
+        ],
+        folder.path(),
+    );
+    assert!(run.status.success(), "{}", error(&run));
+    let record = json(&run.stdout);
+    let out = rheobase(&["analyze", "out", "--json"], folder.path());
+    assert!(out.status.success(), "{}", error(&out));
+    let analysis = json(&out.stdout);
+    assert_eq!(analysis["start_ms"], 100.0);
+    assert_eq!(analysis["end_ms"], 500.0);
+    for k in 0..2 {
+        let (found, known) = (&analysis["populations"][k], &record["populations"][k]);
+        for field in ["name", "size", "spikes", "rate_hz", "cv_isi", "synchrony"] {
+            assert_eq!(found[field], known[field], "{field}");
+        }
+        let correlation = found["correlation"].as_f64().unwrap();
+        assert!(correlation.abs() < 0.1, "{correlation}");
+        assert!(found["pairs"].as_u64().unwrap() > 5_000);
+        let neurons: u64 = found["rates"]["counts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|n| n.as_u64().unwrap())
+            .sum();
+        assert_eq!(found["size"], neurons);
+        let density = found["spectrum"]["density"].as_array().unwrap();
+        assert_eq!(density.len(), 129, "256 bins fit into 400 ms");
+    }
+    for stem in ["raster", "rates", "cv", "spectrum"] {
+        for extension in ["svg", "png"] {
+            let file = folder.path().join(format!("out/{stem}.{extension}"));
+            assert!(file.metadata().unwrap().len() > 1000, "{}", file.display());
+        }
+    }
+    let written = std::fs::read(folder.path().join("out/analysis.json")).unwrap();
+    assert_eq!(json(&written), analysis);
+
+    // Another window and other bins; elsewhere; without the record of the run.
+    std::fs::remove_file(folder.path().join("out/run.json")).unwrap();
+    let arguments = [
+        "analyze",
+        "out",
+        "--out",
+        "else",
+        "--discard",
+        "0.2 s",
+        "--bin",
+        "5 ms",
+        "--json",
+    ];
+    let out = rheobase(&arguments, folder.path());
+    assert!(out.status.success(), "{}", error(&out));
+    let analysis = json(&out.stdout);
+    assert_eq!(analysis["start_ms"], 200.0);
+    assert_eq!(analysis["bin_ms"], 5.0);
+    assert!(analysis["end_ms"].as_f64().unwrap() > 490.0);
+    assert!(folder.path().join("else/spectrum.png").exists());
+    let out = rheobase(&["analyze", "out"], folder.path());
+    let table = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(table.contains("correlation  peak [Hz]"), "{table}");
+}
+
+#[test]
+fn what_is_no_result_is_an_error_that_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("empty")).unwrap();
+    for name in ["text", "huge", "late", "columns"] {
+        std::fs::create_dir(path(name)).unwrap();
+    }
+    std::fs::write(path("text/spikes.npz"), "no archive").unwrap();
+    let archive = |name: &str, size: u32, steps: &[i64], neurons: &[u32]| {
+        let mut archive = NpzWriter::create(&path(name).join("spikes.npz")).unwrap();
+        archive.scalar("dt_ms", 0.1).unwrap();
+        archive.scalar("E.size", size).unwrap();
+        archive
+            .array("E.step", &[steps.len() as u64], steps.iter().copied())
+            .unwrap();
+        archive
+            .array("E.neuron", &[neurons.len() as u64], neurons.iter().copied())
+            .unwrap();
+        archive.finish().unwrap();
+    };
+    archive("huge", u32::MAX, &[5, 6], &[0, 1]);
+    archive("late", 4, &[i64::MAX - 1], &[0]);
+    archive("columns", 4, &[5, 6], &[0]);
+    let cases: [(&[&str], &str); 7] = [
+        (&["analyze", "absent"], "expected a folder with results"),
+        (&["analyze", "empty"], "there is no spikes.npz"),
+        (&["analyze", "text"], "spikes.npz"),
+        (&["analyze", "huge"], "4294967295 neurons"),
+        (&["analyze", "late"], "the window holds"),
+        (&["analyze", "columns"], "differ in length"),
+        (
+            &["analyze", "columns", "--bin", "0.25 ms"],
+            "differ in length",
+        ),
+    ];
+    for (arguments, expected) in cases {
+        let out = rheobase(arguments, folder.path());
+        let message = error(&out);
+        println!("--- {arguments:?}\n{}", message.trim_end());
+        assert_eq!(out.status.code(), Some(2), "{arguments:?}: {message}");
+        assert!(message.contains(expected), "{arguments:?}: {message}");
+    }
+}
+
+/// Cut or flipped anywhere, an archive is refused or read, never a crash.
+#[test]
+fn damaged_archives_do_not_crash_the_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spikes.npz");
+    let mut archive = NpzWriter::create(&path).unwrap();
+    archive.scalar("dt_ms", 0.1).unwrap();
+    archive.scalar("E.size", 9_u32).unwrap();
+    archive.array("E.step", &[200], 1..=200_i64).unwrap();
+    archive
+        .array("E.neuron", &[200], (0..200).map(|k| k % 9_u32))
+        .unwrap();
+    archive.finish().unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let (mut refused, mut tried) = (0, 0);
+    for k in 0..60 {
+        let at = k * whole.len() / 60;
+        let mut flipped = whole.clone();
+        flipped[at] ^= 0x55;
+        for bytes in [&whole[..at], &flipped[..]] {
+            std::fs::write(&path, bytes).unwrap();
+            let out = rheobase(&["analyze", ".", "--out", "plots"], folder.path());
+            assert!(
+                matches!(out.status.code(), Some(0 | 2)),
+                "{at}: {}",
+                error(&out)
+            );
+            tried += 1;
+            refused += u32::from(out.status.code() == Some(2));
+        }
+    }
+    println!("{refused} of {tried} refused");
+    assert!(refused > tried * 3 / 4, "{refused} of {tried} refused");
+}
