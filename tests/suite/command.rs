@@ -566,5 +566,5 @@ fn the_network_in_the_docs_is_correct() {
     let out = rheobase(&["check", "net.toml", "--json"], folder.path());
     assert!(out.status.success(), "{}", text(&out.stderr));
     let check: Value = serde_json::from_slice(&out.stdout).unwrap();
-    assert_eq!(check["neurons"], 3200 + 800 + 10 + 512);
+    assert_eq!(check["neurons"], 2068 + 3200 + 800 + 10 + 512);
 }
