@@ -25,10 +25,10 @@ mod layered;
 mod macros;
 #[path = "suite/nest.rs"]
 mod nest;
+#[path = "suite/resume.rs"]
+mod resume;
 #[cfg(feature = "hdf5")]
 #[path = "suite/sonata.rs"]
 mod sonata;
-#[path = "suite/resume.rs"]
-mod resume;
 #[path = "suite/statistics.rs"]
 mod statistics;

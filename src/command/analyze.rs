@@ -1,5 +1,7 @@
 //! `rheobase analyze`.
 
+#[cfg(feature = "hdf5")]
+mod sonata;
 mod source;
 mod write;
 
@@ -27,6 +29,10 @@ pub(crate) struct Arguments {
     /// Bins of the correlation of spike counts, a whole number of steps.
     #[arg(long, value_name = "TIME", default_value = "2 ms")]
     bin: String,
+    /// Step that spike times of a SONATA file are rounded to; by default what run.json tells, else
+    /// 0.1 ms.
+    #[arg(long, value_name = "TIME")]
+    dt: Option<String>,
     /// Folder for tables and plots; by default that of the spikes.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -43,7 +49,9 @@ pub(crate) struct Analysed {
 }
 
 pub(crate) fn analyze(arguments: &Arguments) -> Result<(), Failure> {
-    let mut opened = source::open(&arguments.folder)?;
+    let dt_ms = arguments.dt.as_ref();
+    let dt_ms = dt_ms.map(|text| time_ms("--dt", text)).transpose()?;
+    let mut opened = source::open(&arguments.folder, dt_ms)?;
     let options = options(arguments, &mut opened)?;
     let path = arguments.out.as_deref().unwrap_or(&arguments.folder);
     let folder = ResultFolder::create(path, true).map_err(|e| Failure::Input(e.to_string()))?;

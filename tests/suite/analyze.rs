@@ -180,3 +180,51 @@ fn damaged_archives_do_not_crash_the_command() {
     println!("{refused} of {tried} refused");
     assert!(refused > tried * 3 / 4, "{refused} of {tried} refused");
 }
+
+/// Spikes of the format SONATA give the figures of the same spikes in an archive.
+#[cfg(feature = "hdf5")]
+#[test]
+fn spikes_of_sonata_are_analysed_alike() {
+    use rheobase::formats::sonata::spikes_file;
+    let folder = tempfile::tempdir().unwrap();
+    let columns: Vec<(i64, u32)> = (1..4000_u32)
+        .map(|k| (i64::from(k * 7 / 3), k * k % 20))
+        .collect();
+    let mut sorted = columns.clone();
+    sorted.sort_unstable();
+    std::fs::create_dir(folder.path().join("npz")).unwrap();
+    let mut archive = NpzWriter::create(&folder.path().join("npz/spikes.npz")).unwrap();
+    let n = [sorted.len() as u64];
+    archive.scalar("dt_ms", 0.1).unwrap();
+    archive.scalar("cells.size", 17_u32).unwrap();
+    let steps = sorted.iter().map(|s| s.0);
+    archive.array("cells.step", &n, steps).unwrap();
+    let neurons = sorted.iter().map(|s| s.1);
+    archive.array("cells.neuron", &n, neurons).unwrap();
+    archive.finish().unwrap();
+    let expected = rheobase(&["analyze", "npz", "--json"], folder.path());
+    assert!(expected.status.success(), "{}", error(&expected));
+    for (name, order) in [
+        ("by_time", &sorted),
+        ("unsorted", &{
+            let mut reversed = sorted.clone();
+            reversed.reverse();
+            reversed
+        }),
+    ] {
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+        let population = rheobase::formats::sonata::PopulationSpikes {
+            population: "cells".to_owned(),
+            node_ids: order.iter().map(|s| u64::from(s.1)).collect(),
+            times_ms: order.iter().map(|s| s.0 as f64 * 0.1).collect(),
+        };
+        let bytes = spikes_file(&[population]).unwrap();
+        std::fs::write(folder.path().join(name).join("spikes.h5"), bytes).unwrap();
+        let found = rheobase(&["analyze", name, "--json"], folder.path());
+        assert!(found.status.success(), "{}", error(&found));
+        assert!(json(&found.stdout) == json(&expected.stdout), "{name}");
+    }
+    std::fs::write(folder.path().join("by_time/spikes.h5"), b"\x89HDF\r\n").unwrap();
+    let out = rheobase(&["analyze", "by_time"], folder.path());
+    assert_eq!(out.status.code(), Some(2), "{}", error(&out));
+}

@@ -1,6 +1,6 @@
 //! Runs that are stopped and continued: as if nothing had happened, or an error that says why not.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rheobase::report::npz::NpzSpikes;
-use rheobase::report::{RunRecord, SpikeSource};
+use rheobase::report::{RunRecord, SpikeSource, TimeStep};
 
 use super::name_of;
 use crate::command::Failure;
@@ -42,14 +42,21 @@ impl Opened {
 }
 
 /// Opens what a folder holds: each format tells whether its file is there.
-pub(super) fn open(folder: &Path) -> Result<Opened, Failure> {
+///
+/// `dt_ms` is the time step of spikes that are given as times, where no run.json tells.
+pub(super) fn open(folder: &Path, dt_ms: Option<f64>) -> Result<Opened, Failure> {
     if !folder.is_dir() {
         return Err(Failure::Input(format!(
             "{}: expected a folder with results",
             folder.display()
         )));
     }
-    let found = npz(folder)?;
+    let record = record(folder)?;
+    let dt_ms = dt_ms.or(record.as_ref().map(|r| r.dt_ms));
+    let found = match npz(folder)? {
+        None => sonata(folder, dt_ms)?,
+        found => found,
+    };
     let Some((dt_ms, populations)) = found else {
         return Err(Failure::Input(format!(
             "{}: there is no {} in it; `rheobase run` writes spikes of populations that a monitor \
@@ -64,7 +71,6 @@ pub(super) fn open(folder: &Path) -> Result<Opened, Failure> {
             folder.display()
         )));
     }
-    let record = record(folder)?;
     let steps = |seconds: f64| steps(seconds, dt_ms);
     Ok(Opened {
         title: name_of(folder),
@@ -76,7 +82,10 @@ pub(super) fn open(folder: &Path) -> Result<Opened, Failure> {
 }
 
 /// Files that hold spikes.
-const FILES: [&str; 1] = ["spikes.npz"];
+const FILES: [&str; 2] = ["spikes.npz", "spikes.h5"];
+
+/// Time step \[ms\] of files that hold times, where nothing tells another.
+const DEFAULT_DT_MS: f64 = 0.1;
 
 /// Time step \[ms\] and populations.
 type Found = Option<(f64, Vec<Box<dyn SpikeSource>>)>;
@@ -91,6 +100,33 @@ fn npz(folder: &Path) -> Result<Found, Failure> {
         .into_iter()
         .map(|p| Box::new(p) as Box<dyn SpikeSource>);
     Ok(Some((dt_ms, boxed.collect())))
+}
+
+#[cfg(feature = "hdf5")]
+fn sonata(folder: &Path, dt_ms: Option<f64>) -> Result<Found, Failure> {
+    let path = folder.join("spikes.h5");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let dt_ms = dt_ms.unwrap_or(DEFAULT_DT_MS);
+    let dt = TimeStep::from_ms(dt_ms).map_err(|e| Failure::Input(e.to_string()))?;
+    let populations = super::sonata::open(&path, dt)?;
+    let boxed = populations
+        .into_iter()
+        .map(|p| Box::new(p) as Box<dyn SpikeSource>);
+    Ok(Some((dt_ms, boxed.collect())))
+}
+
+#[cfg(not(feature = "hdf5"))]
+fn sonata(folder: &Path, _: Option<f64>) -> Result<Found, Failure> {
+    let path = folder.join("spikes.h5");
+    if !path.exists() {
+        return Ok(None);
+    }
+    Err(Failure::Input(format!(
+        "{}: this program was built without the feature hdf5",
+        path.display()
+    )))
 }
 
 /// Largest run.json that is read.
