@@ -228,3 +228,40 @@ fn spikes_of_sonata_are_analysed_alike() {
     let out = rheobase(&["analyze", "by_time"], folder.path());
     assert_eq!(out.status.code(), Some(2), "{}", error(&out));
 }
+
+/// Ten times the spikes, and yet the memory of a stretch.
+#[test]
+fn memory_does_not_grow_with_the_length_of_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = harness::root().join("examples/coba.toml");
+    let run = |duration: &str| {
+        let network = network.to_str().unwrap();
+        let arguments = [
+            "run",
+            network,
+            "--out",
+            "out",
+            "--overwrite",
+            "--json",
+            "--duration",
+            duration,
+            "--threads",
+            "1",
+        ];
+        let out = rheobase(&arguments, folder.path());
+        assert!(out.status.success(), "{}", error(&out));
+        let record = json(&out.stdout);
+        let figure = |name: &str| record[name].as_u64().unwrap();
+        (figure("spikes"), figure("peak_rss_bytes"))
+    };
+    let (short, long) = (run("3 s"), run("30 s"));
+    println!("(spikes, peak bytes): {short:?}, {long:?}");
+    let spikes_bytes = 12 * (long.0 - short.0);
+    let grown = long.1.saturating_sub(short.1);
+    // Buffers of a MiB for each of four columns fill up.
+    assert!(grown < 8 << 20, "{grown} bytes more");
+    assert!(
+        spikes_bytes > 20 << 20,
+        "{spikes_bytes} bytes would be seen"
+    );
+}
