@@ -16,6 +16,8 @@ pub type NodeId = usize;
 pub struct Plan {
     /// Name of the network.
     pub name: String,
+    /// Parameters of the description by name, with their values: `("w", "87.8 pA")`.
+    pub parameters: Vec<(String, String)>,
     /// Length of a step \[ms\].
     pub dt_ms: f64,
     /// Seed of every stream.

@@ -234,6 +234,9 @@ pub struct RunRecord {
     /// bits, whatever the number of threads.
     #[serde(default)]
     pub fingerprint: String,
+    /// Parameters of the description with their values, in its order: `["w", "87.8 pA"]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<(String, String)>,
     /// Biological times at which the run was continued from a checkpoint \[s\].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resumed_s: Vec<f64>,
@@ -274,6 +277,7 @@ impl RunRecord {
             rounded_delays: 0,
             raised_delays: 0,
             fingerprint: String::new(),
+            parameters: Vec::new(),
             resumed_s: Vec::new(),
             machine: Machine::detect(),
         }

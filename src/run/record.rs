@@ -29,6 +29,7 @@ pub(super) fn of<R: Instantiate>(
     record.synaptic_events = collector.total.synaptic_events;
     record.threads = u32::try_from(threads).unwrap_or(u32::MAX);
     record.seed = plan.seed;
+    record.parameters.clone_from(&plan.parameters);
     record.precision = match plan.precision {
         Precision::F32 => rheobase_report::Precision::F32,
         Precision::F64 => rheobase_report::Precision::F64,

@@ -96,6 +96,10 @@ impl fmt::Display for Path {
 /// Errors kept at most; further ones are counted.
 const MAX_KEPT: usize = 20;
 
+/// Errors after which the rest of a description is not read for more: explaining each of a million
+/// would take minutes.
+const FLOOD: usize = 1000;
+
 /// Everything found wrong in one reading of a description, in its order; never empty.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NetworkErrors {
@@ -166,6 +170,11 @@ impl Errors {
         } else {
             self.more += 1;
         }
+    }
+
+    /// Whether so many were found that no further ones need an explanation of their own.
+    pub(super) fn is_flooded(&self) -> bool {
+        self.count() >= FLOOD
     }
 
     /// How many so far.

@@ -80,6 +80,9 @@ impl Parameter {
         path: &Path,
         errors: &mut Errors,
     ) -> Option<Self> {
+        if errors.is_flooded() {
+            return None;
+        }
         let refused = if NETWORK.entry(name).is_some() {
             Err(format!(
                 "`{name}` is an entry of every network; choose another name"

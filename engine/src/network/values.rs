@@ -135,7 +135,14 @@ pub(super) fn read_value(
         .distribution()
         .map(Value::Drawn),
         Json::Array(list) => {
-            let read = |(i, item)| read_quantity(item, unit, scope, &path.index(i), errors);
+            let read = |(i, item)| {
+                let path = path.index(i);
+                if errors.is_flooded() {
+                    errors.push(ErrorKind::Value, &path, "not read, after so many errors");
+                    return None;
+                }
+                read_quantity(item, unit, scope, &path, errors)
+            };
             // Every element is read, so that every wrong one is reported.
             let values: Vec<Option<f64>> = list.iter().enumerate().map(read).collect();
             values

@@ -1,6 +1,7 @@
 //! Quantities by name, for expressions of network files: `w * 2 / sqrt(scale)`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::quantity::{Quantity, QuantityError, parse_in, syntax_error};
 use super::{lookup, quantity};
@@ -9,7 +10,7 @@ use crate::limits::MAX_NAME_BYTES;
 use crate::syntax::ast::NodeKind;
 use crate::syntax::{parse_quantity_expression, words};
 
-/// Quantities that expressions may name.
+/// Quantities that expressions may name. Cheap to clone.
 ///
 /// ```
 /// use rheobase_equations::unit::{Scope, parse_quantity};
@@ -22,12 +23,12 @@ use crate::syntax::{parse_quantity_expression, words};
 /// # Ok::<(), rheobase_equations::unit::QuantityError>(())
 /// ```
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct Scope(BTreeMap<String, Quantity>);
+pub struct Scope(Arc<BTreeMap<String, Quantity>>);
 
 impl Scope {
     /// Adds a quantity, or replaces it. A name that [`Self::check_name`] refuses is never found.
     pub fn insert(&mut self, name: &str, quantity: Quantity) {
-        self.0.insert(name.to_owned(), quantity);
+        Arc::make_mut(&mut self.0).insert(name.to_owned(), quantity);
     }
 
     /// The quantity of that name.

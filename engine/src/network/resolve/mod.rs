@@ -210,9 +210,25 @@ impl Resolver<'_> {
         }
     }
 
+    /// Values of the parameters, in the order of the description.
+    fn parameter_values(&self) -> Vec<(String, String)> {
+        let names = self.network.parameters.keys();
+        let value = |name: &String| {
+            let quantity = self.scope.get(name)?;
+            let number = quantity.unit.from_base(quantity.value_base);
+            let text = match quantity.dimension.is_none() {
+                true => number.to_string(),
+                false => format!("{number} {}", quantity.unit),
+            };
+            Some((name.clone(), text))
+        };
+        names.filter_map(value).collect()
+    }
+
     fn finish(self) -> Result<Plan, NetworkErrors> {
         let plan = Plan {
             name: self.network.name.clone(),
+            parameters: self.parameter_values(),
             dt_ms: self.clock.dt_ms,
             seed: self.clock.seed,
             precision: self.clock.precision,

@@ -17,6 +17,9 @@ impl Section {
         path: &Path,
         errors: &mut Errors,
     ) {
+        if errors.is_flooded() {
+            return;
+        }
         let Some(table) = json.as_object() else {
             let message = format!("{} is a table, found {}", self.what, short(json));
             return errors.push(ErrorKind::Entry, path, message);

@@ -75,6 +75,13 @@ fn sizes(plan: &Plan) -> Vec<usize> {
 fn expressions_are_values() {
     let plan = plan(&network());
     assert_eq!((plan.dt_ms, plan.steps), (0.1, 1000));
+    let value = |name: &str| {
+        let found = plan.parameters.iter().find(|p| p.0 == name);
+        found.map(|p| p.1.as_str())
+    };
+    assert_eq!(value("w"), Some("87.8 pA"));
+    assert_eq!(value("weight_in"), Some("-351.2 pA"));
+    assert_eq!(value("scale"), Some("0.1"));
     assert_eq!(sizes(&plan), [2068, 20], "rounded to the nearest");
     let NodeKind::Population(e) = &plan.nodes[0].kind else {
         panic!("E is a population")
@@ -308,6 +315,27 @@ fn long_chains_of_parameters() {
         error.starts_with("parameters.p0: depends on itself: p0 -> p1 ->"),
         "{error}"
     );
+}
+
+/// A description that is wrong in very many places is refused in little time.
+#[test]
+fn a_flood_of_errors_is_cut_short() {
+    let names: String = (0..4000)
+        .map(|i| format!("parameter_{i} = {i}\n"))
+        .collect();
+    let wrong = vec!["\"parametre\""; 200_000].join(",");
+    let text = format!(
+        "[parameters]\n{names}[populations.E]\nmodel = \"iaf_psc_exp\"\nsize = 200000\n\
+         parameters = {{ tau_m = [{wrong}] }}"
+    );
+    let start = std::time::Instant::now();
+    let errors = Network::from_toml(&text, "")
+        .unwrap()
+        .resolve(&registry())
+        .err()
+        .unwrap();
+    assert!(errors.count() >= 1000, "{}", errors.count());
+    assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
 }
 
 #[test]
