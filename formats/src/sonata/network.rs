@@ -467,6 +467,7 @@ impl Loader<'_> {
         self.warnings.extend(warnings);
         let plan = Plan {
             name: self.config.name,
+            parameters: Vec::new(),
             dt_ms: self.clock.dt_ms,
             seed: options.seed.unwrap_or(1),
             precision: options.precision.unwrap_or(Precision::F64),
