@@ -17,6 +17,7 @@
 
 mod error;
 mod file;
+mod kind;
 mod source;
 
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! What can be wrong with an HDF5 file.
 
+use hdf5_pure::FormatError;
+
 /// An error of reading an HDF5 file: which file, which object in it, what is wrong.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 #[error("{file}{}{object}: {problem}", if .object.is_empty() { "" } else { ", " })]
@@ -80,4 +82,27 @@ pub enum Problem {
     /// The reader failed in a way it should not.
     #[error("the reader stopped unexpectedly: the file is damaged")]
     Panicked,
+}
+
+/// Longest message taken over from the reader.
+const MESSAGE_CHARS: usize = 300;
+
+/// There is no such group, or the path leads through something else.
+pub(super) fn absent(problem: &Problem) -> bool {
+    matches!(problem, Problem::Missing | Problem::NotA("group"))
+}
+
+/// What the reader says, in our terms.
+pub(super) fn problem(error: hdf5_pure::Error) -> Problem {
+    use hdf5_pure::Error;
+    match error {
+        Error::Format(FormatError::PathNotFound(_)) => Problem::Missing,
+        Error::NotADataset(_) => Problem::NotA("dataset"),
+        Error::NotAGroup(_) => Problem::NotA("group"),
+        Error::Io(e) => Problem::Io(e.to_string()),
+        Error::Format(FormatError::UnsupportedExternalStorage) => {
+            Problem::Refused("data in another file (external storage)".to_owned())
+        }
+        other => Problem::Format(other.to_string().chars().take(MESSAGE_CHARS).collect()),
+    }
 }

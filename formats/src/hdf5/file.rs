@@ -5,8 +5,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use hdf5_pure::{Datatype, FormatError, Layout, VlenStringReadOptions};
+use hdf5_pure::{Layout, VlenStringReadOptions};
 
+use super::error::{absent, problem};
+use super::kind::Kind;
 use super::source::{Counters, Guarded, MAX_EXPANSION};
 use super::{Hdf5Error, Limits, Problem};
 
@@ -15,9 +17,6 @@ pub(super) const BLOCK_BYTES: u64 = 1 << 20;
 
 /// Filters that are undone: deflate, shuffle, Fletcher's checksum, LZF.
 const FILTERS: [u16; 4] = [1, 2, 3, 32000];
-
-/// Longest message taken over from the reader.
-const MESSAGE_CHARS: usize = 300;
 
 /// An open file.
 pub struct File {
@@ -165,58 +164,6 @@ impl File {
         self.length
             .saturating_mul(MAX_EXPANSION)
             .saturating_add(1 << 16)
-    }
-}
-
-fn absent(problem: &Problem) -> bool {
-    matches!(problem, Problem::Missing | Problem::NotA("group"))
-}
-
-fn problem(error: hdf5_pure::Error) -> Problem {
-    use hdf5_pure::Error;
-    match error {
-        Error::Format(FormatError::PathNotFound(_)) => Problem::Missing,
-        Error::NotADataset(_) => Problem::NotA("dataset"),
-        Error::NotAGroup(_) => Problem::NotA("group"),
-        Error::Io(e) => Problem::Io(e.to_string()),
-        Error::Format(FormatError::UnsupportedExternalStorage) => {
-            Problem::Refused("data in another file (external storage)".to_owned())
-        }
-        other => Problem::Format(other.to_string().chars().take(MESSAGE_CHARS).collect()),
-    }
-}
-
-/// What the elements of a dataset are.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
-    Signed,
-    Unsigned,
-    Float,
-    Text { variable: bool },
-    Other,
-}
-
-impl Kind {
-    fn of(datatype: &Datatype) -> Self {
-        match datatype {
-            Datatype::FixedPoint {
-                size: 1 | 2 | 4 | 8,
-                layout,
-                ..
-            } => {
-                if layout.signed {
-                    Self::Signed
-                } else {
-                    Self::Unsigned
-                }
-            }
-            Datatype::FloatingPoint { size: 4 | 8, .. } => Self::Float,
-            Datatype::String { .. } => Self::Text { variable: false },
-            Datatype::VariableLength {
-                is_string: true, ..
-            } => Self::Text { variable: true },
-            _ => Self::Other,
-        }
     }
 }
 

@@ -318,9 +318,10 @@ impl Loader<'_> {
             };
             let name = match part.template {
                 _ if !several => p.name.clone(),
-                Some(template) => format!("{}.{}", p.name, template.neuron),
-                None => format!("{}.virtual", p.name),
+                Some(template) => format!("{}-{}", p.name, template.neuron),
+                None => format!("{}-virtual", p.name),
             };
+            let name = node_name(&name, &self.nodes);
             self.digest.add_text(&name);
             self.digest.add(part.members.len() as u64);
             self.nodes.push(Node {
@@ -511,6 +512,26 @@ fn text_of(plan: &Plan, digest: Digest) -> String {
     }
     text.push_str(&format!("digest {:016x}\n", digest.word()));
     text
+}
+
+/// A name as other networks have them: letters, digits, `_` and `-`, and one that is not taken.
+fn node_name(name: &str, taken: &[Node]) -> String {
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '-' {
+            c
+        } else {
+            '_'
+        }
+    };
+    let name: String = name.chars().take(120).map(plain).collect();
+    let mut unique = name.clone();
+    for k in 2.. {
+        if taken.iter().all(|n| n.name != unique) {
+            break;
+        }
+        unique = format!("{name}-{k}");
+    }
+    unique
 }
 
 fn same(a: Option<&'static Template>, b: Option<&'static Template>) -> bool {

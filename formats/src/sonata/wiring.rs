@@ -167,7 +167,7 @@ impl<'a> Wiring<'a> {
         let name = |part: usize| {
             let name = &self.populations[self.parts[part].population].name;
             match self.parts[part].template {
-                Some(t) => format!("{name}.{}", t.neuron),
+                Some(t) => format!("{name}-{}", t.neuron),
                 None => name.clone(),
             }
         };

@@ -46,7 +46,7 @@ pub(crate) const TEXT_FILES: [&str; 9] = [
 
 /// Whether neuron k is of the first type; the others have exponential currents.
 pub(crate) fn is_alpha(k: usize) -> bool {
-    k % 3 != 0
+    !k.is_multiple_of(3)
 }
 
 /// Constant current of a neuron of the first type \[pA\].
