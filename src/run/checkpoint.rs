@@ -23,7 +23,7 @@ const MAGIC: &[u8; 16] = b"rheobase run\0\0\0\0";
 /// Version of the layout.
 const VERSION: u64 = 1;
 /// Largest file that is read: states of some 10⁸ neurons.
-const MOST_BYTES: u64 = 64 << 30;
+const MOST_BYTES: u64 = 16 << 30;
 
 /// Why a checkpoint cannot be written or continued from.
 #[derive(Debug, thiserror::Error)]
@@ -175,11 +175,14 @@ fn arithmetic(plan: &Plan) -> String {
     for node in &plan.nodes {
         if let NodeKind::Population(p) = &node.kind {
             let code = p.neuron.component().map_or(0, |c| c.fingerprint());
+            // With the defaults of the component, which the description does not tell.
+            let values = format!("{:?} {:?}", p.parameters, p.initial);
             text.push_str(&format!(
-                "{}: {} stepwise {:?} code {code:016x}\n",
+                "{}: {} stepwise {:?}, equations {code:016x}, parameters {:016x}\n",
                 node.name,
                 p.integrator.name(),
                 plan.precision,
+                checksum(values.as_bytes()),
             ));
         }
     }

@@ -19,6 +19,9 @@ pub struct Array<T> {
     pub values: Vec<T>,
 }
 
+/// A file within the archive.
+type Entry<'a> = zip::read::ZipFile<'a, BufReader<File>>;
+
 /// Reads arrays from an archive that [`NpzWriter`](super::NpzWriter) or `numpy.savez` wrote
 /// (uncompressed).
 #[derive(Debug)]
@@ -70,10 +73,7 @@ impl NpzReader {
         read_entry(entry, bytes).map_err(|e| content(&self.path, name, &e))
     }
 
-    pub(super) fn entry(
-        &mut self,
-        name: &str,
-    ) -> Result<zip::read::ZipFile<'_, BufReader<File>>, NpzError> {
+    pub(super) fn entry(&mut self, name: &str) -> Result<Entry<'_>, NpzError> {
         match self.zip.by_name(&file_name(name)) {
             Ok(entry) => Ok(entry),
             Err(ZipError::FileNotFound) => Err(NpzError::Missing {
@@ -88,7 +88,7 @@ impl NpzReader {
     pub(super) fn column<T: Element>(
         &mut self,
         name: &str,
-    ) -> Result<(Column<T, zip::read::ZipFile<'_, BufReader<File>>>, u64), NpzError> {
+    ) -> Result<(Column<T, Entry<'_>>, u64), NpzError> {
         let (path, bytes) = (self.path.clone(), self.bytes);
         let mut entry = self.entry(name)?;
         let (shape, count) =
