@@ -1,6 +1,7 @@
 //! Hand-computed cases, and a plain float implementation that shares no code with the judged one.
 
 use super::*;
+use crate::bytes::{Decoder, Encoder};
 use proptest::prelude::*;
 
 fn of(spikes: &[(u64, u32)], n: u32, dt_ms: f64, start: u64, end: u64) -> Statistics {
@@ -203,5 +204,35 @@ proptest! {
             streaming.push(step, &neurons).unwrap();
         }
         prop_assert_eq!(streaming.finish(300).unwrap(), of(&spikes, 5, 0.1, start, 300));
+    }
+
+    /// Saved at any moment and restored elsewhere, statistics go on as if they had stayed; saved
+    /// bytes that are cut or belong to others are errors.
+    #[test]
+    fn saved_and_restored_they_continue(
+        spikes in prop::collection::btree_set((1_u64..300, 0_u32..5), 0..150),
+        start in 0_u64..100,
+        cut in 0_u64..300,
+    ) {
+        let spikes: Vec<_> = spikes.into_iter().collect();
+        let (steps, neurons): (Vec<u64>, Vec<u32>) = spikes.iter().copied().unzip();
+        let columns = Spikes::new(&steps, &neurons).unwrap();
+        let mut before = PopulationStatistics::new(5, 0.1, start).unwrap();
+        before.extend(columns.window(0, cut)).unwrap();
+        let mut out = Encoder::default();
+        before.save(&mut out);
+        let bytes = out.into_bytes();
+        let mut after = PopulationStatistics::new(5, 0.1, start).unwrap();
+        let mut from = Decoder::new(&bytes);
+        after.restore(&mut from).unwrap();
+        prop_assert_eq!(from.finish(), Ok(()));
+        after.extend(columns.window(cut, 300)).unwrap();
+        prop_assert_eq!(after.finish(300).unwrap(), of(&spikes, 5, 0.1, start, 300));
+        let short = &bytes[..usize::try_from(cut).unwrap() % bytes.len()];
+        prop_assert!(after.clone().restore(&mut Decoder::new(short)).is_err());
+        let mut other = PopulationStatistics::new(6, 0.1, start).unwrap();
+        prop_assert!(other.restore(&mut Decoder::new(&bytes)).is_err());
+        let mut later = PopulationStatistics::new(5, 0.1, start + 1).unwrap();
+        prop_assert!(later.restore(&mut Decoder::new(&bytes)).is_err());
     }
 }
