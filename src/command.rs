@@ -7,6 +7,7 @@
 )]
 
 pub(crate) mod analyze;
+pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod doctor;
 pub(crate) mod models;

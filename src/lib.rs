@@ -4,7 +4,8 @@
 //! it is derived from that text.
 //!
 //! What lives here: the facade. It re-exports the rooms, assembles the registry of components
-//! ([`registry`]), runs networks to their end ([`run`]), and is the `rheobase` command.
+//! ([`registry`]), runs networks to their end ([`run`]), measures them ([`bench`](mod@bench)), and is the `rheobase`
+//! command.
 //!
 //! What may not: anything a room could do itself. There is no logic of simulation here.
 //!
@@ -32,6 +33,7 @@ pub use rheobase_formats as formats;
 pub use rheobase_learning as learning;
 pub use rheobase_report as report;
 
+pub mod bench;
 pub mod run;
 
 /// Every component a network can name: the zoo.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use command::{analyze, check, doctor, models, run};
+use command::{analyze, bench, check, doctor, models, run};
 
 /// Spiking neural networks from one description.
 #[derive(Parser)]
@@ -32,6 +32,8 @@ enum Command {
     Models(models::Arguments),
     /// Looks at this machine and tests the kernels on it.
     Doctor(doctor::Arguments),
+    /// Measures what decides how fast networks run on this machine.
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::check(&arguments),
         Command::Models(arguments) => models::models(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Bench(arguments) => bench::bench(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

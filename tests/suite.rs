@@ -7,6 +7,8 @@ mod harness;
 
 #[path = "suite/analyze.rs"]
 mod analyze;
+#[path = "suite/bench.rs"]
+mod bench;
 #[path = "suite/checkpoint.rs"]
 mod checkpoint;
 #[path = "suite/circuits.rs"]

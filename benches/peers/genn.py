@@ -30,10 +30,12 @@ PF_TO_NF = PA_TO_NA = NS_TO_US = 1e-3
 
 
 def main():
-    options = definition.arguments(__doc__.splitlines()[0])
+    options = definition.arguments(__doc__.splitlines()[0], threads=False)
     network = definition.read(options.network)
-    if round(network.delay_ms / network.dt_ms) != 1:
-        raise definition.DefinitionError("delay: expected one step")
+    if network.model not in INTEGRATOR or network.backgrounds:
+        raise definition.DefinitionError("network: expected coba or cuba")
+    if any(p.delay != network.dt_ms or p.rule != "pairwise_bernoulli" for p in network.projections):
+        raise definition.DefinitionError("projections: expected pairwise_bernoulli and a delay of one step")
     with tempfile.TemporaryDirectory() as scratch:
         run(network, options, options.build_dir or pathlib.Path(scratch))
 
@@ -82,16 +84,15 @@ def build(network, options):
     model.default_narrow_sparse_ind_enabled = True
     model.fuse_postsynaptic_models = True
     populations = {name: add_population(model, network, name) for name in network.sizes}
-    for source in populations:
-        for target in populations:
-            add_projection(model, network, populations, source, target)
+    for projection in network.projections:
+        add_projection(model, network, populations, projection)
     return model, populations
 
 
 def add_population(model, network, name):
-    p = network.parameters
+    p = network.populations[name].parameters
     tau_m = p["c_m"] / p["g_l"] if "g_l" in p else p["tau_m"]
-    low, high = network.v_range
+    low, high = network.populations[name].v
     population = model.add_neuron_population(
         name, network.sizes[name], "LIF",
         {"C": p["c_m"] * PF_TO_NF, "TauM": tau_m, "Vrest": p["e_l"], "Vreset": p["v_reset"],
@@ -103,20 +104,21 @@ def add_population(model, network, name):
     return population
 
 
-def add_projection(model, network, populations, source, target):
-    port = {"E": "ex", "I": "in"}[source]
-    shape = {"tau": network.parameters[f"tau_{port}"]}
+def add_projection(model, network, populations, projection):
+    target = populations[projection.target]
+    parameters = network.populations[projection.target].parameters
+    shape = {"tau": parameters[f"tau_{projection.port}"]}
     if network.model == "iaf_cond_exp":
-        weight = network.weights[source] * NS_TO_US
-        postsynaptic = init_postsynaptic("ExpCond", shape | {"E": network.parameters[f"e_{port}"]},
-                                         var_refs={"V": create_var_ref(populations[target], "V")})
+        weight = projection.weight * NS_TO_US
+        postsynaptic = init_postsynaptic("ExpCond", shape | {"E": parameters[f"e_{projection.port}"]},
+                                         var_refs={"V": create_var_ref(target, "V")})
     else:
-        weight = network.weights[source] * PA_TO_NA
+        weight = projection.weight * PA_TO_NA
         postsynaptic = init_postsynaptic("ExpCurr", shape)
     model.add_synapse_population(
-        f"{source}{target}", "SPARSE", populations[source], populations[target],
+        f"{projection.source}{projection.target}", "SPARSE", populations[projection.source], target,
         init_weight_update("StaticPulseConstantWeight", {"g": weight}), postsynaptic,
-        init_sparse_connectivity("FixedProbability", {"prob": network.probability}))
+        init_sparse_connectivity("FixedProbability", {"prob": projection.amount}))
 
 
 if __name__ == "__main__":

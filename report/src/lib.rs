@@ -15,6 +15,7 @@ pub mod bytes;
 mod grid;
 pub mod npz;
 pub mod plot;
+mod power_law;
 mod record;
 mod source;
 mod spikes;
@@ -24,6 +25,7 @@ pub mod table;
 
 pub use atomic::{AtomicFile, FileError, ResultFolder, atomic_write};
 pub use grid::{TimeStep, TimeStepError};
+pub use power_law::PowerLaw;
 pub use record::{
     Arithmetic, Kernel, Machine, Mode, PopulationRecord, Precision, RunRecord, Timings,
     peak_rss_bytes, real_time_factor,

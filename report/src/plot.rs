@@ -1,17 +1,18 @@
 //! Figures of a run, as SVG and as PNG with the same content.
 //!
 //! [`Raster`] shows the spikes of several populations with their rates below; [`TracePlot`] shows
-//! state variables over time, [`Histograms`] and [`Spectra`] what an analysis found. All lay out a [`Figure`], which is written as SVG (text stays
-//! text, marks are one path per population) and as PNG (anti-aliased, 1600 × 1000 pixels). The
-//! font is part of the library: nothing is looked up on the machine, and equal input gives equal
-//! figures. Colours are those of Okabe and Ito, told apart with every common kind of colour
-//! vision.
+//! state variables over time, [`Histograms`] and [`Spectra`] what an analysis found, [`ScalingPlot`]
+//! how figures grow. All lay out a [`Figure`], which is written as SVG (text stays text, marks are one path per population) and as PNG
+//! (anti-aliased, 1600 × 1000 pixels). The font is part of the library: nothing is looked up on the
+//! machine, and equal input gives equal figures. Colours are those of Okabe and Ito, told apart with
+//! every common kind of colour vision.
 
 mod axis;
 mod color;
 mod histogram;
 mod png;
 mod raster;
+mod scaling;
 mod scene;
 mod spectra;
 mod svg;
@@ -20,6 +21,7 @@ mod trace;
 
 pub use histogram::Histograms;
 pub use raster::Raster;
+pub use scaling::{ScalingPanel, ScalingPlot, ScalingSeries};
 pub use spectra::Spectra;
 pub use trace::{Series, TracePanel, TracePlot};
 

@@ -230,6 +230,9 @@ pub struct RunRecord {
     /// on a cycle may have.
     #[serde(default)]
     pub raised_delays: u64,
+    /// Memory that the synapses take \[bytes\]; 0 where unknown.
+    #[serde(default)]
+    pub synapse_bytes: u64,
     /// Hash of the final states and of all spikes in order, in hexadecimal digits: equal for equal
     /// bits, whatever the number of threads.
     #[serde(default)]
@@ -276,6 +279,7 @@ impl RunRecord {
             interrupted: false,
             rounded_delays: 0,
             raised_delays: 0,
+            synapse_bytes: 0,
             fingerprint: String::new(),
             parameters: Vec::new(),
             resumed_s: Vec::new(),

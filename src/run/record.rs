@@ -38,6 +38,7 @@ pub(super) fn of<R: Instantiate>(
     record.interrupted = simulation.now() < plan.steps;
     record.rounded_delays = simulation.report().rounded_delays;
     record.raised_delays = simulation.report().raised_delays;
+    record.synapse_bytes = simulation.report().synapse_bytes as u64;
     Ok(record)
 }
 

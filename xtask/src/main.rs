@@ -28,7 +28,7 @@ Usage: cargo xtask COMMAND
   test [ARGS]        all tests in release mode; ARGS go to the test binaries
   test-gpu           the tests that need a graphics adapter (a software one will do)
   golden verify      the tests that compare with committed references
-  bench [ARGS]       the benchmarks in benches/
+  bench [ARGS]       `rheobase bench ARGS`, built with --release; without ARGS all questions
   new neuron NAME    a neuron file with its headings, and its line in the registry
 ";
 

@@ -1,10 +1,10 @@
-//! `cargo xtask bench`: the benchmarks, each named by the question it answers.
+//! `cargo xtask bench`: the questions of `rheobase bench`, in release mode.
 
 use crate::Failure;
 use crate::workspace::{Workspace, run as run_command};
 
 pub(crate) fn run(workspace: &Workspace, rest: &[&str]) -> Result<(), Failure> {
-    let mut command = workspace.cargo(&["bench", "--locked", "--package", "rheobase"]);
-    command.args(rest);
+    let mut command = workspace.cargo(&["run", "--release", "--locked", "--package", "rheobase"]);
+    command.args(["--", "bench"]).args(rest);
     run_command(command)
 }
