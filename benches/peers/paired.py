@@ -8,8 +8,8 @@ Each round runs both programs, each as a whole process bound to the same process
 alternates from round to round (ABBA), and the ratio is taken within a round, so what slows the
 machine for a while slows both sides of it. The first round is discarded. Round n uses seed n in both.
 
-The rates are compared with a reference: NEST's in tests/golden/nest/statistics.json, or for the
-microcircuit the published ones its file names. If either program is further off than `--tolerance`,
+The rates are compared with a reference: NEST's in tests/golden/nest/statistics.json, for the full
+microcircuit the published ones its file names, for a down-scaled one the peer's own. If either program is further off than `--tolerance`,
 the two did not simulate the same network: exit code 3. The result is appended to `--out` as one line
 that `rheobase bench --table` reads.
 """
@@ -135,11 +135,12 @@ def per_biological_second(result):
     return result["simulation_s"] / result["biological_s"]
 
 
-def reference_rates(network):
+def reference_rates(network, of_peer):
     """What the rates should be [Hz], by population, and where they are from."""
-    published = definition.read(network).reference_hz
-    if published:
-        return published, "the published rates"
+    if network == "microcircuit":
+        return definition.read(network).reference_hz, "published rates"
+    if network == "microcircuit_10":
+        return of_peer, "the peer"
     with open(GOLDEN, encoding="utf-8") as file:
         golden = json.load(file)
     summary = golden["networks"][network]["summary"]
@@ -147,11 +148,13 @@ def reference_rates(network):
 
 
 def summarise(runs, options):
-    reference, source = reference_rates(options.network)
+    names = runs[0]["peer"]["rate_hz"]
+    mean = {who: {name: statistics.fmean(pair[who]["rate_hz"][name] for pair in runs) for name in names}
+            for who in SIDES}
+    reference, source = reference_rates(options.network, mean["peer"])
     sides = {}
     for who in SIDES:
-        records = [pair[who] for pair in runs]
-        rates = {name: statistics.fmean(r["rate_hz"][name] for r in records) for name in reference}
+        records, rates = [pair[who] for pair in runs], mean[who]
         sides[who] = {
             **{k: records[0][k] for k in ("tool", "version", "integrator", "precision")},
             "s_per_biological_s": spread([per_biological_second(r) for r in records]),

@@ -2,10 +2,10 @@
 //!
 //! [`Raster`] shows the spikes of several populations with their rates below; [`TracePlot`] shows
 //! state variables over time, [`Histograms`] and [`Spectra`] what an analysis found, [`ScalingPlot`]
-//! how figures grow. All lay out a [`Figure`], which is written as SVG (text stays text, marks are one path per population) and as PNG
-//! (anti-aliased, 1600 × 1000 pixels). The font is part of the library: nothing is looked up on the
-//! machine, and equal input gives equal figures. Colours are those of Okabe and Ito, told apart with
-//! every common kind of colour vision.
+//! how figures grow. All lay out a [`Figure`], which is written as SVG (text stays text, marks are
+//! one path per population) and as PNG (anti-aliased, 1600 × 1000 pixels). The font is part of the
+//! library: nothing is looked up on the machine, and equal input gives equal figures. Colours are
+//! those of Okabe and Ito, told apart with every common kind of colour vision.
 
 mod axis;
 mod color;
