@@ -78,7 +78,7 @@ fn latest<'a>(records: &[&'a Record]) -> Vec<&'a Record> {
             let (a, b) = (&other.measurement, &record.measurement);
             a.question == b.question && a.case == b.case && a.threads == b.threads
         };
-        match latest.iter().position(|r| same(r)) {
+        match latest.iter().position(same) {
             Some(at) => latest[at] = record,
             None => latest.push(record),
         }
@@ -123,7 +123,7 @@ fn section(question: &str, records: &[&Record], limits: &Limits) -> String {
     text
 }
 
-fn keys<'a>(record: &'a Record) -> impl Iterator<Item = &'a str> {
+fn keys(record: &Record) -> impl Iterator<Item = &str> {
     let case = &record.measurement.case;
     let what = case.get("what").and_then(Value::as_str);
     case.keys().map(String::as_str).chain(what)

@@ -151,7 +151,9 @@ fn traces(run: &Run, parts: &mut PartFiles) -> Result<Vec<Trace>, FileError> {
             node,
             variable: layout.variable,
             unit: layout.unit,
-            steps: (1..=rows as u64).map(|row| row * layout.every_steps).collect(),
+            steps: (1..=rows as u64)
+                .map(|row| row * layout.every_steps)
+                .collect(),
             neurons: layout.neurons,
             values,
         });

@@ -204,7 +204,10 @@ fn draw_legend(
     #[expect(clippy::cast_precision_loss, reason = "few series")]
     let y = TOP + 16.0 + ROW * row as f64;
     let text = match series.law {
-        Some(law) => format!("{}, exponent {:.2}", series.label, law.exponent),
+        Some(law) => {
+            let exponent = format!("{:.2}", law.exponent).replace('-', "−");
+            format!("{}, exponent {exponent}", series.label)
+        }
         None => series.label.clone(),
     };
     let text = fonts.fitted(&text, 15.0, Weight::Regular, right - left - 44.0);
