@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use rheobase::engine::plan::Plan;
 use rheobase::report::ResultFolder;
 use rheobase::run::{
-    Backend, CHECKPOINT, Checkpoints, Continue, Output, RunFailure, RunOptions, run_plan_into,
+    Backend, CHECKPOINT, Checkpoints, Continue, Output, RunOptions, run_plan_into,
 };
 
 use super::{Failure, NetworkArguments, print, time_ms};
@@ -87,7 +87,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     bar.finish_and_clear();
     let (run, mut parts) = match outcome {
         Ok(run) => run,
-        Err(failure) => return Err(failed(arguments, failure, &checkpoints, folder)),
+        Err(failure) => {
+            let path = folder.file(CHECKPOINT);
+            let left = checkpoints.is_some() && path.is_file();
+            folder.abandon();
+            let path = left.then_some(path.as_path());
+            return Err(with_checkpoint(arguments, failure.into(), path));
+        }
     };
     let written = results::write(&run, &mut parts, &folder);
     #[cfg(feature = "hdf5")]
@@ -110,7 +116,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     {
         eprintln!("stopped; to continue: {}", resume_with(arguments, path));
     }
-    written?;
+    written.map_err(|e| with_checkpoint(arguments, e, run.checkpoint.as_deref()))?;
     removed.map_err(|e| Failure::Run(format!("results: {e}")))?;
     match run.stopped {
         Some(error) => Err(Failure::Run(format!(
@@ -173,22 +179,14 @@ fn checkpoints(
     )
 }
 
-/// Why a run gave no results, and what is left of it.
-fn failed(
-    arguments: &Arguments,
-    failure: RunFailure,
-    checkpoints: &Option<Checkpoints>,
-    folder: ResultFolder,
-) -> Failure {
-    let path = folder.file(CHECKPOINT);
-    let left = checkpoints.is_some() && path.is_file();
-    folder.abandon();
-    match failure.into() {
-        Failure::Run(message) if left => Failure::Run(format!(
+/// A failure with what is left: the last checkpoint, if there is one.
+fn with_checkpoint(arguments: &Arguments, failure: Failure, path: Option<&Path>) -> Failure {
+    match (failure, path) {
+        (Failure::Run(message), Some(path)) => Failure::Run(format!(
             "{message}\nthe last checkpoint is valid; to continue from it: {}",
-            resume_with(arguments, &path)
+            resume_with(arguments, path)
         )),
-        other => other,
+        (other, _) => other,
     }
 }
 

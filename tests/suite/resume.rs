@@ -407,6 +407,19 @@ fn a_full_disk_is_an_error_and_the_last_checkpoint_stays_valid() {
     );
     place.succeeds(&["--resume", "full/checkpoint.rheobase"]);
     assert_same(&place, "whole", "full");
+    // Room for the columns, not for the archive made of them.
+    let kib = u32::try_from(columns).unwrap();
+    let out = limited(kib, "--out late --checkpoint-every \"1 s\"");
+    let message = error(&out);
+    println!("limit of {kib} KiB: {}", message.trim_end());
+    assert_eq!(out.status.code(), Some(1), "{message}");
+    assert!(message.contains("spikes.npz"), "{message}");
+    assert!(
+        message.contains("the last checkpoint is valid"),
+        "{message}"
+    );
+    place.succeeds(&["--resume", "late/checkpoint.rheobase"]);
+    assert_same(&place, "whole", "late");
     // Without checkpoints nothing is left to fill the disk.
     let out = limited(kib, "--out none");
     assert_eq!(out.status.code(), Some(1), "{}", error(&out));
