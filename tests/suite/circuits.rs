@@ -243,7 +243,11 @@ fn a_tenth_of_the_microcircuit_behaves_as_in_nest() {
         ] {
             network.set(entry, &value).unwrap();
         }
-        let run = simulate(&network, &RunOptions::default()).unwrap();
+        let options = RunOptions {
+            threads: 1,
+            ..RunOptions::default()
+        };
+        let run = simulate(&network, &options).unwrap();
         ours.push(run.record.populations);
     }
     let names = ["L23E", "L23I", "L4E", "L4I", "L5E", "L5I", "L6E", "L6I"];
