@@ -12,14 +12,29 @@ use crate::packet::{History, Packet};
 use crate::plan::NodeId;
 use crate::population::{Inputs, PopulationShard};
 use crate::record::Records;
-use crate::rows::{Rows, Segment};
+use crate::rows::{Arrivals, Rows, Segment};
 use crate::time::Slice;
 
 /// The synapses of a bundle onto this shard, and where their lanes begin.
 pub(crate) struct Bundle<R> {
-    pub(crate) rows: Rows<R>,
+    rows: Rows<R>,
+    arrivals: Arrivals,
     /// Lane 0 of the bundle among all lanes of the inputs.
-    pub(crate) first_lane: usize,
+    first_lane: usize,
+}
+
+impl<R: Real> Bundle<R> {
+    pub(crate) fn new(rows: Rows<R>, first_lane: usize) -> Self {
+        Self {
+            arrivals: rows.arrivals(),
+            rows,
+            first_lane,
+        }
+    }
+
+    pub(crate) fn rows(&self) -> &Rows<R> {
+        &self.rows
+    }
 }
 
 /// Populations of one shard.
@@ -64,9 +79,10 @@ impl<R: Real> GroupActor<R> {
     fn deliver(&mut self, step: u64, history: &History<R>) {
         self.due.clear();
         self.starts.clear();
-        for bundle in &self.bundles {
+        for bundle in &mut self.bundles {
             self.starts.push(self.due.len());
-            self.synaptic_events += bundle.rows.find_due(step, history, &mut self.due);
+            let (rows, arrivals) = (&bundle.rows, &mut bundle.arrivals);
+            self.synaptic_events += rows.find_due(step, history, arrivals, &mut self.due);
         }
         self.starts.push(self.due.len());
         for (bundle, ends) in self.bundles.iter().zip(self.starts.windows(2)) {
@@ -110,6 +126,9 @@ impl<R: Real> Actor<R> for GroupActor<R> {
     fn reset(&mut self) {
         self.inputs.lanes.fill(R::ZERO);
         self.synaptic_events = 0;
+        for bundle in &mut self.bundles {
+            bundle.arrivals = bundle.rows.arrivals();
+        }
         for population in &mut self.populations {
             population.reset();
         }
@@ -143,8 +162,8 @@ impl<R: Real> Actor<R> for GroupActor<R> {
             for population in self.populations.iter_mut().rev() {
                 population.reverse(step, step == last, cotangents, &mut arrived)?;
             }
-            for Bundle { rows, first_lane } in &self.bundles {
-                let lanes = &arrived.lanes[*first_lane..];
+            for bundle in &self.bundles {
+                let (rows, lanes) = (&bundle.rows, &arrived.lanes[bundle.first_lane..]);
                 rows.reverse(step, lanes, self.batch, |at, add| {
                     add(cotangents.at(rows.source(), at));
                 });

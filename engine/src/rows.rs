@@ -21,7 +21,7 @@ pub use segment::Segment;
 use segment::{Targets, Weights};
 pub use store::{Counted, count, store};
 pub use table::MAX_SYNAPSES;
-use table::{Segments, Table};
+use table::{Dense, Segments, Table};
 
 /// Synapses of one bundle onto the targets of one shard.
 #[derive(Debug)]
@@ -67,9 +67,10 @@ pub struct RowsRequest<'a> {
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RowsError {
-    /// A drawn weight is not finite in the population's precision.
+    /// A drawn weight is not finite in the population's precision, or beyond what quantised storage
+    /// holds.
     #[error(
-        "{projection}: weight {weight} of source {source_neuron} onto target {target} is not finite in this precision"
+        "{projection}: weight {weight} of source {source_neuron} onto target {target} cannot be kept in this precision and weight_storage"
     )]
     Weight {
         /// The projection.
@@ -178,6 +179,22 @@ pub enum RowsError {
     Memory(#[from] OutOfMemory),
 }
 
+/// Segments that are on their way to the targets of some rows.
+#[derive(Debug, Default)]
+pub struct Arrivals {
+    /// Those that arrive at step s, at s modulo the length; none where each is looked up when it is
+    /// due.
+    lists: Vec<Vec<Segment>>,
+    /// The last step whose spikes are on the lists.
+    known: u64,
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "places in short lists")]
+#[inline]
+fn to_usize(x: u64) -> usize {
+    x as usize
+}
+
 impl<R: Real> Rows<R> {
     /// Draws the synapses of a shard: once to count, once to store; no second copy is ever held. Time
     /// O(synapses), memory that of the result: O(synapses + sources · delays).
@@ -209,50 +226,108 @@ impl<R: Real> Rows<R> {
         self.delays.last().copied().unwrap_or(0)
     }
 
-    /// Appends the segments that arrive at `step` to `due`, in the order emission step, source, and
-    /// begins to fetch the first. Returns the number of synaptic events. Cost: delays + spikes ×
-    /// delays; a look-up takes a search where there are many delays for few synapses.
-    pub fn find_due(&self, step: u64, history: &History<R>, due: &mut Vec<Segment>) -> u64 {
-        let first = due.len();
-        let events = match &self.table {
-            Table::Dense(table) => self.find_by(table, step, history, due),
-            Table::Sparse(table) => self.find_by(table, step, history, due),
-        };
-        segment::fetch_first(&due[first..], &self.targets, &self.weights);
-        events
+    /// Nothing on its way.
+    #[must_use]
+    pub fn arrivals(&self) -> Arrivals {
+        let ring = matches!(self.table, Table::Dense(_)) && self.delays.len() > 1;
+        let n_lists = if ring { self.max_delay() + 1 } else { 0 };
+        let mut lists = Vec::new();
+        lists.resize_with(usize::try_from(n_lists).unwrap_or(0), Vec::new);
+        Arrivals { lists, known: 0 }
     }
 
-    #[inline]
+    /// Appends the segments that arrive at `step` to `due`, in the order emission step, source, and
+    /// begins to fetch the first. Returns the number of synaptic events. Steps ascend; after a gap
+    /// `arrivals` must be new. Cost: spikes × delays; with few synapses of many delays also a search
+    /// for each.
+    pub fn find_due(
+        &self,
+        step: u64,
+        history: &History<R>,
+        arrivals: &mut Arrivals,
+        due: &mut Vec<Segment>,
+    ) -> u64 {
+        let first = due.len();
+        match &self.table {
+            Table::Dense(table) if !arrivals.lists.is_empty() => {
+                self.absorb(table, step, history, arrivals);
+                let n_lists = arrivals.lists.len() as u64;
+                due.append(&mut arrivals.lists[to_usize(step % n_lists)]);
+            }
+            Table::Dense(table) => self.find_by(table, step, history, due),
+            Table::Sparse(table) => self.find_by(table, step, history, due),
+        }
+        segment::fetch_first(&due[first..], &self.targets, &self.weights);
+        let lengths = due[first..].iter().map(|s| u64::from(s.end - s.start));
+        lengths.sum()
+    }
+
+    /// Puts the segments of spikes that are new onto the lists of the steps at which they arrive: the
+    /// row of a source is looked up once, not at every delay.
+    fn absorb(&self, table: &Dense, step: u64, history: &History<R>, arrivals: &mut Arrivals) {
+        let (Some(least), most) = (self.min_delay(), self.max_delay()) else {
+            return;
+        };
+        let Some(last) = step.checked_sub(least) else {
+            return;
+        };
+        let first = (arrivals.known + 1).max(step.saturating_sub(most));
+        for emitted in first..=last {
+            // What a run that begins here has not missed.
+            let skipped = self.delays.partition_point(|&d| emitted + d < step);
+            for &lane in history.spikes(self.source, emitted) {
+                let (copy, source) = self.split(lane);
+                let row = table.row(source);
+                let columns = self.delays.iter().zip(row.windows(2)).skip(skipped);
+                for (&delay, ends) in columns {
+                    if ends[0] == ends[1] {
+                        continue;
+                    }
+                    let at = (emitted + delay) % arrivals.lists.len() as u64;
+                    arrivals.lists[to_usize(at)].push(Segment {
+                        start: ends[0],
+                        end: ends[1],
+                        first: copy * self.n_target,
+                    });
+                }
+            }
+        }
+        arrivals.known = last.max(arrivals.known);
+    }
+
     fn find_by(
         &self,
         table: &impl Segments,
         step: u64,
         history: &History<R>,
         due: &mut Vec<Segment>,
-    ) -> u64 {
-        let mut events = 0;
+    ) {
         for (d, &delay) in self.delays.iter().enumerate().rev() {
             let Some(emitted) = step.checked_sub(delay) else {
                 continue;
             };
             for &lane in history.spikes(self.source, emitted) {
-                let (mut copy, mut source) = (0, lane);
-                if source >= self.n_source {
-                    (copy, source) = (lane / self.n_source, lane % self.n_source);
-                }
+                let (copy, source) = self.split(lane);
                 let range = table.segment(source, d);
-                if range.start == range.end {
-                    continue;
+                if range.start < range.end {
+                    due.push(Segment {
+                        start: range.start,
+                        end: range.end,
+                        first: copy * self.n_target,
+                    });
                 }
-                events += u64::from(range.end - range.start);
-                due.push(Segment {
-                    start: range.start,
-                    end: range.end,
-                    first: copy * self.n_target,
-                });
             }
         }
-        events
+    }
+
+    /// Copy of the batch and neuron.
+    #[inline]
+    fn split(&self, lane: u32) -> (u32, u32) {
+        if lane < self.n_source {
+            (0, lane)
+        } else {
+            (lane / self.n_source, lane % self.n_source)
+        }
     }
 
     /// Adds the segments that [`Self::find_due`] found to `input`: the lanes of the bundle, all copies

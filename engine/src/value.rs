@@ -1,6 +1,6 @@
 //! A value that may differ between the members of a population or projection.
 
-use crate::random::Construction;
+use crate::random::{Construction, Normals};
 
 /// A constant, a list, or a distribution; in base units.
 #[derive(Clone, PartialEq, Debug)]
@@ -73,30 +73,67 @@ pub const MAX_REDRAWS: usize = 1000;
 impl Distribution {
     /// One value.
     pub fn draw(&self, random: &mut Construction) -> f64 {
-        let Some(bounds) = self.bounds else {
-            return self.shape.draw(random);
-        };
-        let mut x = self.shape.draw(random);
-        if bounds.redraw {
-            for _ in 0..MAX_REDRAWS {
-                if (bounds.low..=bounds.high).contains(&x) {
-                    break;
-                }
-                x = self.shape.draw(random);
+        let mut value = 0.0;
+        self.draw_each(1, random, |x| value = x);
+        value
+    }
+
+    /// Hands `n` values to `f`. The shape is looked at once, not for each of millions of values.
+    fn draw_each(&self, n: usize, random: &mut Construction, f: impl FnMut(f64)) {
+        let bounds = self.bounds;
+        match self.shape {
+            Shape::Uniform { low, high } => {
+                repeat(n, bounds, f, || low + (high - low) * random.uniform())
             }
+            Shape::Normal { mean, sd } => {
+                let normals = Normals::get();
+                repeat(n, bounds, f, || mean + sd * normals.draw(random));
+            }
+            Shape::Lognormal { mu, sigma, scale } => repeat(n, bounds, f, || {
+                scale * libm::exp(mu + sigma * random.normal())
+            }),
+            Shape::Exponential { mean } => repeat(n, bounds, f, || mean * random.exponential()),
         }
-        x.clamp(bounds.low, bounds.high)
+    }
+
+    /// What no value exceeds in size, where that is much the same as the largest of many: bounds, the
+    /// ends of a uniform distribution, or 9 standard deviations of a normal one, which less than one of
+    /// 10¹⁸ draws exceeds.
+    #[must_use]
+    pub fn largest(&self) -> Option<f64> {
+        let (low, high) = match self.shape {
+            Shape::Uniform { low, high } => (low, high),
+            Shape::Normal { mean, sd } => (mean - 9.0 * sd, mean + 9.0 * sd),
+            Shape::Lognormal { .. } | Shape::Exponential { .. } => return None,
+        };
+        let (low, high) = match self.bounds {
+            Some(b) => (low.clamp(b.low, b.high), high.clamp(b.low, b.high)),
+            None => (low, high),
+        };
+        Some(low.abs().max(high.abs()))
     }
 }
 
-impl Shape {
-    fn draw(self, random: &mut Construction) -> f64 {
-        match self {
-            Self::Uniform { low, high } => low + (high - low) * random.uniform(),
-            Self::Normal { mean, sd } => mean + sd * random.normal(),
-            Self::Lognormal { mu, sigma, scale } => scale * libm::exp(mu + sigma * random.normal()),
-            Self::Exponential { mean } => mean * random.exponential(),
+#[inline(always)]
+fn repeat(n: usize, bounds: Option<Bounds>, mut f: impl FnMut(f64), mut draw: impl FnMut() -> f64) {
+    let Some(bounds) = bounds else {
+        for _ in 0..n {
+            f(draw());
         }
+        return;
+    };
+    let inside = |x: f64| x >= bounds.low && x <= bounds.high;
+    for _ in 0..n {
+        let mut x = draw();
+        if bounds.redraw && !inside(x) {
+            for _ in 0..MAX_REDRAWS {
+                x = draw();
+                if inside(x) {
+                    break;
+                }
+            }
+        }
+        f(x.clamp(bounds.low, bounds.high));
     }
 }
 
@@ -116,7 +153,10 @@ impl Value {
         match self {
             Self::Constant(x) => values.resize(values.len() + n, *x),
             Self::List(list) => values.extend_from_slice(&list[..n]),
-            Self::Drawn(d) => values.extend((0..n).map(|_| d.draw(random))),
+            Self::Drawn(d) => {
+                values.reserve(n);
+                d.draw_each(n, random, |x| values.push(x));
+            }
         }
     }
 

@@ -40,7 +40,13 @@ pub(super) struct Sampler {
     thresholds: Vec<u32>,
     /// Thresholds reached by all words with a given high byte.
     guide: Vec<u32>,
+    /// Thresholds that words are always compared with; the others only where a group of lanes holds
+    /// a word that reaches the first of them.
+    n_common: usize,
 }
+
+/// Groups of lanes that need the rare thresholds: fewer than this part of all.
+const RARE: f64 = 1.0 / 32.0;
 
 impl Sampler {
     /// A sampler of mean `mean` ≥ 0. O(√mean).
@@ -49,6 +55,7 @@ impl Sampler {
             base: 0,
             thresholds: Vec::new(),
             guide: Vec::new(),
+            n_common: 0,
         };
         let (first, weights) = weights(mean);
         let total: f64 = weights.iter().sum();
@@ -63,6 +70,11 @@ impl Sampler {
                 None => break,
             }
         }
+        #[allow(clippy::cast_precision_loss, reason = "64")]
+        let lanes = LANES as f64;
+        sampler.n_common = sampler
+            .thresholds
+            .partition_point(|&t| lanes * (WORDS - f64::from(t)) > RARE * WORDS);
         sampler.guide = (0..256_u32)
             .map(|high| narrow(sampler.thresholds.partition_point(|&t| t <= high << 24)))
             .collect();
@@ -81,7 +93,8 @@ impl Sampler {
     /// The numbers of many words, into `counts` of the same length.
     pub(super) fn sample_all(&self, words: &[u32], counts: &mut [u32]) {
         if self.thresholds.len() <= SHORT {
-            count_reached(&self.thresholds, self.base, words, counts);
+            let (common, rare) = self.thresholds.split_at(self.n_common);
+            count_reached(common, rare, self.base, words, counts);
             return;
         }
         for (count, &word) in counts.iter_mut().zip(words) {
@@ -148,31 +161,40 @@ fn narrow(k: usize) -> u32 {
 const LANES: usize = 64;
 
 #[inline(always)]
-fn count_reached_body(thresholds: &[u32], base: u32, words: &[u32], counts: &mut [u32]) {
+fn count_reached_body(common: &[u32], rare: &[u32], base: u32, words: &[u32], counts: &mut [u32]) {
     let (words, last_words) = words.as_chunks::<LANES>();
     let (counts, last_counts) = counts.as_chunks_mut::<LANES>();
     for (words, counts) in words.iter().zip(counts) {
         let words = *words;
         let mut k = [base; LANES];
-        for &t in thresholds {
-            for lane in 0..LANES {
-                k[lane] += u32::from(words[lane] >= t);
+        for &t in common {
+            count_lanes(t, &words, &mut k);
+        }
+        if let Some(&first) = rare.first()
+            && words.iter().fold(0, |largest, &w| largest.max(w)) >= first
+        {
+            for &t in rare {
+                count_lanes(t, &words, &mut k);
             }
         }
         *counts = k;
     }
     for (count, &word) in last_counts.iter_mut().zip(last_words) {
-        *count = base
-            + thresholds
-                .iter()
-                .map(|&t| u32::from(word >= t))
-                .sum::<u32>();
+        let reached = common.iter().chain(rare).filter(|&&t| word >= t).count();
+        *count = base + narrow(reached);
+    }
+}
+
+#[inline(always)]
+fn count_lanes(threshold: u32, words: &[u32; LANES], counts: &mut [u32; LANES]) {
+    for lane in 0..LANES {
+        counts[lane] += u32::from(words[lane] >= threshold);
     }
 }
 
 rheobase_engine::simd::dispatch! {
     fn count_reached = count_reached_body(
-        thresholds: &[u32], base: u32, words: &[u32], counts: &mut [u32],
+        common: &[u32], rare: &[u32], base: u32, words: &[u32], counts: &mut [u32],
     );
 }
 

@@ -65,14 +65,9 @@ pub(super) fn store_all<R: Instantiate>(
                 let lanes = Lanes::of(plan, shards, layout, bundle, shard);
                 let request = request(plan, shards, bundle, shard, Some(&lanes));
                 let plane = layout.lanes[bundle.group].1;
-                let bundle = (
-                    bundle.group,
-                    group::Bundle {
-                        rows: rows::store(&request, counted, largest)?,
-                        first_lane: bundle.port * plane + lanes.first,
-                    },
-                );
-                Ok(bundle)
+                let rows = rows::store(&request, counted, largest)?;
+                let first_lane = bundle.port * plane + lanes.first;
+                Ok((bundle.group, group::Bundle::new(rows, first_lane)))
             })
             .collect()
     };
@@ -237,9 +232,9 @@ pub(super) fn report_storage<R: Instantiate>(
 ) {
     for shard in rows {
         for (bundle, (_, stored)) in bundles.iter().zip(shard) {
-            report.synapse_bytes += stored.rows.bytes();
+            report.synapse_bytes += stored.rows().bytes();
             for &edge in &bundle.edges {
-                let bound = stored.rows.weight_error_bound();
+                let bound = stored.rows().weight_error_bound();
                 report.weight_error_bounds[edge] = bound.max(report.weight_error_bounds[edge]);
             }
         }

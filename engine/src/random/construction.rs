@@ -61,6 +61,6 @@ impl Construction {
     /// Standard normal.
     #[inline]
     pub fn normal(&mut self) -> f64 {
-        super::ziggurat::normal(self)
+        super::Normals::get().draw(self)
     }
 }

@@ -12,6 +12,7 @@ mod ziggurat;
 
 pub use construction::{Construction, construction_stream};
 pub use philox::{Philox, philox4x32};
+pub use ziggurat::Normals;
 
 /// What a stream is for; part of its key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

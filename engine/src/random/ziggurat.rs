@@ -41,19 +41,31 @@ fn density_at(x: f64) -> f64 {
     libm::exp(-0.5 * x * x)
 }
 
-/// One standard normal number.
-#[inline]
-pub(super) fn normal(random: &mut Construction) -> f64 {
-    let layers = &*LAYERS;
-    loop {
-        let word = random.bits();
-        let i = (word & 0xff) as usize;
-        let x = signed(word) * layers.x[i];
-        if x.abs() < layers.x[i + 1] {
-            return x;
-        }
-        if let Some(x) = edge(random, layers, i, x) {
-            return x;
+/// Draws standard normal numbers; with its tables at hand, for many of them.
+#[derive(Clone, Copy)]
+pub struct Normals(&'static Layers);
+
+impl Normals {
+    /// With the tables of the program.
+    #[must_use]
+    pub fn get() -> Self {
+        Self(&LAYERS)
+    }
+
+    /// One standard normal number.
+    #[inline(always)]
+    pub fn draw(self, random: &mut Construction) -> f64 {
+        let layers = self.0;
+        loop {
+            let word = random.bits();
+            let i = (word & 0xff) as usize;
+            let x = signed(word) * layers.x[i];
+            if x.abs() < layers.x[i + 1] {
+                return x;
+            }
+            if let Some(x) = edge(random, layers, i, x) {
+                return x;
+            }
         }
     }
 }

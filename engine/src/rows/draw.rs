@@ -39,6 +39,16 @@ impl Part<'_> {
         self.synapses.weight.constant().filter(|_| !fixed)
     }
 
+    /// What no weight exceeds in size, where the description tells.
+    pub(super) fn largest_weight(&self) -> Option<f64> {
+        match &self.synapses.weight {
+            Value::Drawn(distribution) if !self.synapses.rule.fixes_weights() => {
+                distribution.largest()
+            }
+            _ => None,
+        }
+    }
+
     /// Synapses that are likely to be drawn onto this shard.
     pub(super) fn expected_synapses(&self) -> f64 {
         let all = self.synapses.rule.expected_synapses(self.sides);
@@ -186,6 +196,14 @@ impl Row {
     }
 }
 
+/// The nearest whole number, ties to even, of what is below 2⁵¹ in size: adding and taking away
+/// 1.5 · 2⁵², where the baseline instruction set would call a function.
+#[inline(always)]
+pub(super) fn round_to_whole(x: f64) -> f64 {
+    const WHOLE: f64 = 6_755_399_441_055_744.0;
+    (x + WHOLE) - WHOLE
+}
+
 /// The nearest whole number of steps, and whether the delay lay off the grid.
 #[inline]
 fn drawn_steps(
@@ -196,11 +214,8 @@ fn drawn_steps(
 ) -> Result<(u32, bool), RowsError> {
     #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
     const LIMIT: f64 = MAX_DELAY_STEPS as f64;
-    // Adding and taking away 1.5 · 2⁵² rounds to the nearest whole number, ties to even, where the
-    // baseline instruction set would call a function.
-    const WHOLE: f64 = 6_755_399_441_055_744.0;
     let ratio = delay_ms / part.dt_ms;
-    let nearest = (ratio + WHOLE) - WHOLE;
+    let nearest = round_to_whole(ratio);
     if !(ratio.abs() < LIMIT) {
         return off_limits(part, source, target, delay_ms);
     }

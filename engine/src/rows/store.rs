@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rheobase_equations::real::Real;
 
-use super::draw::{Draw, Part, Row, for_each_row};
+use super::draw::{Draw, Part, Row, for_each_row, round_to_whole};
 use super::segment::{Targets, Weights};
 use super::table::{Counter, Table, TooManyDelays, check_synapses, sparse_pays};
 use super::{RowCounts, Rows, RowsError, RowsRequest};
@@ -71,7 +71,7 @@ impl Tally {
         Self {
             n_source: request.n_source as usize,
             counts: vec![RowCounts::default(); request.parts.len()],
-            largest_weight: 0.0,
+            largest_weight: known_largest(request).unwrap_or(0.0),
             all: request.parts.len() == 1 && lanes == request.n_target,
         }
     }
@@ -105,11 +105,21 @@ impl Tally {
     }
 }
 
+/// Weights are drawn in the first pass only where nothing else tells how large they get.
 fn first_draw(request: &RowsRequest<'_>) -> Draw {
+    let differ = request.parts[0].constant_weight().is_none();
     match request.storage {
-        WeightStorage::Exact => Draw::Delays,
-        WeightStorage::Quantised => Draw::DelaysAndWeights,
+        WeightStorage::Quantised if differ && known_largest(request).is_none() => {
+            Draw::DelaysAndWeights
+        }
+        _ => Draw::Delays,
     }
+}
+
+/// What no weight of the bundle exceeds, where the description tells.
+fn known_largest(request: &RowsRequest<'_>) -> Option<f64> {
+    let of_parts = request.parts.iter().map(Part::largest_weight);
+    of_parts.reduce(|a, b| Some(a?.max(b?))).flatten()
 }
 
 /// `None` if a dense table would be a waste.
@@ -123,12 +133,7 @@ fn count_dense(request: &RowsRequest<'_>, any_size: bool) -> Result<Option<Count
                 return Ok(());
             }
             tally.add(k, row);
-            for (&source, &delay) in row.sources.iter().zip(&row.delays) {
-                if counter.count(source, delay) == Err(TooManyDelays) {
-                    too_many = true;
-                    break;
-                }
-            }
+            too_many = counter.count(&row.sources, &row.delays) == Err(TooManyDelays);
             Ok(())
         })?;
         if too_many {
@@ -224,18 +229,13 @@ pub fn store<R: Real>(
         Weights::Constant(_) => Draw::Delays,
         _ => Draw::DelaysAndWeights,
     };
-    let mut places: Vec<usize> = Vec::new();
+    let mut places: Vec<u32> = Vec::new();
     for part in &request.parts {
         for_each_row(part, draw, |lane, row| {
             // The lane is below n_target: the loops of delivery rely on it.
             check_lane(request, part, lane)?;
             places.clear();
-            places.extend(
-                row.sources
-                    .iter()
-                    .zip(&row.delays)
-                    .map(|(&s, &d)| table.place(s, columns[d as usize] as usize)),
-            );
+            table.place(&row.sources, &row.delays, &columns, &mut places);
             store_targets(&mut targets, &places, lane);
             store_weights(&mut weights, &places, &row.weights)
                 .map_err(|(k, weight)| part.bad_weight(weight, row.sources[k], lane))
@@ -290,19 +290,19 @@ fn check_lane(request: &RowsRequest<'_>, part: &Part<'_>, lane: u32) -> Result<(
     clippy::cast_possible_truncation,
     reason = "narrow targets are used where lanes are below 2^16"
 )]
-fn store_targets(targets: &mut Targets, places: &[usize], lane: u32) {
+fn store_targets(targets: &mut Targets, places: &[u32], lane: u32) {
     match targets {
         Targets::All => {}
         Targets::Narrow(t) => {
             let t: &mut [u16] = t;
             for &at in places {
-                t[at] = lane as u16;
+                t[at as usize] = lane as u16;
             }
         }
         Targets::Wide(t) => {
             let t: &mut [u32] = t;
             for &at in places {
-                t[at] = lane;
+                t[at as usize] = lane;
             }
         }
     }
@@ -311,7 +311,7 @@ fn store_targets(targets: &mut Targets, places: &[usize], lane: u32) {
 /// Fails with the place in the row and the weight that is not finite.
 fn store_weights<R: Real>(
     weights: &mut Weights<R>,
-    places: &[usize],
+    places: &[u32],
     drawn: &[f64],
 ) -> Result<(), (usize, f64)> {
     match weights {
@@ -319,7 +319,7 @@ fn store_weights<R: Real>(
         Weights::Each(each) => {
             let each: &mut [R] = each;
             for (&at, &w) in places.iter().zip(drawn) {
-                each[at] = R::from_f64(w);
+                each[at as usize] = R::from_f64(w);
             }
             let bad = drawn.iter().position(|&w| !R::from_f64(w).is_finite());
             bad.map_or(Ok(()), |k| Err((k, drawn[k])))
@@ -328,13 +328,24 @@ fn store_weights<R: Real>(
             let multiples: &mut [i16] = multiples;
             let unit = unit.to_f64();
             let scale = if unit > 0.0 { 1.0 / unit } else { 0.0 };
+            let mut largest = 0.0_f64;
             for (&at, &w) in places.iter().zip(drawn) {
-                let multiple = (w * scale).round_ties_even();
-                #[allow(clippy::cast_possible_truncation, reason = "at most i16::MAX")]
+                let multiple = round_to_whole(w * scale);
+                largest = if multiple.abs() <= largest {
+                    largest
+                } else {
+                    multiple.abs()
+                };
+                #[allow(clippy::cast_possible_truncation, reason = "checked below")]
                 let multiple = multiple as i16;
-                multiples[at] = multiple;
+                multiples[at as usize] = multiple;
             }
-            let bad = drawn.iter().position(|w| !w.is_finite());
+            if largest <= f64::from(i16::MAX) {
+                return Ok(());
+            }
+            // Not finite, or beyond what a normal distribution gives in 10¹⁸ draws.
+            let bad = |w: &f64| !((w * scale).abs() <= f64::from(i16::MAX));
+            let bad = drawn.iter().position(bad);
             bad.map_or(Ok(()), |k| Err((k, drawn[k])))
         }
     }

@@ -92,21 +92,23 @@ impl Counter {
         }
     }
 
-    /// Counts one synapse.
-    #[inline]
-    pub(super) fn count(&mut self, source: u32, delay: u32) -> Result<(), TooManyDelays> {
-        let known = self.columns.get(delay as usize).copied().unwrap_or(0);
-        let column = if known > 0 {
-            known as usize - 1
-        } else {
-            self.add_column(delay)?
-        };
-        self.counts[source as usize * self.room + column] += 1;
+    /// Counts the synapses of a row.
+    pub(super) fn count(&mut self, sources: &[u32], delays: &[u32]) -> Result<(), TooManyDelays> {
+        for &delay in delays {
+            if self.columns.get(delay as usize).is_none_or(|&c| c == 0) {
+                self.add_column(delay)?;
+            }
+        }
+        let (columns, room) = (self.columns.as_slice(), self.room);
+        for (&source, &delay) in sources.iter().zip(delays) {
+            let column = columns[delay as usize] as usize - 1;
+            self.counts[source as usize * room + column] += 1;
+        }
         Ok(())
     }
 
     #[cold]
-    fn add_column(&mut self, delay: u32) -> Result<usize, TooManyDelays> {
+    fn add_column(&mut self, delay: u32) -> Result<(), TooManyDelays> {
         let column = self.delays.len();
         if column == self.room {
             self.widen()?;
@@ -116,7 +118,7 @@ impl Counter {
             self.columns.resize(delay as usize + 1, 0);
         }
         self.columns[delay as usize] = narrow(column + 1);
-        Ok(column)
+        Ok(())
     }
 
     fn widen(&mut self) -> Result<(), TooManyDelays> {
@@ -186,19 +188,34 @@ impl Table {
         }
     }
 
-    /// Where the next synapse of (source, delay) goes. Starts move on until [`Self::placed`].
-    #[inline]
-    pub(super) fn place(&mut self, source: u32, delay: usize) -> usize {
-        let at = match self {
-            Self::Dense(t) => &mut t.starts[source as usize * t.n_delays + delay],
-            Self::Sparse(t) => {
-                // Every synapse was counted, so its segment is there.
-                let k = t.find(source, delay).unwrap_or(0);
-                &mut t.starts[k]
+    /// Appends the places of the synapses of a row. `columns` gives the place of each delay among all.
+    /// Starts move on until [`Self::placed`].
+    pub(super) fn place(
+        &mut self,
+        sources: &[u32],
+        delays: &[u32],
+        columns: &[u32],
+        places: &mut Vec<u32>,
+    ) {
+        let row = sources.iter().zip(delays);
+        match self {
+            Self::Dense(t) => {
+                let (starts, n_delays) = (t.starts.as_mut_slice(), t.n_delays);
+                places.extend(row.map(|(&source, &delay)| {
+                    let column = columns[delay as usize] as usize;
+                    let at = &mut starts[source as usize * n_delays + column];
+                    *at += 1;
+                    *at - 1
+                }));
             }
-        };
-        *at += 1;
-        (*at - 1) as usize
+            Self::Sparse(t) => places.extend(row.map(|(&source, &delay)| {
+                // Every synapse was counted, so its segment is there.
+                let k = t.find(source, columns[delay as usize] as usize);
+                let at = &mut t.starts[k.unwrap_or(0)];
+                *at += 1;
+                *at - 1
+            })),
+        }
     }
 
     /// All synapses are placed.
@@ -224,6 +241,15 @@ impl Table {
             Self::Dense(t) => t.starts.len() * 4,
             Self::Sparse(t) => t.firsts.len() * 8 + t.sources.len() * 4 + t.starts.len() * 4,
         }
+    }
+}
+
+impl Dense {
+    /// Starts of the segments of a source, delays ascending, and the end of the last.
+    #[inline]
+    pub(super) fn row(&self, source: u32) -> &[u32] {
+        let first = source as usize * self.n_delays;
+        &self.starts[first..=first + self.n_delays]
     }
 }
 

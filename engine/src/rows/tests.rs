@@ -99,8 +99,18 @@ fn build<R: Real>(request: &RowsRequest<'_>, sparse: Option<bool>) -> (Rows<R>, 
 }
 
 fn deliver(rows: &Rows<f32>, step: u64, history: &History<f32>, input: &mut [f32]) -> u64 {
+    deliver_next(rows, step, history, &mut rows.arrivals(), input)
+}
+
+fn deliver_next(
+    rows: &Rows<f32>,
+    step: u64,
+    history: &History<f32>,
+    arrivals: &mut Arrivals,
+    input: &mut [f32],
+) -> u64 {
     let mut due = Vec::new();
-    let events = rows.find_due(step, history, &mut due);
+    let events = rows.find_due(step, history, arrivals, &mut due);
     rows.deliver(&due, input);
     events
 }
@@ -151,6 +161,7 @@ fn compare_with_dense(weight: Value, range: Range<u32>, sparse: bool, storage: W
     let fires =
         |step: u64, source: u32| step > 0 && (step * 7 + u64::from(source) * 3).is_multiple_of(5);
     let mut history = History::new(&[8], 1);
+    let mut arrivals = rows.arrivals();
     for step in 1..=12_u64 {
         let mut expected = vec![0.0_f32; range.len()];
         let mut events = 0;
@@ -163,6 +174,10 @@ fn compare_with_dense(weight: Value, range: Range<u32>, sparse: bool, storage: W
             }
         }
         let mut input = vec![0.0_f32; range.len()];
+        let delivered = deliver_next(&rows, step, &history, &mut arrivals, &mut input);
+        assert_eq!((delivered, &input), (events, &expected), "step {step}");
+        // A run that begins here delivers the same.
+        input.fill(0.0);
         assert_eq!(deliver(&rows, step, &history, &mut input), events);
         assert_eq!(input, expected, "step {step}");
         let packet = packet((0..17).filter(|&s| fires(step, s)));
