@@ -18,7 +18,7 @@ use crate::pages::OutOfMemory;
 use crate::plan::{NodeId, WeightStorage};
 pub use draw::{MAX_DELAY_STEPS, Part};
 pub use segment::Segment;
-use segment::{Targets, Weights};
+use segment::{Stored, Targets, Weights, unpack};
 pub use store::{Counted, count, store};
 pub use table::MAX_SYNAPSES;
 use table::{Dense, Segments, Table};
@@ -32,10 +32,9 @@ pub struct Rows<R> {
     n_target: u32,
     /// Distinct delays in steps, ascending.
     delays: Vec<u64>,
-    /// Where segment (source, delay) lies in `targets`.
+    /// Where segment (source, delay) lies among the synapses.
     table: Table,
-    targets: Targets,
-    weights: Weights<R>,
+    synapses: Stored<R>,
 }
 
 /// What is counted while rows are drawn.
@@ -257,7 +256,7 @@ impl<R: Real> Rows<R> {
             Table::Dense(table) => self.find_by(table, step, history, due),
             Table::Sparse(table) => self.find_by(table, step, history, due),
         }
-        segment::fetch_first(&due[first..], &self.targets, &self.weights);
+        segment::fetch_first(&due[first..], &self.synapses);
         let lengths = due[first..].iter().map(|s| u64::from(s.end - s.start));
         lengths.sum()
     }
@@ -275,7 +274,11 @@ impl<R: Real> Rows<R> {
         for emitted in first..=last {
             // What a run that begins here has not missed.
             let skipped = self.delays.partition_point(|&d| emitted + d < step);
-            for &lane in history.spikes(self.source, emitted) {
+            let spikes = history.spikes(self.source, emitted);
+            for &lane in spikes {
+                segment::fetch_all(table.row(self.split(lane).1));
+            }
+            for &lane in spikes {
                 let (copy, source) = self.split(lane);
                 let row = table.row(source);
                 let columns = self.delays.iter().zip(row.windows(2)).skip(skipped);
@@ -337,7 +340,7 @@ impl<R: Real> Rows<R> {
     /// If `input` is shorter than the targets of the shard, or `due` of other rows.
     pub fn deliver(&self, due: &[Segment], input: &mut [R]) {
         let n_target = self.n_target as usize;
-        segment::add_segments(due, &self.targets, &self.weights, n_target, input);
+        segment::add_segments(due, &self.synapses, n_target, input);
     }
 
     /// Reverse of delivery: adds to the source's spike cotangents what the cotangent of the input sum
@@ -372,50 +375,58 @@ impl<R: Real> Rows<R> {
     fn gather(&self, range: std::ops::Range<u32>, inputs: &[R]) -> R {
         let mut sum = R::ZERO;
         for (position, k) in range.map(|k| k as usize).enumerate() {
-            let target = match &self.targets {
-                Targets::All => position,
-                Targets::Narrow(t) => usize::from(t[k]),
-                Targets::Wide(t) => t[k] as usize,
-            };
-            sum += self.weight(k) * inputs[target];
+            let (target, weight) = self.synapse(k, position);
+            sum += weight * inputs[target];
         }
         sum
     }
 
-    fn weight(&self, k: usize) -> R {
-        match &self.weights {
+    /// Target and weight of synapse `k`, which is at `position` in its segment.
+    fn synapse(&self, k: usize, position: usize) -> (usize, R) {
+        let (targets, weights) = match &self.synapses {
+            Stored::Packed { words, unit } => {
+                let (target, multiple) = unpack(words[k]);
+                return (usize::from(target), R::from_i16(multiple) * *unit);
+            }
+            Stored::Apart { targets, weights } => (targets, weights),
+        };
+        let target = match targets {
+            Targets::All => position,
+            Targets::Narrow(t) => usize::from(t[k]),
+            Targets::Wide(t) => t[k] as usize,
+        };
+        let weight = match weights {
             Weights::Constant(w) => *w,
-            Weights::Each(weights) => weights[k],
+            Weights::Each(each) => each[k],
             Weights::Quantised { multiples, unit } => R::from_i16(multiples[k]) * *unit,
-        }
+        };
+        (target, weight)
     }
 
     /// How far a stored weight may be from the drawn one; 0 where weights are exact.
     #[must_use]
     pub fn weight_error_bound(&self) -> f64 {
-        match &self.weights {
-            // Half a unit, and the rounding of the product.
-            Weights::Quantised { unit, .. } => {
+        match &self.synapses {
+            Stored::Packed { unit, .. }
+            | Stored::Apart {
+                weights: Weights::Quantised { unit, .. },
+                ..
+            } => {
+                // Half a unit, and the rounding of the product.
                 unit.to_f64() * (0.5 + 32767.0 * f64::from(f32::EPSILON))
             }
-            _ => 0.0,
+            Stored::Apart { .. } => 0.0,
         }
     }
 
     /// Bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let targets = match &self.targets {
-            Targets::All => 0,
-            Targets::Narrow(t) => t.bytes(),
-            Targets::Wide(t) => t.bytes(),
+        let synapses = match &self.synapses {
+            Stored::Packed { words, .. } => words.bytes(),
+            Stored::Apart { targets, weights } => targets.bytes() + weights.bytes(),
         };
-        let weights = match &self.weights {
-            Weights::Constant(_) => 0,
-            Weights::Each(w) => w.bytes(),
-            Weights::Quantised { multiples, .. } => multiples.bytes(),
-        };
-        self.table.bytes() + self.delays.len() * 8 + targets + weights
+        self.table.bytes() + self.delays.len() * 8 + synapses
     }
 }
 

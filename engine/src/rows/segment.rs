@@ -36,6 +36,26 @@ pub(super) enum Targets {
     Wide(Pages<u32>),
 }
 
+impl Targets {
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::All => 0,
+            Self::Narrow(t) => t.bytes(),
+            Self::Wide(t) => t.bytes(),
+        }
+    }
+}
+
+impl<R: Real> Weights<R> {
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Constant(_) => 0,
+            Self::Each(w) => w.bytes(),
+            Self::Quantised { multiples, .. } => multiples.bytes(),
+        }
+    }
+}
+
 /// Weights of synapses.
 #[derive(Debug)]
 pub(super) enum Weights<R> {
@@ -52,6 +72,38 @@ pub(super) enum Weights<R> {
     },
 }
 
+/// Targets and weights.
+#[derive(Debug)]
+pub(super) enum Stored<R> {
+    /// In arrays of their own.
+    Apart {
+        /// Targets.
+        targets: Targets,
+        /// Weights.
+        weights: Weights<R>,
+    },
+    /// Narrow targets with quantised weights, side by side: a segment touches fewer cache lines.
+    Packed {
+        /// Target in the lower half, multiple in the upper.
+        words: Pages<u32>,
+        /// The unit of weights.
+        unit: R,
+    },
+}
+
+/// A target and a multiple in one word.
+#[inline(always)]
+pub(super) fn pack(target: u16, multiple: i16) -> u32 {
+    u32::from(target) | u32::from(multiple.cast_unsigned()) << 16
+}
+
+/// Target and multiple of a word.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "the halves of a word")]
+pub(super) fn unpack(word: u32) -> (u16, i16) {
+    (word as u16, ((word >> 16) as u16).cast_signed())
+}
+
 /// Adds the segments of `due` to `input`, one after the other. The lanes of a copy of the batch are
 /// `n_target`.
 ///
@@ -59,21 +111,23 @@ pub(super) enum Weights<R> {
 /// If a segment does not lie within the synapses, or its copy not within `input`.
 pub(super) fn add_segments<R: Real>(
     due: &[Segment],
-    targets: &Targets,
-    weights: &Weights<R>,
+    synapses: &Stored<R>,
     n_target: usize,
     input: &mut [R],
 ) {
-    match targets {
-        Targets::All => match weights {
-            Weights::Constant(w) => add_all(due, Constant(*w), n_target, input),
-            Weights::Each(w) => add_all(due, Each(w), n_target, input),
-            Weights::Quantised { multiples, unit } => {
-                add_all(due, Quantised(multiples, *unit), n_target, input);
-            }
+    match synapses {
+        Stored::Packed { words, unit } => scatter_packed(due, words, *unit, n_target, input),
+        Stored::Apart { targets, weights } => match targets {
+            Targets::All => match weights {
+                Weights::Constant(w) => add_all(due, Constant(*w), n_target, input),
+                Weights::Each(w) => add_all(due, Each(w), n_target, input),
+                Weights::Quantised { multiples, unit } => {
+                    add_all(due, Quantised(multiples, *unit), n_target, input);
+                }
+            },
+            Targets::Narrow(t) => add_some(due, t, weights, n_target, input),
+            Targets::Wide(t) => add_some(due, t, weights, n_target, input),
         },
-        Targets::Narrow(t) => add_some(due, t, weights, n_target, input),
-        Targets::Wide(t) => add_some(due, t, weights, n_target, input),
     }
 }
 
@@ -97,17 +151,25 @@ fn add_some<R: Real, I: Lane>(
 const AHEAD: usize = 6;
 
 /// Fetches the first segments of `due`, which no earlier segment has fetched.
-pub(super) fn fetch_first<R: Real>(due: &[Segment], targets: &Targets, weights: &Weights<R>) {
+pub(super) fn fetch_first<R: Real>(due: &[Segment], synapses: &Stored<R>) {
     for segment in due.iter().take(AHEAD) {
+        let range = segment.range();
+        let (targets, weights) = match synapses {
+            Stored::Packed { words, .. } => {
+                fetch(words, range);
+                continue;
+            }
+            Stored::Apart { targets, weights } => (targets, weights),
+        };
         match targets {
             Targets::All => {}
-            Targets::Narrow(t) => fetch(t, segment.range()),
-            Targets::Wide(t) => fetch(t, segment.range()),
+            Targets::Narrow(t) => fetch(t, range.clone()),
+            Targets::Wide(t) => fetch(t, range.clone()),
         }
         match weights {
             Weights::Constant(_) => {}
-            Weights::Each(w) => fetch(w, segment.range()),
-            Weights::Quantised { multiples, .. } => fetch(multiples, segment.range()),
+            Weights::Each(w) => fetch(w, range),
+            Weights::Quantised { multiples, .. } => fetch(multiples, range),
         }
     }
 }
@@ -139,6 +201,29 @@ fn scatter<R: Real, I: Lane>(
         let lanes = &mut input[segment.first as usize..][..n_target];
         let range = segment.range();
         add(&targets[range.clone()], weights.of(range), lanes);
+    }
+}
+
+#[allow(unsafe_code, reason = "as in `add`")]
+fn scatter_packed<R: Real>(
+    due: &[Segment],
+    words: &[u32],
+    unit: R,
+    n_target: usize,
+    input: &mut [R],
+) {
+    for (k, segment) in due.iter().enumerate() {
+        if let Some(next) = due.get(k + AHEAD) {
+            fetch(words, next.range());
+        }
+        let lanes = &mut input[segment.first as usize..][..n_target];
+        for &word in &words[segment.range()] {
+            let (target, multiple) = unpack(word);
+            let t = usize::from(target);
+            debug_assert!(t < lanes.len());
+            // SAFETY: `store` keeps every target below `n_target`, to which `lanes` is cut.
+            unsafe { *lanes.get_unchecked_mut(t) += R::from_i16(multiple) * unit };
+        }
     }
 }
 
@@ -235,6 +320,12 @@ impl<R: Real> WeightOf<R> for Quantised<'_, R> {
     fn fetch(&self, range: Range<usize>) {
         fetch(self.0, range);
     }
+}
+
+/// Asks for the cache lines of an array.
+#[inline(always)]
+pub(super) fn fetch_all<T: Pod>(values: &[T]) {
+    fetch(values, 0..values.len());
 }
 
 /// Asks for the cache lines of a part of an array. Costs nothing where the processor has no such

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use rheobase_equations::real::Real;
 
 use super::draw::{Draw, Part, Row, for_each_row, round_to_whole};
-use super::segment::{Targets, Weights};
-use super::table::{Counter, Table, TooManyDelays, check_synapses, sparse_pays};
+use super::segment::{Stored, Targets, Weights, pack};
+use super::table::{CountError, Counter, Table, check_synapses, sparse_pays};
 use super::{RowCounts, Rows, RowsError, RowsRequest};
 use crate::pages::Pages;
 use crate::plan::WeightStorage;
@@ -124,7 +124,7 @@ fn known_largest(request: &RowsRequest<'_>) -> Option<f64> {
 
 /// `None` if a dense table would be a waste.
 fn count_dense(request: &RowsRequest<'_>, any_size: bool) -> Result<Option<Counted>, RowsError> {
-    let mut counter = Counter::new(request.n_source, table_limit(request, any_size));
+    let mut counter = Counter::new(request.n_source, table_limit(request, any_size))?;
     let mut tally = Tally::new(request);
     let mut too_many = false;
     for (k, part) in request.parts.iter().enumerate() {
@@ -133,15 +133,20 @@ fn count_dense(request: &RowsRequest<'_>, any_size: bool) -> Result<Option<Count
                 return Ok(());
             }
             tally.add(k, row);
-            too_many = counter.count(&row.sources, &row.delays) == Err(TooManyDelays);
-            Ok(())
+            match counter.count(&row.sources, &row.delays) {
+                Err(CountError::Memory(error)) => Err(error.into()),
+                counted => {
+                    too_many = counted.is_err();
+                    Ok(())
+                }
+            }
         })?;
         if too_many {
             return Ok(None);
         }
         tally.check(request)?;
     }
-    let (delays, table) = counter.finish();
+    let (delays, table) = counter.finish()?;
     Ok(Some(tally.counted(delays, table)))
 }
 
@@ -210,14 +215,7 @@ pub fn store<R: Real>(
         ..
     } = counted;
     let n = table.synapses();
-    let mut weights = empty_weights::<R>(request, n, largest_weight)?;
-    let mut targets = if all {
-        Targets::All
-    } else if request.n_target <= 1 << 16 {
-        Targets::Narrow(Pages::zeroed(n)?)
-    } else {
-        Targets::Wide(Pages::zeroed(n)?)
-    };
+    let mut synapses = empty::<R>(request, n, all, largest_weight)?;
     let last = delays
         .last()
         .map_or(0, |&d| usize::try_from(d).unwrap_or(0));
@@ -225,8 +223,11 @@ pub fn store<R: Real>(
     for (column, &delay) in (0..).zip(&delays) {
         columns[usize::try_from(delay).unwrap_or(0)] = column;
     }
-    let draw = match weights {
-        Weights::Constant(_) => Draw::Delays,
+    let draw = match synapses {
+        Stored::Apart {
+            weights: Weights::Constant(_),
+            ..
+        } => Draw::Delays,
         _ => Draw::DelaysAndWeights,
     };
     let mut places: Vec<u32> = Vec::new();
@@ -236,9 +237,16 @@ pub fn store<R: Real>(
             check_lane(request, part, lane)?;
             places.clear();
             table.place(&row.sources, &row.delays, &columns, &mut places);
-            store_targets(&mut targets, &places, lane);
-            store_weights(&mut weights, &places, &row.weights)
-                .map_err(|(k, weight)| part.bad_weight(weight, row.sources[k], lane))
+            let stored = match &mut synapses {
+                Stored::Apart { targets, weights } => {
+                    store_targets(targets, &places, lane);
+                    store_weights(weights, &places, &row.weights)
+                }
+                Stored::Packed { words, unit } => {
+                    store_words(words, *unit, &places, lane, &row.weights)
+                }
+            };
+            stored.map_err(|(k, weight)| part.bad_weight(weight, row.sources[k], lane))
         })?;
     }
     table.placed();
@@ -248,31 +256,44 @@ pub fn store<R: Real>(
         n_target: request.n_target,
         delays,
         table,
-        targets,
-        weights,
+        synapses,
     })
 }
 
-fn empty_weights<R: Real>(
+/// Arrays for `n` synapses.
+fn empty<R: Real>(
     request: &RowsRequest<'_>,
     n: usize,
+    all: bool,
     largest_weight: f64,
-) -> Result<Weights<R>, RowsError> {
+) -> Result<Stored<R>, RowsError> {
     let part = &request.parts[0];
-    if let Some(w) = part.constant_weight() {
+    let narrow = request.n_target <= 1 << 16;
+    let unit = R::from_f64(largest_weight / f64::from(i16::MAX));
+    let quantised = request.storage == WeightStorage::Quantised;
+    let weights = if let Some(w) = part.constant_weight() {
         let weight = R::from_f64(w);
         if !weight.is_finite() {
             return Err(part.bad_weight(w, 0, part.first_lane));
         }
-        return Ok(Weights::Constant(weight));
-    }
-    Ok(match request.storage {
-        WeightStorage::Exact => Weights::Each(Pages::zeroed(n)?),
-        WeightStorage::Quantised => Weights::Quantised {
-            multiples: Pages::zeroed(n)?,
-            unit: R::from_f64(largest_weight / f64::from(i16::MAX)),
-        },
-    })
+        Weights::Constant(weight)
+    } else if quantised && narrow && !all {
+        let words = Pages::zeroed(n)?;
+        return Ok(Stored::Packed { words, unit });
+    } else if quantised {
+        let multiples = Pages::zeroed(n)?;
+        Weights::Quantised { multiples, unit }
+    } else {
+        Weights::Each(Pages::zeroed(n)?)
+    };
+    let targets = if all {
+        Targets::All
+    } else if narrow {
+        Targets::Narrow(Pages::zeroed(n)?)
+    } else {
+        Targets::Wide(Pages::zeroed(n)?)
+    };
+    Ok(Stored::Apart { targets, weights })
 }
 
 fn check_lane(request: &RowsRequest<'_>, part: &Part<'_>, lane: u32) -> Result<(), RowsError> {
@@ -326,27 +347,52 @@ fn store_weights<R: Real>(
         }
         Weights::Quantised { multiples, unit } => {
             let multiples: &mut [i16] = multiples;
-            let unit = unit.to_f64();
-            let scale = if unit > 0.0 { 1.0 / unit } else { 0.0 };
-            let mut largest = 0.0_f64;
-            for (&at, &w) in places.iter().zip(drawn) {
-                let multiple = round_to_whole(w * scale);
-                largest = if multiple.abs() <= largest {
-                    largest
-                } else {
-                    multiple.abs()
-                };
-                #[allow(clippy::cast_possible_truncation, reason = "checked below")]
-                let multiple = multiple as i16;
-                multiples[at as usize] = multiple;
-            }
-            if largest <= f64::from(i16::MAX) {
-                return Ok(());
-            }
-            // Not finite, or beyond what a normal distribution gives in 10¹⁸ draws.
-            let bad = |w: &f64| !((w * scale).abs() <= f64::from(i16::MAX));
-            let bad = drawn.iter().position(bad);
-            bad.map_or(Ok(()), |k| Err((k, drawn[k])))
+            quantise(unit.to_f64(), places, drawn, |at, multiple| {
+                multiples[at] = multiple;
+            })
         }
     }
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "words are used where lanes are below 2^16"
+)]
+fn store_words<R: Real>(
+    words: &mut Pages<u32>,
+    unit: R,
+    places: &[u32],
+    lane: u32,
+    drawn: &[f64],
+) -> Result<(), (usize, f64)> {
+    let words: &mut [u32] = words;
+    quantise(unit.to_f64(), places, drawn, |at, multiple| {
+        words[at] = pack(lane as u16, multiple);
+    })
+}
+
+/// Hands the place and the multiple of each weight to `store`.
+#[inline(always)]
+fn quantise(
+    unit: f64,
+    places: &[u32],
+    drawn: &[f64],
+    mut store: impl FnMut(usize, i16),
+) -> Result<(), (usize, f64)> {
+    let scale = if unit > 0.0 { 1.0 / unit } else { 0.0 };
+    let mut fits = true;
+    for (&at, &w) in places.iter().zip(drawn) {
+        let multiple = round_to_whole(w * scale);
+        fits &= multiple.abs() <= f64::from(i16::MAX);
+        #[allow(clippy::cast_possible_truncation, reason = "checked below")]
+        let multiple = multiple as i16;
+        store(at as usize, multiple);
+    }
+    if fits {
+        return Ok(());
+    }
+    // Not finite, or beyond what a normal distribution gives in 10¹⁸ draws.
+    let fits = |w: f64| round_to_whole(w * scale).abs() <= f64::from(i16::MAX);
+    let bad = drawn.iter().position(|&w| !fits(w));
+    bad.map_or(Ok(()), |k| Err((k, drawn[k])))
 }

@@ -3,12 +3,13 @@
 use std::ops::Range;
 
 use super::RowsError;
+use crate::pages::{OutOfMemory, Pages};
 
 /// Start of every segment, that is of the synapses of one source with one delay.
 ///
 /// Made in two passes over the synapses: [`Counter`] counts each, then [`Self::place`] gives each its
 /// place, in the same order, and [`Self::placed`] ends it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum Table {
     /// An entry for every pair of source and delay: found at once.
     Dense(Dense),
@@ -27,11 +28,11 @@ pub(super) trait Segments {
 
 /// Segments ordered by source, then delay: the row of a source is read from front to back as its
 /// spike reaches one delay after the other.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Dense {
     n_delays: usize,
     /// Index `source · n_delays + delay`, and the number of synapses at the end.
-    starts: Vec<u32>,
+    starts: Pages<u32>,
 }
 
 /// Segments ordered by delay, then source.
@@ -70,45 +71,53 @@ pub(super) struct Counter {
     /// Column of each delay, plus one; 0 for delays not met.
     columns: Vec<u32>,
     /// `source · room + column`.
-    counts: Vec<u32>,
+    counts: Pages<u32>,
     /// The most entries the table may have.
     limit: usize,
 }
 
-/// There are so many delays that a dense table would waste memory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct TooManyDelays;
+/// Why synapses cannot be counted in a dense table.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(super) enum CountError {
+    /// There are so many delays that it would waste memory.
+    #[error("too many delays")]
+    TooManyDelays,
+    /// There is no memory for it.
+    #[error(transparent)]
+    Memory(#[from] OutOfMemory),
+}
 
 impl Counter {
     /// For `n_source` sources and a table of at most `limit` entries.
-    pub(super) fn new(n_source: u32, limit: usize) -> Self {
-        Self {
+    pub(super) fn new(n_source: u32, limit: usize) -> Result<Self, OutOfMemory> {
+        Ok(Self {
             n_source: n_source as usize,
             room: 1,
             delays: Vec::new(),
             columns: Vec::new(),
-            counts: vec![0; n_source as usize],
+            counts: Pages::zeroed(n_source as usize)?,
             limit: limit.max(n_source as usize),
-        }
+        })
     }
 
     /// Counts the synapses of a row.
-    pub(super) fn count(&mut self, sources: &[u32], delays: &[u32]) -> Result<(), TooManyDelays> {
+    pub(super) fn count(&mut self, sources: &[u32], delays: &[u32]) -> Result<(), CountError> {
         for &delay in delays {
             if self.columns.get(delay as usize).is_none_or(|&c| c == 0) {
                 self.add_column(delay)?;
             }
         }
         let (columns, room) = (self.columns.as_slice(), self.room);
+        let counts: &mut [u32] = &mut self.counts;
         for (&source, &delay) in sources.iter().zip(delays) {
             let column = columns[delay as usize] as usize - 1;
-            self.counts[source as usize * room + column] += 1;
+            counts[source as usize * room + column] += 1;
         }
         Ok(())
     }
 
     #[cold]
-    fn add_column(&mut self, delay: u32) -> Result<(), TooManyDelays> {
+    fn add_column(&mut self, delay: u32) -> Result<(), CountError> {
         let column = self.delays.len();
         if column == self.room {
             self.widen()?;
@@ -121,12 +130,12 @@ impl Counter {
         Ok(())
     }
 
-    fn widen(&mut self) -> Result<(), TooManyDelays> {
+    fn widen(&mut self) -> Result<(), CountError> {
         let room = 2 * self.room;
         if self.n_source * room > self.limit {
-            return Err(TooManyDelays);
+            return Err(CountError::TooManyDelays);
         }
-        let mut counts = vec![0; self.n_source * room];
+        let mut counts = Pages::zeroed(self.n_source * room)?;
         for (new, old) in counts
             .chunks_exact_mut(room)
             .zip(self.counts.chunks_exact(self.room))
@@ -137,22 +146,22 @@ impl Counter {
         Ok(())
     }
 
-    /// Delays, ascending, and the table; `n` synapses were counted.
-    pub(super) fn finish(self) -> (Vec<u64>, Table) {
+    /// Delays, ascending, and the table.
+    pub(super) fn finish(self) -> Result<(Vec<u64>, Table), OutOfMemory> {
         let mut order: Vec<usize> = (0..self.delays.len()).collect();
         order.sort_unstable_by_key(|&c| self.delays[c]);
         let n_delays = order.len();
-        let mut starts = Vec::with_capacity(self.n_source * n_delays + 1);
-        let mut total = 0;
-        starts.push(0);
+        let mut starts = Pages::zeroed(self.n_source * n_delays + 1)?;
+        let (mut total, mut at) = (0, 0);
         for counts in self.counts.chunks_exact(self.room) {
             for &column in &order {
                 total += counts[column];
-                starts.push(total);
+                at += 1;
+                starts[at] = total;
             }
         }
         let delays = order.iter().map(|&c| u64::from(self.delays[c])).collect();
-        (delays, Table::Dense(Dense { n_delays, starts }))
+        Ok((delays, Table::Dense(Dense { n_delays, starts })))
     }
 }
 
@@ -200,7 +209,7 @@ impl Table {
         let row = sources.iter().zip(delays);
         match self {
             Self::Dense(t) => {
-                let (starts, n_delays) = (t.starts.as_mut_slice(), t.n_delays);
+                let (starts, n_delays): (&mut [u32], usize) = (&mut t.starts, t.n_delays);
                 places.extend(row.map(|(&source, &delay)| {
                     let column = columns[delay as usize] as usize;
                     let at = &mut starts[source as usize * n_delays + column];
@@ -228,7 +237,7 @@ impl Table {
 
     /// Number of synapses.
     pub(super) fn synapses(&self) -> usize {
-        let starts = match self {
+        let starts: &[u32] = match self {
             Self::Dense(t) => &t.starts,
             Self::Sparse(t) => &t.starts,
         };

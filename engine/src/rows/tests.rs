@@ -147,8 +147,8 @@ fn compare_with_dense(weight: Value, range: Range<u32>, sparse: bool, storage: W
     let mut drawn = drawn(&request);
     assert_eq!(drawn.len() as u64, counts.synapses);
     assert!(counts.rounded_delays > 0 && counts.raised_delays > 0);
-    if let Weights::Quantised { unit, .. } = &rows.weights {
-        let bound = rows.weight_error_bound();
+    let bound = rows.weight_error_bound();
+    if let Stored::Packed { unit, .. } = &rows.synapses {
         assert!(bound > 0.0 && bound < 1e-4);
         for s in &mut drawn {
             let kept = (s.weight / unit.to_f64()).round_ties_even() * unit.to_f64();
@@ -382,6 +382,13 @@ fn a_bundle_is_the_sum_of_its_projections() {
     assert_eq!((&together[..18], &together[20..]), (&a[..], &b[..]));
 }
 
+fn targets_of(rows: &Rows<f32>) -> usize {
+    match &rows.synapses {
+        Stored::Apart { targets, .. } => targets.bytes(),
+        Stored::Packed { .. } => panic!("packed"),
+    }
+}
+
 /// Everyone onto everyone: no targets are stored, and the sums are the same.
 #[test]
 fn all_to_all_stores_no_targets() {
@@ -423,9 +430,9 @@ fn all_to_all_stores_no_targets() {
         };
         let request = request(&synapses, 0..40);
         let (rows, _) = build::<f32>(&request, None);
-        assert!(matches!(rows.targets, Targets::All));
+        assert!(targets_of(&rows) == 0);
         let (listed, _) = build::<f32>(&request, Some(true));
-        assert!(matches!(listed.targets, Targets::Narrow(_)));
+        assert!(targets_of(&listed) == 2 * 17 * 40);
         let mut history = History::new(&[2], 1);
         let slice = Slice { first: 1, len: 1 };
         history.append(0, slice, std::iter::once(&packet([1, 2, 5, 7])));
