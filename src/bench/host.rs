@@ -50,14 +50,16 @@ impl Host {
     /// On one line, for people.
     #[must_use]
     pub fn describe(&self) -> String {
-        let mut text = format!(
-            "{}, {} cores, {}",
-            self.machine.cpu, self.machine.cores, self.simd
-        );
+        let mut text = format!("{}, {} cores", self.machine.cpu, self.machine.cores);
+        if !self.simd.is_empty() {
+            text.push_str(&format!(", {}", self.simd));
+        }
         for cache in &self.caches {
             text.push_str(&format!(", L{} {} KiB", cache.level, cache.bytes >> 10));
         }
-        text.push_str(&format!(", {} GiB", self.memory_bytes >> 30));
+        if self.memory_bytes > 0 {
+            text.push_str(&format!(", {} GiB", self.memory_bytes >> 30));
+        }
         text
     }
 }

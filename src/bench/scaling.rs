@@ -329,9 +329,12 @@ fn panels(grown: &Grown, active: &Grown) -> [ScalingPanel; 3] {
         panel("Synapses", "Wall s per biological s", grown, &|p| {
             (p.synapses, p.wall.median)
         }),
-        panel("Synapses", "Peak memory above an empty run (MiB)", grown, &|p| {
-            (p.synapses, p.memory_bytes / f64::from(1 << 20))
-        }),
+        panel(
+            "Synapses",
+            "Peak memory above an empty run (MiB)",
+            grown,
+            &|p| (p.synapses, p.memory_bytes / f64::from(1 << 20)),
+        ),
         panel(
             "Synaptic events per biological s",
             "Wall s of delivery per biological s",
