@@ -126,8 +126,7 @@ impl Runs<'_> {
     ) -> Result<Vec<Point>, BenchError> {
         let mut points = Vec::new();
         for &synapses in self.sweep.sizes {
-            // About a thousand million events, and no shorter than half a second.
-            let seconds = (1e9 / (synapses * RATE_HZ)).max(0.5).min(self.sweep.most_s);
+            let seconds = seconds_for(synapses, self.sweep.most_s);
             let records = match self.fits(series, synapses)? {
                 Ok(()) => self.of(series, synapses, RATE_HZ, seconds)?,
                 Err(skipped) => {
@@ -249,6 +248,13 @@ impl Runs<'_> {
             .map(|seed| job(seed).run(self.setting, &self.scratch))
             .collect()
     }
+}
+
+/// Biological time of about a thousand million events, no shorter than half a second, in whole
+/// hundredths of a second.
+fn seconds_for(synapses: f64, most_s: f64) -> f64 {
+    let seconds = (1e9 / (synapses * RATE_HZ)).max(0.5).min(most_s);
+    (seconds * 100.0).round() / 100.0
 }
 
 fn set(series: Series, synapses: f64) -> Vec<String> {
@@ -376,4 +382,32 @@ fn draw(panels: &[ScalingPanel], setting: &Setting) -> Result<(), BenchError> {
     atomic_write(&setting.folder.join("scaling.svg"), figure.svg().as_bytes())?;
     atomic_write(&setting.folder.join("scaling.png"), &figure.png()?)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_network_of_the_sweeps_is_understood() {
+        for sweep in [FULL, QUICK] {
+            for &synapses in sweep.sizes {
+                for series in [Series::Compact, Series::Exact, Series::Microcircuit] {
+                    let text = text(series, synapses, RATE_HZ, true);
+                    let mut network = Network::from_toml(&text, "scaling").unwrap();
+                    let seconds = seconds_for(synapses, sweep.most_s);
+                    network
+                        .set("duration", &format!("\"{seconds} s\""))
+                        .unwrap();
+                    network.set("discard", "\"0 s\"").unwrap();
+                    for entry in set(series, synapses) {
+                        let (path, value) = entry.split_once('=').unwrap();
+                        network.set(path, value).unwrap();
+                    }
+                    let plan = network.resolve(&crate::registry()).unwrap();
+                    assert!(plan.steps > 0);
+                }
+            }
+        }
+    }
 }
