@@ -29,8 +29,9 @@ pub trait Actor<R: Real>: Send {
     ) -> Result<(), RunError>;
 
     /// Place of the node that is being advanced among those of the actor: whom to blame for a panic.
-    fn running(&self) -> usize {
-        0
+    /// `None` if it is all of them.
+    fn running(&self) -> Option<usize> {
+        None
     }
 
     /// Every array that makes up its state, by node and name: what reset, monitors and checkpoints see.

@@ -1,9 +1,9 @@
 //! From a plan to workers: shards, rows, actors, schedule.
 
-mod bundles;
+pub(crate) mod bundles;
 mod populations;
 mod rows;
-mod shards;
+pub(crate) mod shards;
 mod workers;
 
 use std::collections::BTreeMap;

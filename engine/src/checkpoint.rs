@@ -16,6 +16,7 @@ use std::io::{self, Read, Write};
 
 use rheobase_equations::real::Real;
 
+use crate::build::emits_real;
 use crate::instantiate::Instantiate;
 use crate::plan::{NodeId, Plan};
 use crate::simulation::Simulation;
@@ -54,8 +55,14 @@ pub enum CheckpointError {
     /// A value is impossible.
     #[error("the saved state is damaged: {0}")]
     Damaged(String),
-    /// Simulations with a tape are not saved.
-    #[error("a simulation built for training cannot be saved in the middle of a run")]
+    /// A state variable is NaN or infinite.
+    #[error("a state of `{0}` is not finite; it cannot be saved")]
+    NotFinite(String),
+    /// A name or number is too large for the layout.
+    #[error("{0}: too large to be saved")]
+    TooLarge(String),
+    /// Simulations with a tape are neither saved nor loaded.
+    #[error("a simulation built for training cannot be saved or loaded in the middle of a run")]
     Tape,
     /// The simulation has failed.
     #[error("a simulation that has failed cannot be saved")]
@@ -78,6 +85,8 @@ pub(crate) struct SavedNode<R> {
     /// The first step of `past`.
     pub(crate) first: u64,
     pub(crate) past: Vec<Emitted<R>>,
+    /// Steps of the past that are kept.
+    pub(crate) window: u64,
 }
 
 /// What a node emitted in one step.
@@ -94,7 +103,16 @@ impl<R: Instantiate> Simulation<R> {
     /// # Errors
     /// If writing fails, or the simulation has failed or was built for training.
     pub fn save(&mut self, out: &mut dyn Write) -> Result<(), CheckpointError> {
+        if self.failed().is_some() {
+            return Err(CheckpointError::Failed);
+        }
         let saved = self.saved()?;
+        let finite = |(_, values): &(String, Vec<R>)| values.iter().all(|x| x.is_finite());
+        for (node, saved) in self.plan().nodes.iter().zip(&saved.nodes) {
+            if !saved.states.iter().all(finite) {
+                return Err(CheckpointError::NotFinite(node.name.clone()));
+            }
+        }
         out.write_all(MAGIC)?;
         out.write_all(&VERSION.to_le_bytes())?;
         out.write_all(&[bytes_of::<R>()])?;
@@ -121,8 +139,8 @@ impl<R: Instantiate> Simulation<R> {
     /// taken are dropped.
     ///
     /// # Errors
-    /// If reading fails, the bytes are damaged, or belong to another network; the simulation is left as
-    /// it was.
+    /// If reading fails, the bytes are damaged, or belong to another network, or the simulation was built
+    /// for training; it is left as it was. A simulation that has failed may load.
     pub fn load(&mut self, input: &mut dyn Read) -> Result<(), CheckpointError> {
         let expected = self.saved()?;
         let mut reader = Reader { input };
@@ -137,12 +155,12 @@ fn bytes_of<R: Real>() -> u8 {
 }
 
 fn narrow(n: usize) -> Result<u32, CheckpointError> {
-    u32::try_from(n).map_err(|_| CheckpointError::Damaged(format!("{n} is more than 2^32")))
+    u32::try_from(n).map_err(|_| CheckpointError::TooLarge(n.to_string()))
 }
 
 fn write_name(out: &mut dyn Write, name: &str) -> Result<(), CheckpointError> {
     let len = u16::try_from(name.len())
-        .map_err(|_| CheckpointError::Damaged(format!("the name `{name}` is too long")))?;
+        .map_err(|_| CheckpointError::TooLarge(format!("the name `{name}`")))?;
     out.write_all(&len.to_le_bytes())?;
     Ok(out.write_all(name.as_bytes())?)
 }
@@ -223,11 +241,18 @@ impl Reader<'_> {
             let parameters = self.arrays(&like.parameters)?;
             let first = self.u64()?;
             let past = self.past(plan, id, first, now)?;
+            let window = like.window.max(1);
+            same(
+                "first step of the past",
+                first,
+                (now + 1).saturating_sub(window).max(1),
+            )?;
             nodes.push(SavedNode {
                 states,
                 parameters,
                 first,
                 past,
+                window,
             });
         }
         Ok(Saved { now, nodes })
@@ -242,7 +267,11 @@ impl Reader<'_> {
             .map(|(name, values)| {
                 same("name of an array", &self.name()?, name)?;
                 same("length of an array", self.u64()?, values.len() as u64)?;
-                Ok((name.clone(), self.values(values.len())?))
+                let values = self.values(values.len())?;
+                match values.iter().find(|x: &&R| !x.is_finite()) {
+                    None => Ok((name.clone(), values)),
+                    Some(x) => Err(CheckpointError::Damaged(format!("a value is {x}"))),
+                }
             })
             .collect()
     }
@@ -252,11 +281,7 @@ impl Reader<'_> {
         for _ in 0..n {
             let mut bits = [0; 8];
             self.input.read_exact(&mut bits[..R::BYTES])?;
-            let x = R::from_int_bits(i64::from_le_bytes(bits));
-            if !x.is_finite() {
-                return Err(CheckpointError::Damaged(format!("a value is {x}")));
-            }
-            values.push(x);
+            values.push(R::from_int_bits(i64::from_le_bytes(bits)));
         }
         Ok(values)
     }
@@ -287,10 +312,13 @@ impl Reader<'_> {
                 spikes.push(lane);
             }
             let n_real = self.u64()?;
-            if n_real != 0 {
-                same("real values of a node", n_real, lanes as u64)?;
-            }
-            let real = self.values(if n_real == 0 { 0 } else { lanes })?;
+            let expected = if emits_real(&plan.nodes[id]) {
+                lanes
+            } else {
+                0
+            };
+            same("real values of a node", n_real, expected as u64)?;
+            let real = self.values(expected)?;
             past.push(Emitted { spikes, real });
         }
         Ok(past)

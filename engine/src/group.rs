@@ -48,7 +48,7 @@ pub(crate) struct GroupActor<R: Real> {
     starts: Vec<usize>,
     synaptic_events: u64,
     batch: usize,
-    running: usize,
+    running: Option<usize>,
 }
 
 impl<R: Real> GroupActor<R> {
@@ -70,7 +70,7 @@ impl<R: Real> GroupActor<R> {
             starts: Vec::new(),
             synaptic_events: 0,
             batch,
-            running: 0,
+            running: None,
         }
     }
 
@@ -100,20 +100,21 @@ impl<R: Real> Actor<R> for GroupActor<R> {
         packets: &mut [Packet<R>],
     ) -> Result<(), RunError> {
         for step in slice.steps() {
+            self.running = None;
             self.deliver(step, history);
             for (k, population) in self.populations.iter_mut().enumerate() {
-                self.running = k;
+                self.running = Some(k);
                 population.step(step, history, &mut self.inputs, &mut packets[k]);
             }
         }
         for (k, population) in self.populations.iter().enumerate() {
-            self.running = k;
+            self.running = Some(k);
             population.check(slice)?;
         }
         Ok(())
     }
 
-    fn running(&self) -> usize {
+    fn running(&self) -> Option<usize> {
         self.running
     }
 

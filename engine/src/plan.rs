@@ -52,7 +52,8 @@ pub enum WeightStorage {
     /// In the precision of the population.
     #[default]
     Exact,
-    /// In 16 bits: as multiples of 1/32,767 of the largest weight of the bundle. The build reports how
+    /// In 16 bits: as multiples of 1/32,767 of the largest weight that the projections stored together
+    /// may have (9 standard deviations from the mean of a normal distribution). The build reports how
     /// far a stored weight may be from the drawn one.
     Quantised,
 }
@@ -158,6 +159,17 @@ pub struct Synapses {
     pub min_delay_steps: u64,
     /// Round given delays that are off the grid, rather than refuse them (drawn ones always round).
     pub round_delay: bool,
+}
+
+impl Synapses {
+    /// The weight of all synapses, where it is the same. Lists that fix weights keep a constant 1 in
+    /// the description that means nothing.
+    #[must_use]
+    pub fn constant_weight(&self) -> Option<f64> {
+        self.weight
+            .constant()
+            .filter(|_| !self.rule.fixes_weights())
+    }
 }
 
 /// A stimulus that acts on a port.

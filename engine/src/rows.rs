@@ -19,7 +19,7 @@ use crate::plan::{NodeId, WeightStorage};
 pub use draw::{MAX_DELAY_STEPS, Part};
 pub use segment::Segment;
 use segment::{Stored, Targets, Weights, unpack};
-pub use store::{Counted, count, store};
+pub(crate) use store::{Counted, count, store};
 pub use table::MAX_SYNAPSES;
 use table::{Dense, Segments, Table};
 
@@ -155,7 +155,7 @@ pub enum RowsError {
     },
     /// More synapses than a table can number.
     #[error(
-        "{projection}: {synapses} synapses of one source population onto one shard are more than {MAX_SYNAPSES}; more threads make smaller shards"
+        "{projection}: {synapses} synapses of one source population onto one shard are more than {MAX_SYNAPSES}; more threads make smaller shards, except of networks with a batch and of populations that emit real values"
     )]
     TooMany {
         /// The projection.
@@ -430,9 +430,19 @@ impl<R: Real> Rows<R> {
     }
 }
 
-/// Bytes of the tables that find the synapses of one shard, about: what a build will allocate.
-pub(crate) fn estimated_table_bytes(n_source: u32, n_delays: f64, synapses: f64) -> f64 {
-    table::table_bytes(f64::from(n_source), n_delays, synapses)
+/// Bytes of the tables that find the synapses of one shard, and of the lists of what is under way,
+/// about: what a build will allocate.
+pub(crate) fn estimated_table_bytes(
+    n_source: u32,
+    n_delays: f64,
+    longest_delay: f64,
+    synapses: f64,
+) -> f64 {
+    const LIST_BYTES: f64 = 24.0;
+    let n_source = f64::from(n_source);
+    let lists = n_delays > 1.0 && !table::sparse_pays(n_source, n_delays, synapses);
+    let lists = if lists { longest_delay + 1.0 } else { 0.0 };
+    table::table_bytes(n_source, n_delays, synapses) + LIST_BYTES * lists
 }
 
 #[cfg(test)]

@@ -345,13 +345,16 @@ impl<R: Instantiate> Simulation<R> {
         }
     }
 
+    /// What stopped the simulation, if anything did.
+    #[must_use]
+    pub fn failed(&self) -> Option<&RunError> {
+        self.failed.as_ref()
+    }
+
     /// All that a checkpoint holds.
     pub(crate) fn saved(&mut self) -> Result<Saved<R>, CheckpointError> {
         if self.options.tape_steps.is_some() {
             return Err(CheckpointError::Tape);
-        }
-        if self.failed.is_some() {
-            return Err(CheckpointError::Failed);
         }
         let mut nodes: Vec<SavedNode<R>> = Vec::new();
         nodes.resize_with(self.plan.nodes.len(), SavedNode::default);
@@ -371,6 +374,7 @@ impl<R: Instantiate> Simulation<R> {
         let history = &self.workers[0].history;
         for (id, node) in nodes.iter_mut().enumerate() {
             node.first = self.now + 1;
+            node.window = history.window(id);
             for (step, spikes, real) in history.kept(id) {
                 node.first = node.first.min(step);
                 node.past.push(Emitted {
@@ -531,12 +535,9 @@ fn run_parallel<R: Real>(
             })
             .collect()
     });
-    // The worker that failed first names the cause; the others were only told to stop.
-    let mut result = Ok(());
-    for outcome in outcomes {
-        if let (Ok(()) | Err(RunError::Aborted), Err(error)) = (&result, outcome) {
-            result = Err(error);
-        }
-    }
-    result
+    // Workers that were only told to stop, or waited in vain, do not know the cause.
+    let follows = |e: &RunError| matches!(e, RunError::Aborted | RunError::Deadlock { .. });
+    let mut errors: Vec<RunError> = outcomes.into_iter().filter_map(Result::err).collect();
+    errors.sort_by_key(|e| (follows(e), matches!(e, RunError::Aborted)));
+    errors.into_iter().next().map_or(Ok(()), Err)
 }

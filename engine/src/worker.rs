@@ -8,7 +8,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use rheobase_equations::real::Real;
@@ -21,8 +21,12 @@ use crate::time::Slice;
 /// Messages a mailbox holds.
 pub(crate) const MAILBOX_CAPACITY: usize = 4;
 
-/// Seconds after which a missing message counts as a deadlock.
-const DEADLOCK_S: u64 = 60;
+/// How long a worker waits at a stretch before it looks whether another has failed.
+const WAIT: Duration = Duration::from_millis(50);
+
+/// Waits after which a missing message counts as a deadlock: ten minutes. They are counted, not timed:
+/// a process that was stopped and continued has waited once.
+const DEADLOCK_WAITS: u64 = 12_000;
 
 /// How often a worker looks into an empty mailbox before it parks: some tens of microseconds, as long
 /// as phases of a large network differ between workers. Parking and waking costs about as much.
@@ -94,9 +98,22 @@ pub(crate) struct Worker<R> {
     pub(crate) crowded: bool,
 }
 
+/// Tells the other workers to stop, unless it is emptied before it is dropped: by an error and by a panic
+/// alike.
+struct Unfinished(Option<Arc<AtomicBool>>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(abort) = &self.0 {
+            abort.store(true, Ordering::Release);
+        }
+    }
+}
+
 impl<R: Real> Worker<R> {
     /// Runs steps `first ..= last` in slices of at most `slice_len`.
     pub(crate) fn run(&mut self, first: u64, last: u64, slice_len: usize) -> Result<(), RunError> {
+        let mut unfinished = Unfinished(Some(Arc::clone(&self.abort)));
         let mut step = first;
         while step <= last {
             let left = usize::try_from(last - step + 1).unwrap_or(usize::MAX);
@@ -104,13 +121,11 @@ impl<R: Real> Worker<R> {
                 first: step,
                 len: slice_len.min(left),
             };
-            if let Err(error) = self.run_slice(slice) {
-                self.abort.store(true, Ordering::Release);
-                return Err(error);
-            }
+            self.run_slice(slice)?;
             step = slice.end();
             self.completed = step - 1;
         }
+        unfinished.0 = None;
         Ok(())
     }
 
@@ -134,9 +149,9 @@ impl<R: Real> Worker<R> {
             let (actor, history) = (&mut placed.actor, &self.history);
             catch_unwind(AssertUnwindSafe(|| actor.advance(slice, history, own))).unwrap_or_else(
                 |panic| {
-                    let running = placed.actor.running();
+                    let running = placed.actor.running().and_then(|k| placed.names.get(k));
                     Err(RunError::Panicked {
-                        actor: placed.names.get(running).cloned().unwrap_or_default(),
+                        actor: running.cloned().unwrap_or_else(|| placed.names.join(", ")),
                         message: panic_message(panic.as_ref()),
                     })
                 },
@@ -187,24 +202,24 @@ impl<R: Real> Worker<R> {
             }
             std::hint::spin_loop();
         }
-        let begun = Instant::now();
+        let mut waits = 0;
         loop {
-            match mailbox.recv_timeout(Duration::from_millis(50)) {
+            match mailbox.recv_timeout(WAIT) {
                 Ok(message) => return Ok(message),
                 Err(RecvTimeoutError::Disconnected) => return Err(RunError::Aborted),
                 Err(RecvTimeoutError::Timeout) if self.abort.load(Ordering::Acquire) => {
                     return Err(RunError::Aborted);
                 }
-                Err(RecvTimeoutError::Timeout) if begun.elapsed().as_secs() >= DEADLOCK_S => {
+                Err(RecvTimeoutError::Timeout) if waits >= DEADLOCK_WAITS => {
                     #[allow(clippy::cast_precision_loss, reason = "steps below 2^53")]
                     return Err(RunError::Deadlock {
                         worker: self.index,
                         missing: other,
-                        waited_s: DEADLOCK_S,
+                        waited_s: waits / 20,
                         time_ms: slice.first as f64 * self.dt_ms,
                     });
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => waits += 1,
             }
         }
     }

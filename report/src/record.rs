@@ -233,6 +233,10 @@ pub struct RunRecord {
     /// Memory that the synapses take \[bytes\]; 0 where unknown.
     #[serde(default)]
     pub synapse_bytes: u64,
+    /// Where weights are quantised: projections, and how far a weight may be from the drawn one:
+    /// `["E -> I (projections[2])", "0.0026 pA"]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weight_errors: Vec<(String, String)>,
     /// Hash of the final states and of all spikes in order, in hexadecimal digits: equal for equal
     /// bits, whatever the number of threads.
     #[serde(default)]
@@ -280,6 +284,7 @@ impl RunRecord {
             rounded_delays: 0,
             raised_delays: 0,
             synapse_bytes: 0,
+            weight_errors: Vec::new(),
             fingerprint: String::new(),
             parameters: Vec::new(),
             resumed_s: Vec::new(),

@@ -39,6 +39,7 @@ pub(super) fn of<R: Instantiate>(
     record.rounded_delays = simulation.report().rounded_delays;
     record.raised_delays = simulation.report().raised_delays;
     record.synapse_bytes = simulation.report().synapse_bytes as u64;
+    record.weight_errors = weight_errors(simulation);
     Ok(record)
 }
 
@@ -71,4 +72,23 @@ fn populations<R: Instantiate>(
         records.push(entry);
     }
     Ok(records)
+}
+
+/// Projections whose weights are quantised, with the bound of the error in the unit of the port.
+fn weight_errors<R: Instantiate>(simulation: &Simulation<R>) -> Vec<(String, String)> {
+    let plan = simulation.plan();
+    let bounds = simulation.report().weight_error_bounds.iter();
+    plan.edges
+        .iter()
+        .zip(bounds)
+        .filter(|(_, bound)| **bound > 0.0)
+        .filter_map(|(edge, &bound)| {
+            let NodeKind::Population(population) = &plan.nodes[edge.target].kind else {
+                return None;
+            };
+            let unit = &population.neuron.ports().inputs[edge.port].unit;
+            let text = format!("{:.2e} {}", unit.from_base(bound), unit.name);
+            Some((edge.name.clone(), text.trim_end().to_owned()))
+        })
+        .collect()
 }

@@ -247,3 +247,53 @@ fn tapes_and_cotangents_of_the_wrong_length_are_errors() {
         Err(RunError::Cotangents { given: 3, run: 5 })
     );
 }
+
+/// Two populations that a projection without synapses makes depend on each other: what one sends the
+/// other arrives, on any number of threads.
+const SILENT_FEEDBACK: &str = r#"
+name = "silent feedback"
+dt = "0.1 ms"
+duration = "100 ms"
+precision = "f64"
+[populations.A]
+model = "iaf_psc_exp"
+size = 300
+parameters = { i_e = "500 pA" }
+initial = { v = { uniform = ["-65 mV", "-50 mV"] } }
+[populations.B]
+model = "iaf_psc_exp"
+size = 40
+[[projections]]
+source = "A"
+target = "B"
+port = "ex"
+rule = { fixed_indegree = { indegree = 100 } }
+weight = "100 pA"
+delay = "1.5 ms"
+"#;
+
+#[test]
+fn a_projection_without_synapses_changes_nothing() {
+    let feedback = r#"
+[[projections]]
+source = "B"
+target = "A"
+port = "ex"
+rule = { fixed_total_number = { n = 0 } }
+weight = "1 pA"
+delay = "2 ms"
+"#;
+    let run = |text: &str, threads: usize| {
+        let mut simulation = simulation(text, threads);
+        simulation.advance_to(1000).unwrap();
+        let recording = simulation.take_recording();
+        let spikes: Vec<usize> = recording.spikes.iter().map(|(_, s)| s.len()).collect();
+        assert!(spikes[0] > 1000 && spikes[1] > 100, "{spikes:?}");
+        (simulation.fingerprint(&recording), recording.n_spikes)
+    };
+    let expected = run(SILENT_FEEDBACK, 1);
+    for threads in [1, 2, 3] {
+        let with = run(&format!("{SILENT_FEEDBACK}{feedback}"), threads);
+        assert_eq!(with, expected, "{threads} threads");
+    }
+}

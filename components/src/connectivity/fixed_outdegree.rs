@@ -305,7 +305,7 @@ impl RowDrawer for Blocks<'_> {
 mod tests {
     use super::*;
 
-    /// Rows do not change when blocks end elsewhere in number, but their laws do not either.
+    /// However many blocks there are, every source has its out-degree.
     #[test]
     fn small_blocks_keep_every_out_degree() {
         let sides = Sides {

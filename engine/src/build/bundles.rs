@@ -2,18 +2,19 @@
 
 use hashbrown::HashMap;
 
-use crate::plan::{Edge, EdgeKind, NodeId, Plan, Synapses};
+use crate::plan::{EdgeKind, NodeId, Plan};
 use crate::schedule::{DelayedEdge, components};
 
-/// Populations of the plan that depend on each other, and so always run in the same phase.
-pub(super) struct Groups {
+/// Populations of the plan that depend on each other. They run in the same phase: the schedule knows
+/// every projection, those that drew no synapse too.
+pub(crate) struct Groups {
     /// Group of each node.
-    pub(super) of_node: Vec<usize>,
+    pub(crate) of_node: Vec<usize>,
 }
 
 impl Groups {
     /// The strongly connected components of the network.
-    pub(super) fn of(plan: &Plan) -> Self {
+    pub(crate) fn of(plan: &Plan) -> Self {
         let edges: Vec<DelayedEdge> = plan
             .edges
             .iter()
@@ -31,17 +32,17 @@ impl Groups {
 }
 
 /// Projections from one source onto the same port number of different populations of one group.
-pub(super) struct Bundle {
-    pub(super) source: NodeId,
-    pub(super) port: usize,
+pub(crate) struct Bundle {
+    pub(crate) source: NodeId,
+    pub(crate) port: usize,
     /// Group of the targets.
-    pub(super) group: usize,
+    pub(crate) group: usize,
     /// Edges of the plan, ascending.
-    pub(super) edges: Vec<usize>,
+    pub(crate) edges: Vec<usize>,
 }
 
 /// What the projections of a bundle have in common.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     source: NodeId,
     port: usize,
@@ -52,8 +53,9 @@ struct Key {
 
 /// Bundles in the order in which they deliver. For every port of every population the projections
 /// keep the order of the description, so that sums do not depend on what is bundled.
-pub(super) fn bundles(plan: &Plan, groups: &Groups) -> Vec<Bundle> {
-    let mut bundles: Vec<(Key, Bundle)> = Vec::new();
+pub(crate) fn bundles(plan: &Plan, groups: &Groups) -> Vec<Bundle> {
+    let mut bundles: Vec<Bundle> = Vec::new();
+    let mut of_key: HashMap<Key, Vec<usize>> = HashMap::new();
     // The last bundle so far that reaches a port.
     let mut reached: HashMap<(NodeId, usize), usize> = HashMap::new();
     for (index, edge) in plan.edges.iter().enumerate() {
@@ -64,37 +66,32 @@ pub(super) fn bundles(plan: &Plan, groups: &Groups) -> Vec<Bundle> {
             source: edge.source,
             port: edge.port,
             group: groups.of_node[edge.target],
-            weight: constant_weight(synapses).map(f64::to_bits),
+            weight: synapses.constant_weight().map(f64::to_bits),
         };
         // A projection may join any bundle after the last one that reaches its port.
         let port = (edge.target, edge.port);
         let first_free = reached.get(&port).map_or(0, |&last| last + 1);
-        let joinable = (first_free..bundles.len()).find(|&b| {
-            // With a batch the copies of a population lie together.
-            plan.batch == 1 && bundles[b].0 == key
-        });
+        let alike = of_key.entry(key).or_default();
+        // With a batch the copies of a population lie together.
+        let joinable = if plan.batch == 1 {
+            alike
+                .get(alike.partition_point(|&b| b < first_free))
+                .copied()
+        } else {
+            None
+        };
         let place = joinable.unwrap_or_else(|| {
-            bundles.push((key, Bundle::of(edge, key.group)));
+            alike.push(bundles.len());
+            bundles.push(Bundle {
+                source: edge.source,
+                port: edge.port,
+                group: key.group,
+                edges: Vec::new(),
+            });
             bundles.len() - 1
         });
-        bundles[place].1.edges.push(index);
+        bundles[place].edges.push(index);
         reached.insert(port, place);
     }
-    bundles.into_iter().map(|(_, bundle)| bundle).collect()
-}
-
-impl Bundle {
-    fn of(edge: &Edge, group: usize) -> Self {
-        Self {
-            source: edge.source,
-            port: edge.port,
-            group,
-            edges: Vec::new(),
-        }
-    }
-}
-
-fn constant_weight(synapses: &Synapses) -> Option<f64> {
-    let fixed = synapses.rule.fixes_weights();
-    synapses.weight.constant().filter(|_| !fixed)
+    bundles
 }

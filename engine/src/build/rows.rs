@@ -8,7 +8,7 @@ use crate::instantiate::Instantiate;
 use crate::plan::{Edge, EdgeKind, Plan};
 use crate::port::Sides;
 use crate::rows::{self, Counted, Part, RowsRequest};
-use crate::schedule::{DelayedEdge, Schedule, ZeroDelayCycle, schedule};
+use crate::schedule::{DelayedEdge, MAX_SLICE, Schedule, ZeroDelayCycle, schedule};
 
 /// `[shards][bundles]`.
 pub(super) type AllCounted = Vec<Vec<Counted>>;
@@ -180,9 +180,10 @@ pub(super) fn make_schedule(
     }
     for (b, bundle) in bundles.iter().enumerate() {
         let delays = || counted.iter().flat_map(|shard| shard[b].delays());
-        let (Some(&min_delay), Some(&max_delay)) = (delays().min(), delays().max()) else {
-            continue;
-        };
+        // Projections that drew no synapse still hold populations together that are built as one
+        // group; a delay as long as the longest slice asks for nothing else.
+        let min_delay = delays().min().copied().unwrap_or(MAX_SLICE);
+        let max_delay = delays().max().copied().unwrap_or(0);
         for &e in &bundle.edges {
             edges.push(DelayedEdge {
                 source: bundle.source,

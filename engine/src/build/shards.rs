@@ -21,17 +21,29 @@ pub(super) struct Shards {
     n: usize,
 }
 
+/// The most shards that a worker gets for the sake of short targets: every shard has tables of its own,
+/// and what a source reaches in it gets less.
+const MOST_SHARDS: usize = 4;
+
+/// Shards of each of so many workers: as few as keep targets short, or one where that takes too many.
+pub(crate) fn shards_per_worker(plan: &Plan, threads: usize) -> usize {
+    let lanes: usize = plan
+        .nodes
+        .iter()
+        .filter(|n| matches!(n.kind, NodeKind::Population(_)) && splits(n, plan.batch))
+        // Whole blocks, one more for the cut, one more for the distance of arrays.
+        .map(|n| n.size().div_ceil(threads) + 3 * LANES)
+        .sum();
+    match lanes.div_ceil(MOST_LANES).max(1) {
+        n if n <= MOST_SHARDS => n,
+        _ => 1,
+    }
+}
+
 impl Shards {
-    /// Shards for so many workers: as many for each as keep the lanes of a shard few.
+    /// Shards for so many workers.
     pub(super) fn of(plan: &Plan, threads: usize) -> Self {
-        let lanes: usize = plan
-            .nodes
-            .iter()
-            .filter(|n| matches!(n.kind, NodeKind::Population(_)) && splits(n, plan.batch))
-            // Whole blocks, one more for the cut, one more for the distance of arrays.
-            .map(|n| n.size().div_ceil(threads) + 3 * LANES)
-            .sum();
-        let per_worker = lanes.div_ceil(MOST_LANES).max(1);
+        let per_worker = shards_per_worker(plan, threads);
         let n = threads * per_worker;
         Self {
             ranges: plan

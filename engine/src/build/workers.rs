@@ -74,6 +74,10 @@ fn sort_by_phase<R>(actors: Vec<Vec<Placed<R>>>, schedule: &Schedule) -> Vec<Vec
                 .phases
                 .iter()
                 .position(|nodes| nodes.contains(&p.nodes[0]));
+            debug_assert!(
+                phase.is_some_and(|k| p.nodes.iter().all(|n| schedule.phases[k].contains(n))),
+                "an actor runs in one phase"
+            );
             by_phase[phase.unwrap_or(0)][worker].push(p);
         }
     }

@@ -1,12 +1,15 @@
 //! How much memory a plan will take, before any of it is allocated.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use rheobase_equations::native::LANES;
 use rheobase_equations::real::Precision;
 
 use super::values::support;
+use crate::build::bundles::{Bundle, Groups, bundles};
+use crate::build::emits_real;
+use crate::build::shards::shards_per_worker;
 use crate::plan::{
     Edge, EdgeKind, Monitor, Node, NodeKind, Plan, Population, Synapses, WeightStorage,
 };
@@ -149,7 +152,7 @@ impl Plan {
                 EdgeKind::Synapses(s) => {
                     let n = s.rule.expected_synapses(self.sides(edge));
                     synapses += n;
-                    add(&edge.name, n * self.synapse_bytes(s));
+                    add(&edge.name, n * self.synapse_bytes(s, threads.max(1)));
                 }
                 EdgeKind::Identity { .. } => self.layer_parameters(edge, &mut add),
             }
@@ -216,39 +219,56 @@ impl Plan {
     }
 
     /// Bytes of a synapse: its target, and its weight where weights differ.
-    fn synapse_bytes(&self, s: &Synapses) -> f64 {
-        const TARGET_BYTES: f64 = 2.0;
-        let fixed = s.rule.fixes_weights();
+    fn synapse_bytes(&self, s: &Synapses, threads: usize) -> f64 {
+        let lanes: usize = self
+            .nodes
+            .iter()
+            .filter(|n| matches!(n.kind, NodeKind::Population(_)))
+            .map(Node::size)
+            .sum();
+        let shards = threads * shards_per_worker(self, threads);
+        let target = if lanes.div_ceil(shards) < 1 << 16 {
+            2.0
+        } else {
+            4.0
+        };
         let weight = match self.weight_storage {
-            _ if s.weight.constant().is_some() && !fixed => 0.0,
+            _ if s.constant_weight().is_some() => 0.0,
             WeightStorage::Exact => self.real_bytes(),
             WeightStorage::Quantised => 2.0,
         };
-        TARGET_BYTES + weight
+        target + weight
     }
 
-    /// The tables that find synapses by source and delay: one per thread for all projections from one
-    /// source onto ports of the same number.
+    /// The tables that find synapses by source and delay, and the lists of what is under way: one of
+    /// each for every bundle and shard.
     fn table_bytes(&self, threads: usize) -> f64 {
-        let mut bundles: BTreeMap<(usize, usize), (f64, f64)> = BTreeMap::new();
-        for edge in &self.edges {
-            let EdgeKind::Synapses(s) = &edge.kind else {
-                continue;
-            };
-            let n = s.rule.expected_synapses(self.sides(edge));
-            let levels = delays(s, self.dt_ms).levels.min(n.max(1.0));
-            let (synapses, most_levels) = bundles.entry((edge.source, edge.port)).or_default();
-            *synapses += n;
-            *most_levels = levels.max(*most_levels);
-        }
-        let shards = float(threads);
-        bundles
-            .iter()
-            .map(|(&(source, _), &(synapses, levels))| {
-                let n_source = u32::try_from(self.nodes[source].size()).unwrap_or(u32::MAX);
-                shards * estimated_table_bytes(n_source, levels, synapses / shards)
-            })
-            .sum()
+        let shards = float(threads * shards_per_worker(self, threads));
+        let bundle_bytes = |bundle: &Bundle| {
+            let (mut synapses, mut drawn, mut longest) = (0.0, 0.0_f64, 0.0_f64);
+            let mut constant = BTreeSet::new();
+            for &e in &bundle.edges {
+                let edge = &self.edges[e];
+                let EdgeKind::Synapses(s) = &edge.kind else {
+                    continue;
+                };
+                let n = s.rule.expected_synapses(self.sides(edge));
+                let delays = delays(s, self.dt_ms);
+                synapses += n;
+                longest = longest.max(delays.longest);
+                match s.delay.constant().filter(|_| !s.rule.fixes_weights()) {
+                    Some(ms) => {
+                        constant.insert(ms.to_bits());
+                    }
+                    None => drawn = drawn.max(delays.levels.min(n.max(1.0))),
+                }
+            }
+            let levels = drawn + float(constant.len());
+            let n_source = u32::try_from(self.nodes[bundle.source].size()).unwrap_or(u32::MAX);
+            estimated_table_bytes(n_source, levels, longest, synapses / shards)
+        };
+        let bundles = bundles(self, &Groups::of(self));
+        shards * bundles.iter().map(bundle_bytes).sum::<f64>()
     }
 
     /// What a thread keeps of the past: where to find the spikes of each step that a delay may reach
@@ -264,8 +284,15 @@ impl Plan {
             reach[edge.source] = reach[edge.source].max(longest);
         }
         let slice = as_float(MAX_SLICE);
-        let steps: f64 = reach.iter().map(|r| r + slice).sum();
-        float(threads) * steps * STEP_BYTES
+        let steps = self.nodes.iter().zip(&reach).map(|(node, r)| {
+            let values = if emits_real(node) {
+                self.lanes(node) * self.real_bytes()
+            } else {
+                0.0
+            };
+            (r + slice) * (STEP_BYTES + values)
+        });
+        float(threads) * steps.sum::<f64>()
     }
 
     /// Parameters of the layer an edge leads to, if it leads to one.

@@ -32,13 +32,6 @@ pub struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// The weight of all synapses, where it is the same. Lists that fix weights keep a constant 1 in
-    /// the description that means nothing.
-    pub(super) fn constant_weight(&self) -> Option<f64> {
-        let fixed = self.synapses.rule.fixes_weights();
-        self.synapses.weight.constant().filter(|_| !fixed)
-    }
-
     /// What no weight exceeds in size, where the description tells.
     pub(super) fn largest_weight(&self) -> Option<f64> {
         match &self.synapses.weight {
@@ -216,7 +209,7 @@ fn drawn_steps(
     const LIMIT: f64 = MAX_DELAY_STEPS as f64;
     let ratio = delay_ms / part.dt_ms;
     let nearest = round_to_whole(ratio);
-    if !(ratio.abs() < LIMIT) {
+    if !(ratio.abs() <= LIMIT) {
         return off_limits(part, source, target, delay_ms);
     }
     let near = (ratio - nearest).abs() <= 1e-9 * nearest.abs().max(1.0);

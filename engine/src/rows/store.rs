@@ -13,7 +13,7 @@ use crate::pages::Pages;
 use crate::plan::WeightStorage;
 
 /// Rows of which all is known but the synapses themselves.
-pub struct Counted {
+pub(crate) struct Counted {
     delays: Vec<u64>,
     table: Table,
     /// Every source reaches every lane once, in order, with one delay.
@@ -36,7 +36,7 @@ impl Counted {
 ///
 /// # Errors
 /// If a drawn delay cannot be used, or a rule does not fit.
-pub fn count(request: &RowsRequest<'_>) -> Result<Counted, RowsError> {
+pub(crate) fn count(request: &RowsRequest<'_>) -> Result<Counted, RowsError> {
     count_as(request, None)
 }
 
@@ -107,7 +107,7 @@ impl Tally {
 
 /// Weights are drawn in the first pass only where nothing else tells how large they get.
 fn first_draw(request: &RowsRequest<'_>) -> Draw {
-    let differ = request.parts[0].constant_weight().is_none();
+    let differ = request.parts[0].synapses.constant_weight().is_none();
     match request.storage {
         WeightStorage::Quantised if differ && known_largest(request).is_none() => {
             Draw::DelaysAndWeights
@@ -203,7 +203,7 @@ fn count_sparse(request: &RowsRequest<'_>) -> Result<Counted, RowsError> {
 ///
 /// # Errors
 /// If a drawn weight cannot be used, or memory runs out.
-pub fn store<R: Real>(
+pub(crate) fn store<R: Real>(
     request: &RowsRequest<'_>,
     counted: Counted,
     largest_weight: f64,
@@ -271,7 +271,7 @@ fn empty<R: Real>(
     let narrow = request.n_target <= 1 << 16;
     let unit = R::from_f64(largest_weight / f64::from(i16::MAX));
     let quantised = request.storage == WeightStorage::Quantised;
-    let weights = if let Some(w) = part.constant_weight() {
+    let weights = if let Some(w) = part.synapses.constant_weight() {
         let weight = R::from_f64(w);
         if !weight.is_finite() {
             return Err(part.bad_weight(w, 0, part.first_lane));

@@ -260,7 +260,7 @@ fn many_delays_of_few_synapses_take_little_memory() {
     assert_eq!((rows.min_delay(), rows.max_delay()), (Some(1), n as u64));
     // Delay, first segment, source, start, target, weight; and the ends.
     assert_eq!(rows.bytes(), n * (8 + 8 + 4 + 4 + 2 + 4) + 12);
-    let estimated = estimated_table_bytes(1_000_000, 5000.0, 5000.0);
+    let estimated = estimated_table_bytes(1_000_000, 5000.0, 5000.0, 5000.0);
     assert!(estimated < 200_000.0, "{estimated}");
 }
 

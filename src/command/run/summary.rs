@@ -50,6 +50,22 @@ pub(super) fn text(run: &Run, folder: &Path) -> String {
             record.dt_ms
         ));
     }
+    if !record.weight_errors.is_empty() {
+        let mut bounds: Vec<&str> = Vec::new();
+        for (_, bound) in &record.weight_errors {
+            if !bounds.contains(&bound.as_str()) {
+                bounds.push(bound);
+            }
+        }
+        let more = if bounds.len() > 8 { ", ..." } else { "" };
+        bounds.truncate(8);
+        text.push_str(&format!(
+            "weights of {} projections kept in 16 bits, by projection at most {}{more} from the drawn \
+             ones\n",
+            record.weight_errors.len(),
+            bounds.join(", "),
+        ));
+    }
     text.push_str(&format!("results: {}\n", folder.display()));
     if let Some(path) = &run.checkpoint {
         text.push_str(&format!("checkpoint: {}\n", path.display()));
