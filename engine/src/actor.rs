@@ -14,6 +14,9 @@ use crate::port::Tensor;
 use crate::record::Records;
 use crate::time::Slice;
 
+/// What is shown each trainable array: its node, the array, its gradient.
+pub type VisitParameters<'a, R> = dyn FnMut(NodeId, &mut Tensor<R>, &mut Tensor<R>) + 'a;
+
 /// A part of a running network.
 pub trait Actor<R: Real>: Send {
     /// Runs the steps of `slice`: deliver → integrate → emit for each, then record. `packets` holds an
@@ -56,7 +59,7 @@ pub trait Actor<R: Real>: Send {
     ) -> Result<(), RunError>;
 
     /// Trainable arrays and their gradients, by node; empty for most.
-    fn parameters(&mut self, _visit: &mut dyn FnMut(NodeId, &mut Tensor<R>, &mut Tensor<R>)) {}
+    fn parameters(&mut self, _visit: &mut VisitParameters<'_, R>) {}
 }
 
 /// Why a run stopped.

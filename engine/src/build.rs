@@ -186,6 +186,9 @@ pub(crate) fn build<R: Instantiate>(
     })
 }
 
+/// What a group consists of.
+type GroupParts<R> = (Vec<PopulationShard<R>>, Vec<Bundle<R>>);
+
 /// The actors of one shard's populations: one for each group.
 fn group_actors<R: Instantiate>(
     plan: &Plan,
@@ -194,7 +197,7 @@ fn group_actors<R: Instantiate>(
     populations: Vec<PopulationShard<R>>,
     synapses: Vec<(usize, Bundle<R>)>,
 ) -> Vec<Placed<R>> {
-    let mut of_group: BTreeMap<usize, (Vec<PopulationShard<R>>, Vec<Bundle<R>>)> = BTreeMap::new();
+    let mut of_group: BTreeMap<usize, GroupParts<R>> = BTreeMap::new();
     for population in populations {
         let group = groups.of_node[population.node()];
         of_group.entry(group).or_default().0.push(population);

@@ -2,7 +2,7 @@
 
 use rheobase_equations::real::Real;
 
-use crate::actor::{Actor, RunError};
+use crate::actor::{Actor, RunError, VisitParameters};
 use crate::cotangent::Cotangents;
 use crate::packet::{History, Packet};
 use crate::plan::NodeId;
@@ -166,7 +166,7 @@ impl<R: Real> Actor<R> for LayerActor<R> {
         Ok(())
     }
 
-    fn parameters(&mut self, visit: &mut dyn FnMut(NodeId, &mut Tensor<R>, &mut Tensor<R>)) {
+    fn parameters(&mut self, visit: &mut VisitParameters<'_, R>) {
         for (p, g) in self.parameters.iter_mut().zip(&mut self.gradients) {
             visit(self.node, p, g);
         }

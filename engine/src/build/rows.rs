@@ -46,10 +46,7 @@ pub(super) fn store_all<R: Instantiate>(
             weights.fold(0.0, f64::max)
         })
         .collect();
-    let counted: Vec<_> = counted
-        .into_iter()
-        .map(|shard| std::sync::Mutex::new(shard))
-        .collect();
+    let counted: Vec<_> = counted.into_iter().map(std::sync::Mutex::new).collect();
     let store_shard = |shard: usize| {
         let mine = std::mem::take(
             &mut *counted[shard]

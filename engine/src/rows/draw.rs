@@ -209,7 +209,7 @@ fn drawn_steps(
     const LIMIT: f64 = MAX_DELAY_STEPS as f64;
     let ratio = delay_ms / part.dt_ms;
     let nearest = round_to_whole(ratio);
-    if !(ratio.abs() <= LIMIT) {
+    if ratio.is_nan() || ratio.abs() > LIMIT {
         return off_limits(part, source, target, delay_ms);
     }
     let near = (ratio - nearest).abs() <= 1e-9 * nearest.abs().max(1.0);
