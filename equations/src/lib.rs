@@ -20,6 +20,7 @@ pub mod integrate;
 pub mod interpret;
 pub mod ir;
 pub mod limits;
+pub mod linear_system;
 pub mod lower;
 pub mod model;
 pub mod native;
