@@ -7,6 +7,8 @@
 //!
 //! Whoever advances a neuron from event to event rather than from step to step starts here.
 
+mod modes;
+
 use std::collections::HashMap;
 
 use thiserror::Error;
@@ -18,6 +20,8 @@ use crate::ir::{Builder, Program, Slot, Value};
 use crate::lower::Component;
 use crate::model::{Assignment, InputTiming, Integrator, Model};
 use crate::real::Precision;
+
+pub use modes::{MAX_STATES, Modes, Particular};
 
 /// Why a component cannot be advanced from event to event.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
