@@ -32,5 +32,7 @@ mod resume;
 #[cfg(feature = "hdf5")]
 #[path = "suite/sonata.rs"]
 mod sonata;
+#[path = "suite/sparse.rs"]
+mod sparse;
 #[path = "suite/statistics.rs"]
 mod statistics;

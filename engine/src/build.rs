@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::actor::Actor;
+use crate::anchored::{ArithmeticReport, ModeChoice};
 use crate::group::{Bundle, GroupActor};
 use crate::instantiate::Instantiate;
 use crate::layer::{Gathered, LayerActor};
@@ -33,6 +34,8 @@ pub struct BuildOptions {
     pub threads: usize,
     /// Keep a tape of so many steps, for [`crate::simulation::Simulation::backward`].
     pub tape_steps: Option<usize>,
+    /// How populations in anchored arithmetic are advanced; results do not depend on it.
+    pub mode: ModeChoice,
 }
 
 impl Default for BuildOptions {
@@ -40,6 +43,7 @@ impl Default for BuildOptions {
         Self {
             threads: 1,
             tape_steps: None,
+            mode: ModeChoice::Auto,
         }
     }
 }
@@ -87,6 +91,16 @@ pub enum BuildError {
         /// How many.
         edges: usize,
     },
+    /// Anchored arithmetic was asked for and cannot be had.
+    #[error(
+        "population `{population}`: arithmetic = \"anchored\" is not possible: {reason}; leave it out, or write \"stepwise\""
+    )]
+    NotAnchored {
+        /// The population.
+        population: String,
+        /// Why.
+        reason: String,
+    },
     /// A component panicked while the network was built.
     #[error("building the network failed: {0}")]
     Panicked(String),
@@ -106,8 +120,10 @@ pub struct BuildReport {
     /// Where weights are quantised: how far a stored weight may be from the drawn one, in base units;
     /// of each edge of the plan. 0 where weights are exact.
     pub weight_error_bounds: Vec<f64>,
-    /// Kernel of each population (`native`, `block`, `rust`), by node name.
+    /// Kernel of each population (`native`, `block`, `rust`; `modes` of anchored ones), by node name.
     pub kernels: Vec<(String, &'static str)>,
+    /// Arithmetic of each population, and why.
+    pub arithmetic: Vec<(NodeId, ArithmeticReport)>,
 }
 
 /// Workers and all that belongs to them.

@@ -3,10 +3,13 @@
 //! Together they are one actor: the synapses of a source population onto all of them lie in one place
 //! and are delivered at a stretch, into input lanes that fit into the nearest caches.
 
+use std::time::Instant;
+
 use rheobase_equations::native::Aligned;
 use rheobase_equations::real::Real;
 
 use crate::actor::{Actor, RunError};
+use crate::anchored::Marks;
 use crate::cotangent::Cotangents;
 use crate::packet::{History, Packet};
 use crate::plan::NodeId;
@@ -47,6 +50,8 @@ pub(crate) struct GroupActor<R: Real> {
     due: Vec<Segment>,
     starts: Vec<usize>,
     synaptic_events: u64,
+    /// Lanes that are reached in a step; empty where no population can be sparse.
+    marks: Marks,
     batch: usize,
     running: Option<usize>,
 }
@@ -59,7 +64,9 @@ impl<R: Real> GroupActor<R> {
         (n_ports, plane): (usize, usize),
         batch: usize,
     ) -> Self {
+        let anchored = populations.iter().any(PopulationShard::is_anchored);
         Self {
+            marks: Marks::new(if anchored { plane } else { 0 }),
             populations,
             bundles,
             inputs: Inputs {
@@ -90,6 +97,42 @@ impl<R: Real> GroupActor<R> {
             bundle.rows.deliver(&self.due[ends[0]..ends[1]], lanes);
         }
     }
+
+    /// Marks what [`Self::deliver`] has reached, for populations that look at nothing else.
+    fn mark(&mut self) {
+        let begun = self.populations.iter().any(PopulationShard::is_timed);
+        let begun = begun.then(Instant::now);
+        for (bundle, ends) in self.bundles.iter().zip(self.starts.windows(2)) {
+            // Lanes of all ports lie one below the other.
+            let first = bundle.first_lane % self.inputs.plane;
+            let lanes = first..first + bundle.rows.n_lanes(self.batch);
+            let wanted = |p: &PopulationShard<R>| {
+                let own = p.lanes();
+                p.is_sparse() && own.start < lanes.end && lanes.start < own.end
+            };
+            if self.populations.iter().any(wanted) {
+                let due = &self.due[ends[0]..ends[1]];
+                bundle
+                    .rows
+                    .for_each_target(due, |lane| self.marks.set(first + lane));
+            }
+        }
+        if let Some(begun) = begun {
+            let sparse = self.populations.iter().filter(|p| p.is_sparse()).count();
+            let share = begun.elapsed() / u32::try_from(sparse.max(1)).unwrap_or(1);
+            for population in self.populations.iter_mut().filter(|p| p.is_sparse()) {
+                population.add_time(share);
+            }
+        }
+    }
+
+    /// Lanes that receive something, summed over the steps of a slice, if `events` fall on `lanes` of
+    /// `all` lanes at random.
+    #[allow(clippy::cast_precision_loss, reason = "counts of a slice")]
+    fn reached(events: u64, slice: Slice, lanes: usize, all: usize) -> f64 {
+        let density = events as f64 / (slice.len as f64 * all.max(1) as f64);
+        slice.len as f64 * lanes as f64 * -libm::expm1(-density)
+    }
 }
 
 impl<R: Real> Actor<R> for GroupActor<R> {
@@ -99,12 +142,29 @@ impl<R: Real> Actor<R> for GroupActor<R> {
         history: &History<R>,
         packets: &mut [Packet<R>],
     ) -> Result<(), RunError> {
+        let events = self.synaptic_events;
+        self.populations
+            .iter_mut()
+            .for_each(PopulationShard::begin_slice);
+        let is_sparse = self.populations.iter().any(PopulationShard::is_sparse);
         for step in slice.steps() {
             self.running = None;
             self.deliver(step, history);
+            if is_sparse {
+                self.mark();
+            }
             for (k, population) in self.populations.iter_mut().enumerate() {
                 self.running = Some(k);
-                population.step(step, history, &mut self.inputs, &mut packets[k]);
+                let marks = is_sparse.then_some(&mut self.marks);
+                population.step(step, history, &mut self.inputs, marks, &mut packets[k]);
+            }
+        }
+        if self.marks.capacity() > 0 {
+            let events = self.synaptic_events - events;
+            let all: usize = self.populations.iter().map(|p| p.lanes().len()).sum();
+            for population in &mut self.populations {
+                let lanes = population.lanes().len();
+                population.end_slice(slice, Self::reached(events, slice, lanes, all));
             }
         }
         for (k, population) in self.populations.iter().enumerate() {

@@ -7,6 +7,7 @@
 //! names wgpu.
 
 pub mod actor;
+pub mod anchored;
 pub mod arguments;
 pub mod backend;
 pub mod build;
@@ -31,6 +32,7 @@ pub mod schedule;
 pub mod simd;
 pub mod simulation;
 mod source;
+mod stepwise;
 pub mod suggest;
 mod tape;
 pub mod time;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rheobase_equations::model::Integrator;
 use rheobase_equations::real::Precision;
 
+use crate::anchored::Arithmetic;
 use crate::port::{ConnectivityRule, DriveType, LayerType, NeuronType, SpikeSourceType};
 use crate::value::Value;
 
@@ -116,6 +117,8 @@ pub struct Population {
     pub initial: Vec<(usize, Value)>,
     /// Real-valued output the node emits instead of spikes, if chosen.
     pub emits: Option<usize>,
+    /// How its state is to be kept.
+    pub arithmetic: Arithmetic,
 }
 
 /// An edge: carries what the source emits to a port of the target.

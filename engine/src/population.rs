@@ -2,18 +2,21 @@
 
 use std::ops::Range;
 
-use rheobase_equations::native::{Aligned, Derived, LANES, StepArgs};
+use std::time::Instant;
+
+use rheobase_equations::native::{Aligned, LANES};
 use rheobase_equations::real::Real;
 
 use crate::actor::RunError;
+use crate::anchored::choice::{Chooser, Mode, Work};
+use crate::anchored::{Anchored, Lanes, Marks, ModeReport};
 use crate::cotangent::Cotangents;
-use crate::normal::Normal;
 use crate::packet::{History, Packet};
 use crate::plan::NodeId;
-use crate::port::{Drive, Kernel};
-use crate::random::Philox;
+use crate::port::Drive;
 use crate::record::{Records, Spikes, Trace};
-use crate::tape::{PopulationAdjoint, ReverseStep, Tape};
+use crate::stepwise::Stepwise;
+use crate::tape::ReverseStep;
 use crate::time::Slice;
 
 /// States are checked for NaN and infinity at the end of the slice that holds every so many-th step,
@@ -75,45 +78,46 @@ pub(crate) struct Inputs<R> {
     pub(crate) plane: usize,
 }
 
+/// The neurons of a shard, in one of the two arithmetics.
+pub(crate) enum Neurons<R: Real> {
+    /// One propagator per step.
+    Stepwise(Box<Stepwise<R>>),
+    /// Amplitudes at the beginning of an epoch, and who decides how they are advanced.
+    Anchored(Box<Anchored<R>>, Box<Chooser>),
+}
+
 /// The part of a population that belongs to one shard.
 pub(crate) struct PopulationShard<R: Real> {
     shape: Shape,
     n: usize,
-    stride: usize,
     /// First lane within each plane of the inputs.
     first_lane: usize,
-    kernel: Box<dyn Kernel<R>>,
-    states: Aligned<R>,
-    initial: Aligned<R>,
-    derived: Vec<Derived<R>>,
-    random: Aligned<R>,
-    outputs: Aligned<R>,
-    words: Vec<u32>,
-    normal: Option<Normal<R>>,
-    stream: Philox,
+    neurons: Neurons<R>,
     /// In the order of the description: edges, then drives.
     afferents: Vec<(usize, Afferent<R>)>,
     record_spikes: bool,
     spikes: Spikes,
     recorders: Vec<StateRecorder>,
     n_spikes: u64,
-    tape: Option<Tape<R>>,
-    adjoint: Option<PopulationAdjoint<R>>,
+    /// Of the current slice: since when, if it is timed; neurons looked at before it.
+    timed: Option<Time>,
+    executed_before: u64,
+    /// Since records were last taken.
+    modes: ModeReport,
 }
+
+/// Time spent on a population.
+#[derive(Clone, Copy, Default)]
+struct Time(std::time::Duration);
 
 /// Everything a shard is made of.
 pub(crate) struct PopulationParts<R: Real> {
     pub(crate) shape: Shape,
     pub(crate) first_lane: usize,
-    pub(crate) kernel: Box<dyn Kernel<R>>,
-    /// `[states][lanes]`.
-    pub(crate) initial: Vec<Vec<R>>,
-    pub(crate) derived: Vec<Derived<R>>,
-    pub(crate) stream: Philox,
+    pub(crate) neurons: Neurons<R>,
     pub(crate) afferents: Vec<(usize, Afferent<R>)>,
     pub(crate) record_spikes: bool,
     pub(crate) recorders: Vec<StateRecorder>,
-    pub(crate) adjoint: Option<PopulationAdjoint<R>>,
 }
 
 /// Length of each array of a shard of `n` lanes: whole blocks, and not a multiple of a page, so
@@ -130,38 +134,19 @@ pub(crate) fn stride_of<R: Real>(n: usize) -> usize {
 
 impl<R: Real> PopulationShard<R> {
     pub(crate) fn new(parts: PopulationParts<R>) -> Self {
-        let n = parts.shape.range.len();
-        let stride = stride_of::<R>(n);
-        let mut states = Aligned::zeroed(parts.initial.len() * stride);
-        for (array, values) in states.chunks_exact_mut(stride).zip(&parts.initial) {
-            array[..n].copy_from_slice(values);
-            // Padding runs the same code: keep it at a value the equations accept.
-            let last = values.last().copied().unwrap_or(R::ZERO);
-            array[n..].fill(last);
-        }
-        let shape = parts.shape;
-        let n_random = shape.n_uniforms + shape.n_normals;
         Self {
-            n,
-            stride,
+            n: parts.shape.range.len(),
+            shape: parts.shape,
             first_lane: parts.first_lane,
-            kernel: parts.kernel,
-            initial: states.clone(),
-            states,
-            derived: parts.derived,
-            random: Aligned::zeroed(n_random * stride),
-            normal: (shape.n_normals > 0).then(|| Normal::new(stride)),
-            words: vec![0; if n_random > 0 { stride } else { 0 }],
-            outputs: Aligned::zeroed(shape.n_outputs * stride),
-            stream: parts.stream,
+            neurons: parts.neurons,
             afferents: parts.afferents,
             record_spikes: parts.record_spikes,
             spikes: Spikes::default(),
             recorders: parts.recorders,
             n_spikes: 0,
-            tape: parts.adjoint.is_some().then(Tape::default),
-            adjoint: parts.adjoint,
-            shape,
+            timed: None,
+            executed_before: 0,
+            modes: ModeReport::default(),
         }
     }
 
@@ -170,92 +155,155 @@ impl<R: Real> PopulationShard<R> {
         self.shape.node
     }
 
+    /// Lanes in the planes of the inputs.
+    pub(crate) fn lanes(&self) -> Range<usize> {
+        self.first_lane..self.first_lane + self.n
+    }
+
+    /// Whether it can be advanced sparsely.
+    pub(crate) fn is_anchored(&self) -> bool {
+        matches!(&self.neurons, Neurons::Anchored(..))
+    }
+
+    /// Whether it wants to know which of its lanes are reached.
+    pub(crate) fn is_sparse(&self) -> bool {
+        matches!(&self.neurons, Neurons::Anchored(_, c) if c.mode() == Mode::Sparse)
+    }
+
+    /// A slice begins.
+    pub(crate) fn begin_slice(&mut self) {
+        if let Neurons::Anchored(anchored, chooser) = &self.neurons {
+            self.timed = chooser.is_timed().then(Time::default);
+            self.executed_before = anchored.executed;
+        }
+    }
+
+    /// Time that marking lanes took, if this slice is timed.
+    pub(crate) fn add_time(&mut self, time: std::time::Duration) {
+        if let Some(timed) = &mut self.timed {
+            timed.0 += time;
+        }
+    }
+
+    /// Whether the current slice is timed.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.timed.is_some()
+    }
+
+    /// A slice is done in which `reached` lanes received something, about, summed over steps.
+    pub(crate) fn end_slice(&mut self, slice: Slice, reached: f64) {
+        let Neurons::Anchored(anchored, chooser) = &mut self.neurons else {
+            return;
+        };
+        let steps = slice.len as u64;
+        let touched = anchored.executed - self.executed_before;
+        self.modes.executed += touched;
+        self.modes.skipped += (steps * self.n as u64).saturating_sub(touched);
+        let work = Work {
+            steps,
+            touched,
+            reached,
+            time: self.timed.take().map(|t| t.0),
+        };
+        chooser.learn(slice.end(), work);
+    }
+
     /// One step, after synapses have delivered: what else acts on the neurons, then the neurons.
+    /// `marks` holds the lanes that were reached, if anyone wanted to know.
     pub(crate) fn step(
         &mut self,
         step: u64,
         history: &History<R>,
         inputs: &mut Inputs<R>,
+        marks: Option<&mut Marks>,
         packet: &mut Packet<R>,
     ) {
-        self.receive(step, history, inputs);
-        self.draw(step);
-        if self.tape.is_some() {
-            let arrived = self.input_arrays(inputs);
-            if let Some(tape) = &mut self.tape {
-                tape.push(&self.states, arrived, &self.random);
-            }
-        }
+        let begun = self.timed.map(|_| Instant::now());
         let first_spike = packet.n_spikes();
-        self.integrate(step, inputs, packet);
-        self.record(step, packet.spikes_from_mut(first_spike));
-    }
-
-    /// Adds what arrives at `step` other than by synapses.
-    fn receive(&mut self, step: u64, history: &History<R>, inputs: &mut Inputs<R>) {
-        for (port, afferent) in &mut self.afferents {
-            let first = *port * inputs.plane + self.first_lane;
-            let input = &mut inputs.lanes[first..first + self.n];
-            match afferent {
-                Afferent::Identity(edge) => edge.deliver(step, history, &self.shape.range, input),
-                Afferent::Drive(drive) => drive.drive(step, self.shape.range.start, input),
-            }
-        }
-    }
-
-    /// A copy of the population's input arrays, `[ports][stride]`.
-    fn input_arrays(&self, inputs: &Inputs<R>) -> Vec<R> {
-        let mut arrays = Vec::with_capacity(self.shape.n_inputs * self.stride);
-        for port in 0..self.shape.n_inputs {
-            let first = port * inputs.plane + self.first_lane;
-            arrays.extend_from_slice(&inputs.lanes[first..first + self.stride]);
-        }
-        arrays
-    }
-
-    /// Fills the random draws of a step.
-    fn draw(&mut self, step: u64) {
-        let n_uniforms = self.shape.n_uniforms;
-        for (k, array) in self.random.chunks_exact_mut(self.stride).enumerate() {
-            let draw = u32::try_from(k).unwrap_or(u32::MAX);
-            self.stream
-                .fill(self.shape.range.start, step, draw, &mut self.words);
-            match &mut self.normal {
-                Some(normal) if k >= n_uniforms => normal.fill(&self.words, array),
-                _ => crate::random::uniforms(&self.words, array),
-            }
-        }
-    }
-
-    /// Integrate and emit: one call of the kernel.
-    fn integrate(&mut self, step: u64, inputs: &mut Inputs<R>, packet: &mut Packet<R>) {
-        let start = packet.n_spikes();
-        #[allow(clippy::cast_precision_loss, reason = "steps below 2^53")]
-        let time = R::from_f64(step as f64 * self.shape.dt_ms);
-        self.kernel.step(&mut StepArgs {
-            n: self.n,
-            stride: self.stride,
-            states: &mut self.states,
-            inputs: &mut inputs.lanes[self.first_lane..],
-            input_stride: inputs.plane,
-            derived: &self.derived,
-            random: &self.random,
-            time,
-            outputs: &mut self.outputs,
-            spikes: packet.spikes_mut(),
-        });
-        let fired = packet.spikes_from_mut(start);
+        self.advance(step, history, inputs, marks, packet);
+        packet.end_step();
+        let fired = packet.spikes_from_mut(first_spike);
         self.n_spikes += fired.len() as u64;
         if self.shape.range.start > 0 {
             for neuron in fired {
                 *neuron += self.shape.range.start;
             }
         }
-        if let Some(output) = self.shape.emits {
-            let values = &self.outputs[output * self.stride..][..self.n];
-            packet.real_mut().extend_from_slice(values);
+        if let Some(begun) = begun {
+            self.add_time(begun.elapsed());
         }
-        packet.end_step();
+        self.record(step, packet.spikes_from_mut(first_spike));
+    }
+
+    fn advance(
+        &mut self,
+        step: u64,
+        history: &History<R>,
+        inputs: &mut Inputs<R>,
+        marks: Option<&mut Marks>,
+        packet: &mut Packet<R>,
+    ) {
+        match marks {
+            Some(marks) => {
+                self.receive(step, history, inputs, |lane| marks.set(lane));
+                self.integrate(step, inputs, Some(marks), packet);
+            }
+            None => {
+                self.receive(step, history, inputs, |_| {});
+                self.integrate(step, inputs, None, packet);
+            }
+        }
+    }
+
+    /// Adds what arrives at `step` other than by synapses; `mark` is told the lanes that single spikes
+    /// reach.
+    fn receive(
+        &mut self,
+        step: u64,
+        history: &History<R>,
+        inputs: &mut Inputs<R>,
+        mut mark: impl FnMut(usize),
+    ) {
+        for (port, afferent) in &mut self.afferents {
+            let first = *port * inputs.plane + self.first_lane;
+            let input = &mut inputs.lanes[first..first + self.n];
+            match afferent {
+                Afferent::Identity(edge) => {
+                    let first = self.first_lane;
+                    edge.deliver(step, history, &self.shape.range, input, |lane| {
+                        mark(first + lane);
+                    });
+                }
+                Afferent::Drive(drive) => drive.drive(step, self.shape.range.start, input),
+            }
+        }
+    }
+
+    fn integrate(
+        &mut self,
+        step: u64,
+        inputs: &mut Inputs<R>,
+        marks: Option<&mut Marks>,
+        packet: &mut Packet<R>,
+    ) {
+        let first = self.first_lane;
+        match (&mut self.neurons, marks) {
+            (Neurons::Stepwise(stepwise), marks) => {
+                stepwise.step(step, &self.shape, inputs, first, packet);
+                // Nobody needs to know which lanes were reached.
+                if let Some(marks) = marks {
+                    marks.drop_range(first, self.n);
+                }
+            }
+            (Neurons::Anchored(anchored, chooser), marks) => {
+                let mut lanes = Lanes {
+                    plane: inputs.plane,
+                    values: &mut inputs.lanes[first..],
+                };
+                let marks = marks.map(|m| (m, first));
+                anchored.step(step, chooser.mode(), &mut lanes, marks, packet.spikes_mut());
+            }
+        }
     }
 
     fn record(&mut self, step: u64, fired: &[u32]) {
@@ -266,62 +314,54 @@ impl<R: Real> PopulationShard<R> {
             self.spikes.neurons.extend_from_slice(fired);
         }
         for recorder in &mut self.recorders {
-            if step.is_multiple_of(recorder.every_steps) {
-                recorder.trace.steps.push(step);
-                let values = &self.states[recorder.state * self.stride..][..self.n];
-                recorder.trace.values.extend(
-                    recorder
-                        .lanes
-                        .iter()
-                        .map(|&l| values[l as usize].to_f64() * recorder.scale),
-                );
+            if !step.is_multiple_of(recorder.every_steps) {
+                continue;
+            }
+            recorder.trace.steps.push(step);
+            let (state, scale) = (recorder.state, recorder.scale);
+            let lanes = recorder.lanes.iter().map(|&l| l as usize);
+            let values = &mut recorder.trace.values;
+            match &self.neurons {
+                Neurons::Stepwise(stepwise) => {
+                    let all = stepwise.values(state);
+                    values.extend(lanes.map(|l| all[l].to_f64() * scale));
+                }
+                Neurons::Anchored(anchored, _) => {
+                    values.extend(lanes.map(|l| anchored.value(state, l) * scale));
+                }
             }
         }
     }
 
     /// Looks for NaN and infinity.
     pub(crate) fn check(&self, slice: Slice) -> Result<(), RunError> {
+        let every = match &self.neurons {
+            Neurons::Stepwise(_) => CHECK_EVERY_STEPS,
+            Neurons::Anchored(anchored, _) => anchored.epoch(),
+        };
         let last = slice.end() - 1;
-        let due = last / CHECK_EVERY_STEPS > (slice.first - 1) / CHECK_EVERY_STEPS;
+        let due = last / every > (slice.first - 1) / every;
         if !due && last != self.shape.last_step {
             return Ok(());
         }
-        for (k, array) in self.states.chunks_exact(self.stride).enumerate() {
-            // NaN and infinity survive multiplication by zero; nothing else does.
-            let sum = sum_of_zeros(&array[..self.n]);
-            if sum.is_finite() {
-                continue;
-            }
-            if let Some(i) = array[..self.n].iter().position(|x| !x.is_finite()) {
-                #[allow(clippy::cast_precision_loss, reason = "steps below 2^53")]
-                let time_ms = last as f64 * self.shape.dt_ms;
-                return Err(RunError::NotFinite {
-                    population: self.shape.name.clone(),
-                    neuron: self.shape.range.start as usize + i,
-                    variable: self.shape.state_names[k].clone(),
-                    value: array[i].to_f64(),
-                    time_ms,
-                    checked_every_steps: CHECK_EVERY_STEPS.max(slice.len as u64),
-                });
-            }
-        }
-        Ok(())
+        let found = match &self.neurons {
+            Neurons::Stepwise(stepwise) => stepwise.not_finite(),
+            Neurons::Anchored(anchored, _) => anchored.not_finite(),
+        };
+        let Some((state, i, value)) = found else {
+            return Ok(());
+        };
+        #[allow(clippy::cast_precision_loss, reason = "steps below 2^53")]
+        let time_ms = last as f64 * self.shape.dt_ms;
+        Err(RunError::NotFinite {
+            population: self.shape.name.clone(),
+            neuron: self.shape.range.start as usize + i,
+            variable: self.shape.state_names[state].clone(),
+            value,
+            time_ms,
+            checked_every_steps: every.max(slice.len as u64),
+        })
     }
-}
-
-/// Σ 0·x: 0 if every x is finite, NaN otherwise. Eight sums, so that it runs as vector code.
-fn sum_of_zeros<R: Real>(values: &[R]) -> R {
-    let mut sums = [R::ZERO; 8];
-    let chunks = values.chunks_exact(8);
-    for &x in chunks.remainder() {
-        sums[0] += x * R::ZERO;
-    }
-    for chunk in chunks {
-        for (s, &x) in sums.iter_mut().zip(chunk) {
-            *s += x * R::ZERO;
-        }
-    }
-    sums.into_iter().fold(R::ZERO, |a, b| a + b)
 }
 
 impl Identity {
@@ -331,6 +371,7 @@ impl Identity {
         history: &History<R>,
         range: &Range<u32>,
         input: &mut [R],
+        mut reached: impl FnMut(usize),
     ) {
         let Some(emitted) = step.checked_sub(self.delay) else {
             return;
@@ -346,7 +387,9 @@ impl Identity {
         }
         let spikes = history.spikes(self.source, emitted);
         for &lane in spikes.iter().filter(|l| range.contains(l)) {
-            input[(lane - range.start) as usize] += R::ONE;
+            let lane = (lane - range.start) as usize;
+            input[lane] += R::ONE;
+            reached(lane);
         }
     }
 }
@@ -354,20 +397,21 @@ impl Identity {
 /// What the group calls besides [`PopulationShard::step`].
 impl<R: Real> PopulationShard<R> {
     pub(crate) fn state(&mut self, visit: &mut dyn FnMut(NodeId, &str, &mut [R])) {
-        for (name, array) in self
-            .shape
-            .state_names
-            .iter()
-            .zip(self.states.chunks_exact_mut(self.stride))
-        {
-            visit(self.shape.node, name, &mut array[..self.n]);
+        let (node, names) = (self.shape.node, &self.shape.state_names);
+        let mut visit = |name: &str, values: &mut [R]| visit(node, name, values);
+        match &mut self.neurons {
+            Neurons::Stepwise(stepwise) => stepwise.state(names, &mut visit),
+            Neurons::Anchored(anchored, _) => anchored.state(names, &mut visit),
         }
     }
 
     pub(crate) fn reset(&mut self) {
-        self.states.copy_from_slice(&self.initial);
-        if let Some(tape) = &mut self.tape {
-            tape.clear();
+        match &mut self.neurons {
+            Neurons::Stepwise(stepwise) => stepwise.restart(),
+            Neurons::Anchored(anchored, chooser) => {
+                anchored.restart();
+                chooser.restart();
+            }
         }
         drop(self.take_records());
     }
@@ -391,7 +435,19 @@ impl<R: Real> PopulationShard<R> {
             traces,
             n_spikes: std::mem::take(&mut self.n_spikes),
             synaptic_events: 0,
+            modes: self.take_modes(),
         }
+    }
+
+    /// How the shard was advanced since the last call; `None` for stepwise neurons.
+    fn take_modes(&mut self) -> Option<ModeReport> {
+        let Neurons::Anchored(anchored, chooser) = &mut self.neurons else {
+            return None;
+        };
+        let mut modes = std::mem::take(&mut self.modes);
+        modes.bytes = anchored.bytes() as u64;
+        (modes.switches, modes.n_switches) = chooser.take_switches();
+        Some(modes)
     }
 
     /// Reverses one step: leaves the cotangents of what arrived by synapses in `arrived`, and adds
@@ -403,7 +459,17 @@ impl<R: Real> PopulationShard<R> {
         cotangents: &mut Cotangents<R>,
         arrived: &mut Inputs<R>,
     ) -> Result<(), RunError> {
-        let (Some(adjoint), Some(tape)) = (&mut self.adjoint, &self.tape) else {
+        let stepwise = match &mut self.neurons {
+            Neurons::Stepwise(stepwise) => Some(stepwise.as_mut()),
+            Neurons::Anchored(..) => None,
+        };
+        let Some(Stepwise {
+            adjoint: Some(adjoint),
+            tape: Some(tape),
+            derived,
+            ..
+        }) = stepwise
+        else {
             return Err(RunError::NotDifferentiable {
                 actor: self.shape.name.clone(),
                 reason: "it was not built for training, or has no equations".to_owned(),
@@ -415,7 +481,7 @@ impl<R: Real> PopulationShard<R> {
         adjoint.step(&ReverseStep {
             step,
             tape,
-            derived: &self.derived,
+            derived,
             emitted: cotangents.at(self.shape.node, step),
             emits: self.shape.emits,
         });

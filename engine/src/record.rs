@@ -1,5 +1,6 @@
 //! What a run leaves behind: spikes, traces, counts.
 
+use crate::anchored::ModeReport;
 use crate::plan::NodeId;
 
 /// Spikes of a node: sorted by (step, neuron).
@@ -98,4 +99,6 @@ pub struct Records {
     pub n_spikes: u64,
     /// Synaptic events delivered.
     pub synaptic_events: u64,
+    /// How a population was advanced, if there was a choice.
+    pub modes: Option<ModeReport>,
 }

@@ -343,6 +343,19 @@ impl<R: Real> Rows<R> {
         segment::add_segments(due, &self.synapses, n_target, input);
     }
 
+    /// Lanes of the bundle, all copies of the batch.
+    #[must_use]
+    pub fn n_lanes(&self, batch: usize) -> usize {
+        self.n_target as usize * batch
+    }
+
+    /// Tells the lanes that the segments of `due` reach; one that is reached k times is told k times.
+    /// Cost: synaptic events.
+    #[inline]
+    pub fn for_each_target(&self, due: &[Segment], mut reached: impl FnMut(usize)) {
+        segment::for_each_target(due, &self.synapses, self.n_target as usize, &mut reached);
+    }
+
     /// Reverse of delivery: adds to the source's spike cotangents what the cotangent of the input sum
     /// at `step` implies. `emitted_at` gives the cotangents of the source at a step.
     pub fn reverse(

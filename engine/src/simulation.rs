@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use rheobase_equations::real::Real;
 
 use crate::actor::RunError;
+use crate::anchored::ModeReport;
 use crate::build::{BuildError, BuildOptions, BuildReport, Built, build};
 use crate::checkpoint::{CheckpointError, Emitted, Saved, SavedNode};
 use crate::cotangent::Cotangents;
@@ -44,6 +45,18 @@ pub struct Recording {
     pub n_spikes: Vec<u64>,
     /// Synaptic events delivered in all.
     pub synaptic_events: u64,
+    /// How populations were advanced where there was a choice, by node.
+    pub modes: Vec<(NodeId, ModeReport)>,
+}
+
+impl Recording {
+    /// Adds how another shard of a node was advanced.
+    fn add_modes(&mut self, node: NodeId, modes: ModeReport) {
+        match self.modes.iter_mut().find(|(n, _)| *n == node) {
+            Some((_, sum)) => sum.add(modes),
+            None => self.modes.push((node, modes)),
+        }
+    }
 }
 
 impl<R: Instantiate> Simulation<R> {
@@ -172,6 +185,9 @@ impl<R: Instantiate> Simulation<R> {
                     let node = records.node;
                     recording.n_spikes[node] += records.n_spikes;
                     recording.synaptic_events += records.synaptic_events;
+                    if let Some(modes) = records.modes {
+                        recording.add_modes(node, modes);
+                    }
                     if let Some(spikes) = records.spikes {
                         recorded[node] = true;
                         shards[node].push(spikes);

@@ -8,14 +8,17 @@ use super::shards::{Layouts, Shards};
 use super::{
     BuildError, BuildOptions, BuildReport, NodeContext, emits_real, records_spikes, to_u32,
 };
+use crate::anchored::choice::Chooser;
+use crate::anchored::{Anchored, Decision, decide};
 use crate::instantiate::Instantiate;
 use crate::plan::{EdgeKind, Monitor, NodeKind, Plan, Population};
 use crate::population::{
-    Afferent, Identity, PopulationParts, PopulationShard, Shape, StateRecorder, stride_of,
+    Afferent, Identity, Neurons, PopulationParts, PopulationShard, Shape, StateRecorder, stride_of,
 };
 use crate::port::StimulusContext;
 use crate::random::{Philox, Purpose, construction_stream};
 use crate::record::Trace;
+use crate::stepwise::{Stepwise, StepwiseParts};
 use crate::tape::PopulationAdjoint;
 
 /// `[shards]`: the populations of each, in the order of the description.
@@ -38,7 +41,16 @@ pub(super) fn population_shards<R: Instantiate>(
             options,
         };
         let quantities = Quantities::draw(&context, population)?;
-        let kernel = R::kernel(population.neuron.as_ref()).name();
+        let decision = decide(plan, id, node, population, options.tape_steps.is_some());
+        let decision = decision.map_err(|reason| BuildError::NotAnchored {
+            population: node.name.clone(),
+            reason,
+        })?;
+        report.arithmetic.push((id, decision.report()));
+        let kernel = match &decision {
+            Decision::Stepwise { .. } => R::kernel(population.neuron.as_ref()).name(),
+            Decision::Anchored { .. } => "modes",
+        };
         report.kernels.push((node.name.clone(), kernel));
         for (shard, populations) in all.iter_mut().enumerate() {
             let range = shards.range(id, shard);
@@ -47,7 +59,7 @@ pub(super) fn population_shards<R: Instantiate>(
                 populations.push(population_shard(
                     &context,
                     population,
-                    &quantities,
+                    (&quantities, &decision),
                     &range,
                     first_lane,
                 ));
@@ -60,7 +72,7 @@ pub(super) fn population_shards<R: Instantiate>(
 fn population_shard<R: Instantiate>(
     context: &NodeContext<'_>,
     population: &Population,
-    quantities: &Quantities,
+    (quantities, decision): (&Quantities, &Decision),
     range: &Range<u32>,
     first_lane: usize,
 ) -> PopulationShard<R> {
@@ -78,23 +90,44 @@ fn population_shard<R: Instantiate>(
         last_step: context.plan.steps,
         dt_ms: context.plan.dt_ms,
     };
-    let stride = stride_of::<R>(range.len());
+    let initial = quantities.initial(range);
+    let neurons = match Anchored::new(decision, shape.dt_ms, &initial) {
+        Some(anchored) => {
+            let chooser = Chooser::new(context.options.mode, range.len());
+            Neurons::Anchored(Box::new(anchored), Box::new(chooser))
+        }
+        None => stepwise(context, population, quantities, initial, &shape),
+    };
     PopulationShard::new(PopulationParts {
         first_lane,
-        kernel: R::kernel(population.neuron.as_ref()),
-        initial: quantities.initial(range),
-        derived: quantities.derived(range, stride),
-        stream: Philox::new(context.plan.seed, Purpose::Neuron, context.id as u64),
+        neurons,
         afferents: afferents(context),
         record_spikes: records_spikes(context.plan, context.id),
         recorders: recorders(context, population, range),
+        shape,
+    })
+}
+
+fn stepwise<R: Instantiate>(
+    context: &NodeContext<'_>,
+    population: &Population,
+    quantities: &Quantities,
+    initial: Vec<Vec<R>>,
+    shape: &Shape,
+) -> Neurons<R> {
+    let stride = stride_of::<R>(shape.range.len());
+    let parts = StepwiseParts {
+        kernel: R::kernel(population.neuron.as_ref()),
+        initial,
+        derived: quantities.derived(&shape.range, stride),
+        stream: Philox::new(context.plan.seed, Purpose::Neuron, context.id as u64),
         adjoint: context
             .options
             .tape_steps
             .and_then(|_| population.neuron.component())
             .map(|component| PopulationAdjoint::new(component, stride)),
-        shape,
-    })
+    };
+    Neurons::Stepwise(Box::new(Stepwise::new(shape, parts)))
 }
 
 /// Initial states and derived quantities of a whole population, in f64.

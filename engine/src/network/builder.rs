@@ -7,6 +7,7 @@ use super::describe::{
     Rule, Stimulus,
 };
 use super::error::{ErrorKind, Errors, NetworkErrors, Path};
+use crate::anchored::Arithmetic;
 use crate::plan::{InputKind, WeightStorage};
 use rheobase_equations::model::Integrator;
 use rheobase_equations::real::Precision;
@@ -94,6 +95,12 @@ impl NetworkBuilder {
     /// How weights that differ from synapse to synapse are kept; exact if not given.
     pub fn weight_storage(mut self, storage: WeightStorage) -> Self {
         self.network.weight_storage = storage;
+        self
+    }
+
+    /// How the states of populations are kept, where they do not say; `auto` if not given.
+    pub fn arithmetic(mut self, arithmetic: Arithmetic) -> Self {
+        self.network.arithmetic = arithmetic;
         self
     }
 
@@ -185,6 +192,7 @@ impl Population {
             size: Some(size.into()),
             shape: None,
             integrator: None,
+            arithmetic: None,
             emits: None,
             parameters: indexmap::IndexMap::new(),
             initial: indexmap::IndexMap::new(),
@@ -202,6 +210,12 @@ impl Population {
     #[must_use]
     pub fn integrator(mut self, integrator: Integrator) -> Self {
         self.integrator = Some(integrator);
+        self
+    }
+
+    /// How the state is kept, where not as the network says.
+    pub fn arithmetic(mut self, arithmetic: Arithmetic) -> Self {
+        self.arithmetic = Some(arithmetic);
         self
     }
 

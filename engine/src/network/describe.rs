@@ -10,6 +10,7 @@ use rheobase_equations::real::Precision;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use crate::anchored::Arithmetic;
 use crate::plan::{InputKind, WeightStorage};
 
 /// A network, as people write it.
@@ -33,6 +34,8 @@ pub struct Network {
     pub batch: usize,
     /// How weights that differ from synapse to synapse are kept.
     pub weight_storage: WeightStorage,
+    /// How the states of populations are kept.
+    pub arithmetic: Arithmetic,
     /// Quantities by name: numbers, quantities or expressions. Expressions anywhere in the
     /// description may use them.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
@@ -77,6 +80,7 @@ impl Default for Network {
             precision: Precision::F32,
             batch: 1,
             weight_storage: WeightStorage::Exact,
+            arithmetic: Arithmetic::Auto,
             parameters: IndexMap::new(),
             models: IndexMap::new(),
             populations: IndexMap::new(),
@@ -167,6 +171,9 @@ pub struct Population {
     /// How differential equations are advanced, where not as the model says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integrator: Option<Integrator>,
+    /// How the state is kept, where not as the network says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arithmetic: Option<Arithmetic>,
     /// Real-valued output the population emits instead of spikes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emits: Option<String>,

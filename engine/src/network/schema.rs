@@ -89,6 +89,7 @@ const MAX_NEURON: u64 = MAX_SIZE - 1;
 const MAX_SEED: u64 = i64::MAX as u64;
 
 const INTEGRATORS: &[&str] = &["auto", "exact", "exponential_euler", "euler", "heun", "rk4"];
+const ARITHMETIC: &[&str] = &["auto", "stepwise", "anchored"];
 const ROUND_DELAY: Entry = may(
     "round_delay",
     Kind::Boolean,
@@ -124,6 +125,11 @@ const POPULATION: Section = Section {
             "integrator",
             Kind::Choice(INTEGRATORS),
             "how differential equations are advanced",
+        ),
+        may(
+            "arithmetic",
+            Kind::Choice(ARITHMETIC),
+            "how the state is kept; as the network says if not given",
         ),
         may(
             "parameters",
@@ -275,6 +281,11 @@ pub(super) const NETWORK: Section = Section {
             "weight_storage",
             Kind::Choice(&["exact", "quantised"]),
             "how weights that differ are kept: exact, or quantised to 16 bits; exact if not given",
+        ),
+        may(
+            "arithmetic",
+            Kind::Choice(ARITHMETIC),
+            "how states are kept: stepwise, or anchored, which allows sparse steps; auto if not given",
         ),
         may(
             "parameters",

@@ -227,6 +227,39 @@ fn scatter_packed<R: Real>(
     }
 }
 
+/// Tells the lane of every target of the segments.
+#[inline]
+pub(super) fn for_each_target<R: Real>(
+    due: &[Segment],
+    synapses: &Stored<R>,
+    n_target: usize,
+    reached: &mut impl FnMut(usize),
+) {
+    for segment in due {
+        let (first, range) = (segment.first as usize, segment.range());
+        match synapses {
+            Stored::Packed { words, .. } => {
+                for &word in &words[range] {
+                    reached(first + usize::from(unpack(word).0));
+                }
+            }
+            Stored::Apart { targets, .. } => match targets {
+                Targets::All => (first..first + n_target).for_each(&mut *reached),
+                Targets::Narrow(t) => {
+                    for target in &t[range] {
+                        reached(first + target.index());
+                    }
+                }
+                Targets::Wide(t) => {
+                    for target in &t[range] {
+                        reached(first + target.index());
+                    }
+                }
+            },
+        }
+    }
+}
+
 /// `lanes[t] += w` for every target and its weight. The inner loop of the simulation.
 #[inline(always)]
 #[allow(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rheobase_engine::anchored::Arithmetic;
 use rheobase_engine::plan::Population;
 use rheobase_engine::port::{NeuronPorts, Registry};
 use rheobase_engine::value::Value;
@@ -72,6 +73,7 @@ impl Model<'_> {
         let parameters: Vec<Value> = columns.into_iter().map(value).collect();
         self.check_bounds(&parameters)?;
         Ok(Population {
+            arithmetic: Arithmetic::Auto,
             model: self.template.neuron.to_owned(),
             integrator: neuron
                 .component()

@@ -148,6 +148,7 @@ impl<'a> Resolver<'a> {
             parameters: parameters?,
             initial: initial?,
             emits,
+            arithmetic: description.arithmetic.unwrap_or(self.network.arithmetic),
             neuron,
         };
         Some((shape?, population))

@@ -1,0 +1,51 @@
+//! Where the amplitudes of a neuron lie.
+//!
+//! Neurons stand in blocks of [`LANES`]; a block holds one row per mode and one more, the *gate*: 0
+//! where a neuron may fire, [`closed`] where it is refractory, or padding. All of a neuron lies
+//! within one block, so that touching one neuron touches one page.
+
+use rheobase_equations::native::LANES;
+use rheobase_equations::real::Real;
+
+/// Rows and blocks of a shard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Layout {
+    /// Modes of a neuron.
+    pub(super) n_modes: usize,
+    /// Neurons.
+    pub(super) n: usize,
+}
+
+impl Layout {
+    pub(super) fn n_blocks(self) -> usize {
+        self.n.div_ceil(LANES)
+    }
+
+    /// Values of a block.
+    pub(super) fn block_len(self) -> usize {
+        (self.n_modes + 1) * LANES
+    }
+
+    /// Values in all.
+    pub(super) fn len(self) -> usize {
+        self.n_blocks() * self.block_len()
+    }
+
+    /// Place of mode 0 of a neuron; mode m is [`LANES`]·m further, the gate after the last mode.
+    #[inline(always)]
+    pub(super) fn at(self, neuron: usize) -> usize {
+        neuron / LANES * self.block_len() + neuron % LANES
+    }
+
+    /// Place of the gate of a neuron.
+    #[inline(always)]
+    pub(super) fn gate(self, neuron: usize) -> usize {
+        self.at(neuron) + self.n_modes * LANES
+    }
+}
+
+/// A gate that no margin reaches.
+#[inline(always)]
+pub(super) fn closed<R: Real>() -> R {
+    R::from_f64(1e30)
+}
