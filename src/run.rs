@@ -12,6 +12,7 @@ use std::time::Duration;
 pub use checkpoint::CheckpointFailure;
 
 use rheobase_engine::actor::RunError;
+use rheobase_engine::anchored::ModeChoice;
 use rheobase_engine::build::{BuildError, BuildReport};
 use rheobase_engine::network::{MemoryError, MemoryEstimate, MemoryPart, Network, NetworkErrors};
 use rheobase_engine::plan::{Monitor, NodeKind, Plan};
@@ -32,6 +33,8 @@ pub struct RunOptions {
     pub memory_limit: Option<u64>,
     /// Where populations run.
     pub backend: Backend,
+    /// How populations in anchored arithmetic are advanced; results do not depend on it.
+    pub mode: ModeChoice,
     /// Keep what monitors record in memory, for [`Run::recording`]; so it is unless set. Without,
     /// memory does not grow with the length of a run.
     pub keep_recording: bool,
@@ -43,6 +46,7 @@ impl Default for RunOptions {
             threads: 0,
             memory_limit: None,
             backend: Backend::default(),
+            mode: ModeChoice::Auto,
             keep_recording: true,
         }
     }

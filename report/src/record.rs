@@ -21,6 +21,8 @@ pub enum Precision {
 pub enum Kernel {
     /// Compiled with the program.
     Native,
+    /// As modes of a linear system.
+    Modes,
     /// By the block interpreter, for models known only at run time.
     Block,
     /// By a neuron written in Rust.
@@ -45,8 +47,36 @@ pub enum Mode {
 pub enum Arithmetic {
     /// One propagator per step.
     Stepwise,
-    /// From the state at the last event and a table of powers.
+    /// As amplitudes of modes at the beginning of an epoch, evaluated from a table of powers.
     Anchored,
+}
+
+/// How a population in anchored arithmetic was advanced.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdvanceRecord {
+    /// Neuron-steps in which a neuron was looked at.
+    pub neuron_steps_executed: u64,
+    /// Neuron-steps in which it was not.
+    pub neuron_steps_skipped: u64,
+    /// Bytes of amplitudes, tables and what is planned.
+    pub state_bytes: u64,
+    /// Changes of mode; every shard chooses for itself.
+    pub n_switches: u64,
+    /// The first of them.
+    pub switches: Vec<SwitchRecord>,
+}
+
+/// A change of mode.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SwitchRecord {
+    /// The first step in the new mode.
+    pub step: u64,
+    /// The new mode.
+    pub mode: Mode,
+    /// Cost of a dense step \[ns\].
+    pub dense_ns: f64,
+    /// Cost of a sparse step \[ns\], measured or predicted.
+    pub sparse_ns: f64,
 }
 
 /// One population of a run. The first six fields are those `--json` promises; the others say how
@@ -74,6 +104,12 @@ pub struct PopulationRecord {
     /// How its state was evaluated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arithmetic: Option<Arithmetic>,
+    /// Why it was evaluated so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arithmetic_reason: Option<String>,
+    /// What was looked at and what was skipped, where there was a choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advance: Option<AdvanceRecord>,
     /// The integrator chosen, by its name in the component language.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integrator: Option<String>,
@@ -99,6 +135,8 @@ impl PopulationRecord {
             component: None,
             mode: None,
             arithmetic: None,
+            arithmetic_reason: None,
+            advance: None,
             integrator: None,
             kernel: None,
             state_dim: None,

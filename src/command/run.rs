@@ -7,6 +7,7 @@ mod summary;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
+use rheobase::engine::anchored::ModeChoice;
 use rheobase::engine::plan::Plan;
 use rheobase::report::ResultFolder;
 use rheobase::run::{
@@ -30,6 +31,11 @@ pub(crate) struct Arguments {
     /// Where populations run. `auto` is `cpu`.
     #[arg(long, value_enum, default_value = "auto")]
     backend: BackendArgument,
+    /// How populations in anchored arithmetic advance: every neuron in every step, only those to which
+    /// something happens, or whichever costs less. Results are the same; run.json tells what was
+    /// chosen when.
+    #[arg(long, value_enum, default_value = "auto")]
+    mode: ModeArgument,
     /// Folder for results. By default results/NAME, which is written over; a folder named here must
     /// be new or empty.
     #[arg(long, value_name = "DIR")]
@@ -54,6 +60,14 @@ pub(crate) struct Arguments {
     /// No progress bar, no table.
     #[arg(long)]
     quiet: bool,
+}
+
+/// Values of `--mode`.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum ModeArgument {
+    Auto,
+    Dense,
+    Sparse,
 }
 
 /// Values of `--backend`.
@@ -205,6 +219,11 @@ fn options(arguments: &Arguments) -> Result<RunOptions, Failure> {
         backend: match arguments.backend {
             BackendArgument::Auto => Backend::Auto,
             BackendArgument::Cpu => Backend::Cpu,
+        },
+        mode: match arguments.mode {
+            ModeArgument::Auto => ModeChoice::Auto,
+            ModeArgument::Dense => ModeChoice::Dense,
+            ModeArgument::Sparse => ModeChoice::Sparse,
         },
         keep_recording: false,
     })

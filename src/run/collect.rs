@@ -182,6 +182,12 @@ impl Collector {
             *total += count;
         }
         self.total.synaptic_events += recording.synaptic_events;
+        for (node, modes) in recording.modes {
+            match self.total.modes.iter_mut().find(|(n, _)| *n == node) {
+                Some((_, sum)) => sum.extend(modes),
+                None => self.total.modes.push((node, modes)),
+            }
+        }
         for (node, spikes) in &recording.spikes {
             self.take_spikes(*node, spikes)?;
         }

@@ -37,6 +37,7 @@ pub(super) fn run_in<R: Instantiate>(
     let begun = Instant::now();
     let build_options = BuildOptions {
         threads,
+        mode: options.mode,
         ..BuildOptions::default()
     };
     let mut simulation = Simulation::<R>::build(Arc::clone(&plan), build_options)?;

@@ -1,10 +1,13 @@
 //! The record of a run.
 
 use rheobase_engine::Instantiate;
-use rheobase_engine::plan::NodeKind;
-use rheobase_engine::simulation::Simulation;
+use rheobase_engine::anchored::Arithmetic;
+use rheobase_engine::anchored::choice::Mode;
+use rheobase_engine::build::BuildReport;
+use rheobase_engine::plan::{NodeId, NodeKind};
+use rheobase_engine::simulation::{Recording, Simulation};
 use rheobase_equations::real::Precision;
-use rheobase_report::{Kernel, PopulationRecord, RunRecord, Timings};
+use rheobase_report::{AdvanceRecord, Kernel, PopulationRecord, RunRecord, SwitchRecord, Timings};
 
 use super::collect::Collector;
 use super::{RunFailure, seconds};
@@ -58,20 +61,62 @@ fn populations<R: Instantiate>(
         let mut entry = PopulationRecord::new(name, &statistics);
         entry.component = Some(p.model.clone());
         entry.integrator = Some(p.integrator.name().to_owned());
-        entry.mode = Some(rheobase_report::Mode::Dense);
-        entry.arithmetic = Some(rheobase_report::Arithmetic::Stepwise);
+        describe_advance(&mut entry, node, simulation.report(), &collector.total);
         entry.kernel = kernels
             .iter()
             .find(|(n, _)| n == name)
             .map(|(_, kernel)| match *kernel {
                 "native" => Kernel::Native,
                 "block" => Kernel::Block,
+                "modes" => Kernel::Modes,
                 _ => Kernel::Rust,
             });
         entry.state_dim = u32::try_from(p.neuron.ports().states.len()).ok();
         records.push(entry);
     }
     Ok(records)
+}
+
+/// Arithmetic and mode of a population, and why.
+fn describe_advance(
+    entry: &mut PopulationRecord,
+    node: NodeId,
+    build: &BuildReport,
+    recorded: &Recording,
+) {
+    let decided = build.arithmetic.iter().find(|(n, _)| *n == node);
+    entry.arithmetic = decided.map(|(_, d)| match d.arithmetic {
+        Arithmetic::Anchored => rheobase_report::Arithmetic::Anchored,
+        Arithmetic::Stepwise | Arithmetic::Auto => rheobase_report::Arithmetic::Stepwise,
+    });
+    entry.arithmetic_reason = decided.map(|(_, d)| d.reason.clone());
+    entry.mode = Some(rheobase_report::Mode::Dense);
+    let Some((_, modes)) = recorded.modes.iter().find(|(n, _)| *n == node) else {
+        return;
+    };
+    if modes.skipped > 0 {
+        entry.mode = Some(rheobase_report::Mode::Sparse);
+    }
+    let mode = |mode: Mode| match mode {
+        Mode::Dense => rheobase_report::Mode::Dense,
+        Mode::Sparse => rheobase_report::Mode::Sparse,
+    };
+    entry.advance = Some(AdvanceRecord {
+        neuron_steps_executed: modes.executed,
+        neuron_steps_skipped: modes.skipped,
+        state_bytes: modes.bytes,
+        n_switches: modes.n_switches,
+        switches: modes
+            .switches
+            .iter()
+            .map(|s| SwitchRecord {
+                step: s.step,
+                mode: mode(s.mode),
+                dense_ns: s.dense_ns,
+                sparse_ns: s.sparse_ns,
+            })
+            .collect(),
+    });
 }
 
 /// Projections whose weights are quantised, with the bound of the error in the unit of the port.

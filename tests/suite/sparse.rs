@@ -136,7 +136,12 @@ impl Case {
             self.seed
         );
         if !kind.text.is_empty() {
-            write!(text, "[models]\n{} = \"\"\"\n{}\n\"\"\"\n", kind.model, kind.text).unwrap();
+            write!(
+                text,
+                "[models]\n{} = \"\"\"\n{}\n\"\"\"\n",
+                kind.model, kind.text
+            )
+            .unwrap();
         }
         let drive = if self.driven { kind.drive } else { "" };
         let (weight, unit) = kind.weight;
@@ -239,7 +244,13 @@ fn same_bits<R: Instantiate>(case: &Case) -> Result<(usize, f64), TestCaseError>
         (ModeChoice::Dense, case.threads),
     ] {
         let other = run::<R>(&text, mode, threads);
-        prop_assert_eq!(other.fingerprint, dense.fingerprint, "{:?} {}", mode, threads);
+        prop_assert_eq!(
+            other.fingerprint,
+            dense.fingerprint,
+            "{:?} {}",
+            mode,
+            threads
+        );
     }
     let skipped = steps.1 as f64 / (steps.0 + steps.1) as f64;
     Ok((dense.spikes.len(), skipped))
@@ -251,6 +262,7 @@ const CASES: u32 = 48;
 fn many<R: Instantiate>() {
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
         cases: CASES,
+        failure_persistence: None,
         ..ProptestConfig::default()
     });
     let seen = std::cell::RefCell::new(vec![(0_u32, 0_usize, 1.0_f64); KINDS.len()]);
@@ -304,7 +316,11 @@ fn stepwise_and_anchored_give_the_same_spikes_in_f64() {
             let plan = harness::plan(&Network::from_toml(&text, "stepwise").unwrap());
             let (_, recording) = harness::run::<f64>(plan, 1);
             let stepwise = &recording.spikes.iter().find(|(n, _)| *n == 0).unwrap().1;
-            println!("{} (driven: {driven}): {} spikes", KINDS[kind].model, stepwise.len());
+            println!(
+                "{} (driven: {driven}): {} spikes",
+                KINDS[kind].model,
+                stepwise.len()
+            );
             assert!(stepwise.len() >= 100);
             assert_eq!(&anchored, stepwise, "{}", KINDS[kind].model);
         }
@@ -342,7 +358,10 @@ fn what_cannot_be_anchored_is_refused_with_the_reason() {
     let cases = [
         (base.replace("MODEL", "iaf_cond_exp"), "not linear"),
         (base.replace("MODEL", "izhikevich"), "not linear"),
-        (base.replace("MODEL", "iaf_psc_exp") + drive, "stimulus `b` acts in every step"),
+        (
+            base.replace("MODEL", "iaf_psc_exp") + drive,
+            "stimulus `b` acts in every step",
+        ),
         (
             base.replace("MODEL", "iaf_psc_exp")
                 + "parameters = { tau_m = { uniform = [\"8 ms\", \"12 ms\"] } }\n",

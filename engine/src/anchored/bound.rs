@@ -80,25 +80,41 @@ impl<R: Real> Bounds<R> {
         #[allow(clippy::cast_precision_loss, reason = "1,024")]
         let horizon_ms = HORIZON as f64 * dt_ms;
         let tail = modes.tail_bound(row, horizon_ms);
-        let always: Vec<(f64, f64)> = (0..n)
+        let is_alone = |m: usize| {
+            let mut joined = modes.pairs.iter().filter(|(i, j)| *i == m || *j == m);
+            joined.all(|&(i, j)| i == j)
+        };
+        // (largest, smallest, largest magnitude that matters)
+        let always: Vec<(f64, f64, f64)> = (0..n)
             .map(|m| {
-                // A mode that neither grows nor decays stays where it is.
-                if modes.rates[m] == 0.0 && modes.pairs.iter().all(|&(i, j)| i == j || j != m) {
-                    return (row[m], row[m]);
+                let (now, next, rate) = (responses[0][m], responses[1][m], modes.rates[m]);
+                if is_alone(m) {
+                    // From here on it moves one way: to 0, nowhere, or away from 0. There rounding
+                    // matters least where it has just begun.
+                    let end = if rate < 0.0 {
+                        0.0
+                    } else if rate == 0.0 || now == 0.0 {
+                        now
+                    } else {
+                        now.signum() * f64::INFINITY
+                    };
+                    let size = if rate > 0.0 { next } else { now };
+                    return (next.max(end), next.min(end), size.abs());
                 }
-                let (most, least) = extremes(responses[1..].iter().map(|h| h[m]));
-                (most.max(tail[m]), least.min(-tail[m]))
+                let (most, least) = extremes(responses.iter().map(|h| h[m]));
+                let (most, least) = (most.max(tail[m]), least.min(-tail[m]));
+                (most, least, most.abs().max(least.abs()))
             })
             .collect();
-        let magnitudes = always.iter().zip(&responses[0]);
-        let magnitudes = magnitudes.map(|(&(a, b), now)| a.abs().max(b.abs()).max(now.abs()));
+        let magnitudes = always.iter().map(|&(.., size)| size);
+        let always = always.iter().map(|&(a, b, _)| (a, b)).collect();
         Self {
             magnitudes: magnitudes.map(representable).collect(),
             always: Window::new(1, always, if drift > 0.0 { f64::INFINITY } else { drift }),
             octaves,
             tolerance: R::from_f64(match R::PRECISION {
-                Precision::F32 => 2.0_f64.powi(-15),
-                Precision::F64 => 2.0_f64.powi(-42),
+                Precision::F32 => 2.0_f64.powi(-13),
+                Precision::F64 => 2.0_f64.powi(-40),
             }),
             drift: representable(drift.abs() * horizon_ms / dt_ms),
         }

@@ -64,7 +64,10 @@ impl ModeReport {
     /// Adds that of another shard.
     pub fn add(&mut self, other: Self) {
         self.bytes += other.bytes;
-        self.extend(Self { bytes: self.bytes, ..other });
+        self.extend(Self {
+            bytes: self.bytes,
+            ..other
+        });
     }
 
     /// Adds that of the same shards at a later time.
@@ -393,7 +396,11 @@ mod tests {
                 Mode::Sparse => 50.0 + looked * ns_a_look,
             };
             spent[usize::from(chooser.mode() == Mode::Sparse)] += 1;
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a test")]
+            #[allow(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a test"
+            )]
             let work = Work {
                 steps: 10,
                 touched: match chooser.mode() {
@@ -426,7 +433,11 @@ mod tests {
         let wave = |slice: u64| if slice / 5000 % 2 == 0 { 20.0 } else { 3000.0 };
         let (chooser, spent) = run(10_000, 40_000, |_| 3000.0, wave, 10.0);
         assert!(spent.iter().all(|&s| s > 19_000), "{spent:?}");
-        assert!((7..=9).contains(&chooser.n_switches), "{:?}", chooser.switches);
+        assert!(
+            (7..=9).contains(&chooser.n_switches),
+            "{:?}",
+            chooser.switches
+        );
         let noisy = |slice: u64| 300.0 + if slice % 3 == 0 { 15.0 } else { -15.0 };
         let (chooser, _) = run(10_000, 40_000, |_| 3000.0, noisy, 9.8);
         assert!(chooser.n_switches <= 2, "{:?}", chooser.switches);
@@ -434,7 +445,10 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_kept() {
-        for (choice, mode) in [(ModeChoice::Dense, Mode::Dense), (ModeChoice::Sparse, Mode::Sparse)] {
+        for (choice, mode) in [
+            (ModeChoice::Dense, Mode::Dense),
+            (ModeChoice::Sparse, Mode::Sparse),
+        ] {
             assert_eq!(Chooser::new(choice, 1_000_000).mode(), mode);
             assert!(!Chooser::new(choice, 1_000_000).is_timed());
         }

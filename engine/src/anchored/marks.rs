@@ -61,7 +61,6 @@ impl Marks {
     pub(crate) fn capacity(&self) -> usize {
         self.words.len() * 64
     }
-
 }
 
 #[cfg(test)]

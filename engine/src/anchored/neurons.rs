@@ -108,7 +108,10 @@ impl<R: Real> Anchored<R> {
             .firing
             .as_ref()
             .map(|f| Threshold::new(f, &threshold_split, &free, (epoch, dt_ms), steps));
-        let has_counter = system.firing.as_ref().is_some_and(|f| f.refractory_ms.is_some());
+        let has_counter = system
+            .firing
+            .as_ref()
+            .is_some_and(|f| f.refractory_ms.is_some());
         let n = initial.first().map_or(0, Vec::len);
         let layout = Layout {
             n_modes: system.n,
@@ -234,7 +237,13 @@ impl<R: Real> Anchored<R> {
         // What reaches refractory neurons acts in their way, and is gone before the loop.
         if let Some(regime) = &self.held {
             for neuron in self.releases.iter().flatten() {
-                receive(self.layout, &mut self.z, regime.gain(n), lanes, *neuron as usize);
+                receive(
+                    self.layout,
+                    &mut self.z,
+                    regime.gain(n),
+                    lanes,
+                    *neuron as usize,
+                );
             }
         }
         let row = match &self.firing {
@@ -351,7 +360,10 @@ impl<R: Real> Anchored<R> {
         for k in 0..self.fired.len() {
             let neuron = self.fired[k];
             let i = neuron as usize;
-            let z: Vec<f64> = read(self.layout, &self.z, i).iter().map(|z| z.to_f64()).collect();
+            let z: Vec<f64> = read(self.layout, &self.z, i)
+                .iter()
+                .map(|z| z.to_f64())
+                .collect();
             self.free.states(n, &z, &mut x);
             map(&firing.reset, &x, &mut new);
             let regime = match &self.held {
@@ -383,7 +395,10 @@ impl<R: Real> Anchored<R> {
         let mut x = vec![0.0; self.layout.n_modes];
         for &neuron in &released {
             let i = neuron as usize;
-            let z: Vec<f64> = read(self.layout, &self.z, i).iter().map(|z| z.to_f64()).collect();
+            let z: Vec<f64> = read(self.layout, &self.z, i)
+                .iter()
+                .map(|z| z.to_f64())
+                .collect();
             held.states(n, &z, &mut x);
             write(self.layout, &mut self.z, i, &self.free.amplitudes(n, &x));
             self.z[self.layout.gate(i)] = R::ZERO;

@@ -131,14 +131,22 @@ impl<R: Real> Regime<R> {
     /// V⁻¹·x.
     fn to_modes(&self, x: &[f64]) -> Vec<f64> {
         (0..self.n)
-            .map(|k| (0..self.n).map(|i| self.inverse[k * self.n + i] * x[i]).sum())
+            .map(|k| {
+                (0..self.n)
+                    .map(|i| self.inverse[k * self.n + i] * x[i])
+                    .sum()
+            })
             .collect()
     }
 
     /// m·V: a functional of the states as one of the modes.
     pub(super) fn of_modes(&self, row: &[f64]) -> Vec<f64> {
         (0..self.n)
-            .map(|k| (0..self.n).map(|i| row[i] * self.basis[i * self.n + k]).sum())
+            .map(|k| {
+                (0..self.n)
+                    .map(|i| row[i] * self.basis[i * self.n + k])
+                    .sum()
+            })
             .collect()
     }
 
@@ -197,7 +205,11 @@ impl<R: Real> Regime<R> {
         let moving: Vec<f64> = (0..self.n)
             .map(|i| x[i] - (self.rest[i] + self.drift[i] * steps))
             .collect();
-        apply(&self.pairs, self.row(&self.shrink, n), &self.to_modes(&moving))
+        apply(
+            &self.pairs,
+            self.row(&self.shrink, n),
+            &self.to_modes(&moving),
+        )
     }
 
     /// z ← G(epoch)·z + drift, for `LANES` neurons at a time or one: mode m at `z[m·stride ..][..len]`.
@@ -232,7 +244,11 @@ impl<R: Real> Regime<R> {
 /// 0 where an amplitude has decayed to nothing: long before it is subnormal.
 #[inline(always)]
 fn flushed<R: Real>(x: R) -> R {
-    if x.abs() < R::from_f64(1e-25) { R::ZERO } else { x }
+    if x.abs() < R::from_f64(1e-25) {
+        R::ZERO
+    } else {
+        x
+    }
 }
 
 /// Σ over pairs (i, j): `entries`·x_j into i.

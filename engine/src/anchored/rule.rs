@@ -140,7 +140,10 @@ fn anchored(
     }
     let real = |e: &&crate::plan::Edge| e.target == id && emits_real(&plan.nodes[e.source]);
     if let Some(edge) = plan.edges.iter().find(real) {
-        return Err(format!("`{}` carries real values, in every step", edge.name));
+        return Err(format!(
+            "`{}` carries real values, in every step",
+            edge.name
+        ));
     }
     let component = population
         .neuron
@@ -170,11 +173,21 @@ fn tabulated(system: LinearSystem, dt_ms: f64) -> Result<Decision, String> {
     if !(ratio.is_finite() && (0.0..1e6).contains(&ratio)) {
         return Err("the refractory time is no number of steps below 1,000,000".to_owned());
     }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked"
+    )]
     let refractory_steps = ratio.round_ties_even() as u64;
     let free = Split::of(&system).ok_or_else(grows)?;
     let held = Split::of(&system.while_refractory()).ok_or_else(grows)?;
-    let finite = |s: &Split| s.modes.basis.iter().chain(&s.rest.constant).all(|x| x.is_finite());
+    let finite = |s: &Split| {
+        s.modes
+            .basis
+            .iter()
+            .chain(&s.rest.constant)
+            .all(|x| x.is_finite())
+    };
     if !finite(&free) || !finite(&held) {
         return Err("its parameters give rates that are not finite".to_owned());
     }

@@ -33,6 +33,17 @@ pub(super) fn text(run: &Run, folder: &Path) -> String {
         record.build_s,
         readable_bytes(record.peak_rss_bytes),
     ));
+    for population in &record.populations {
+        if let Some(advance) = &population.advance {
+            let all = advance.neuron_steps_executed + advance.neuron_steps_skipped;
+            #[allow(clippy::cast_precision_loss, reason = "for people")]
+            let share = 100.0 * advance.neuron_steps_skipped as f64 / all.max(1) as f64;
+            text.push_str(&format!(
+                "{}: {share:.1} % of neuron-steps skipped, {} changes between dense and sparse\n",
+                population.name, advance.n_switches,
+            ));
+        }
+    }
     for warning in &run.plan.warnings {
         text.push_str(&format!("warning: {warning}\n"));
     }
