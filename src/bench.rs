@@ -9,6 +9,7 @@
 //! synapses and one without, so that what slows the machine for a while slows both. Questions about
 //! whole networks run each point in a process of its own: peaks of memory stay apart.
 
+mod activity;
 mod construction;
 mod delivery;
 mod host;
@@ -57,6 +58,11 @@ pub const QUESTIONS: &[Question] = &[
         name: "delivery",
         why: "ns per synaptic event against activity, fan-out and targets, by storage of weights and delays: most of a circuit's time",
         ask: delivery::ask,
+    },
+    Question {
+        name: "activity",
+        why: "ns per step against the share of neurons that receive something, dense, sparse and chosen: whether cost follows events",
+        ask: activity::ask,
     },
     Question {
         name: "update",

@@ -23,6 +23,7 @@ mod bound;
 pub mod choice;
 mod dense;
 mod layout;
+mod look;
 mod marks;
 mod neurons;
 mod regime;

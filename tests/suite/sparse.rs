@@ -27,7 +27,7 @@ struct Kind {
 }
 
 /// Everything that can be anchored: those of the zoo, and neurons that have what those lack.
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     Kind {
         model: "iaf_psc_delta",
         text: "",
@@ -85,6 +85,22 @@ const KINDS: [Kind; 8] = [
         port: "x",
         weight: (1.1, "mV/ms^2"),
         drive: "drive = \"0.9 mV/ms\"",
+    },
+    Kind {
+        model: "three",
+        text: "neuron three
+  parameter tau = 12 ms, drive = 0 mV/ms
+  dv/dt = -v/tau + a + b + c + drive : mV (unless refractory)
+  da/dt = -a/(2 ms) : mV/ms
+  db/dt = -b/(5 ms) : mV/ms
+  dc/dt = -c/(9 ms) : mV/ms
+  input x(w : mV/ms): a += w
+  input y(w : mV/ms): b += w
+  input z(w : mV/ms): c += w
+  spike when v >= 15 mV, reset v = 0, refractory 2 ms",
+        port: "z",
+        weight: (2.2, "mV/ms"),
+        drive: "drive = \"1.4 mV/ms\"",
     },
     Kind {
         model: "growing",

@@ -121,29 +121,62 @@ impl<R: Real> Bounds<R> {
     }
 
     /// When a neuron with amplitudes `y` may cross, `constant` being its margin at rest.
-    #[inline]
     pub(super) fn due(&self, y: &[R], constant: R) -> Due {
-        let mut magnitude = constant.abs() + self.drift;
+        let mut size = self.size(constant);
         for (y, m) in y.iter().zip(&self.magnitudes) {
-            magnitude += y.abs() * *m;
+            size += y.abs() * *m;
         }
-        // What is certainly below 0. An overflow is not below anything.
-        let limit = -self.tolerance * magnitude;
-        if self.always.most(y, constant) < limit {
+        if self.excludes(self.always.most(y, constant), size) {
             return Due::Never;
         }
+        self.search(y, constant, size)
+    }
+
+    /// Of all steps from now on: factors of positive and of negative amplitudes, and of magnitudes.
+    ///
+    /// # Panics
+    /// If there are fewer modes.
+    pub(super) fn always<const M: usize>(&self) -> ([R; M], [R; M], [R; M]) {
+        let extremes = &self.always.extremes;
+        (
+            std::array::from_fn(|m| extremes[m].0),
+            std::array::from_fn(|m| extremes[m].1),
+            std::array::from_fn(|m| self.magnitudes[m]),
+        )
+    }
+
+    /// What the magnitude of the terms begins with.
+    #[inline(always)]
+    pub(super) fn size(&self, constant: R) -> R {
+        constant.abs() + self.drift
+    }
+
+    /// Whether a margin of at most `highest` is certainly below 0, terms
+    /// of magnitude `size` being rounded. An overflow is not below anything.
+    #[inline(always)]
+    pub(super) fn excludes(&self, highest: R, size: R) -> bool {
+        highest < -self.tolerance * size
+    }
+
+    /// The first window that is not excluded.
+    pub(super) fn search(&self, y: &[R], constant: R, size: R) -> Due {
         for (octave, parts) in &self.octaves {
-            if octave.most(y, constant) < limit {
+            if self.excludes(octave.most(y, constant), size) {
                 continue;
             }
             for part in parts {
-                if !(part.most(y, constant) < limit) {
+                if !self.excludes(part.most(y, constant), size) {
                     return Due::After(part.first);
                 }
             }
         }
         #[allow(clippy::cast_possible_truncation, reason = "1,024")]
         Due::After(HORIZON as u32)
+    }
+
+    /// Most the drift ever adds.
+    pub(super) fn always_drift(&self) -> R {
+        self.always.drift
     }
 }
 

@@ -84,7 +84,7 @@ impl ModeReport {
 /// Populations below this size are dense where the choice is free: there is nothing to gain.
 const SMALLEST: usize = 128;
 /// One slice in so many is timed.
-const TIMED_EVERY: u64 = 8;
+const TIMED_EVERY: u64 = 4;
 /// Steps for which each mode is tried at the beginning, at least.
 const CALIBRATION_STEPS: u64 = 48;
 /// A mode must be cheaper by this factor …

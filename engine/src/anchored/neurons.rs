@@ -8,6 +8,7 @@ use super::bound::Bounds;
 use super::choice::Mode;
 use super::dense::{Lanes, StepRow, absorbed, step_all};
 use super::layout::{Layout, closed};
+use super::look::{Look, MOST_MODES, MOST_PORTS};
 use super::marks::Marks;
 use super::regime::{Regime, Split};
 use super::rule::Decision;
@@ -274,10 +275,47 @@ impl<R: Real> Anchored<R> {
     fn sparse(&mut self, step: u64, lanes: &mut Lanes<'_, R>, touched: &[u32]) {
         self.executed += touched.len() as u64;
         let n = usize_of(step % self.epoch);
-        for (k, &neuron) in touched.iter().enumerate() {
-            if let Some(&next) = touched.get(k + AHEAD) {
-                self.fetch(lanes, next as usize);
+        let n_modes = self.layout.n_modes;
+        let Some(firing) = &self.firing else {
+            for &neuron in touched {
+                receive(
+                    self.layout,
+                    &mut self.z,
+                    self.free.gain(n),
+                    lanes,
+                    neuron as usize,
+                );
             }
+            return;
+        };
+        if n_modes <= MOST_MODES && self.free.n_ports() <= MOST_PORTS {
+            let pairs = &self.free.pairs;
+            let mut look = Look {
+                layout: self.layout,
+                z: &mut self.z,
+                lanes,
+                gain: self.free.gain(n),
+                held_gain: self.held.as_ref().map_or(&[], |h| h.gain(n)),
+                margin: &firing.margin[n * n_modes..(n + 1) * n_modes],
+                constant: firing.constant[n],
+                strict: firing.strict,
+                growth: &firing.growth[n * pairs.len()..(n + 1) * pairs.len()],
+                pairs,
+                bounds: &firing.bounds,
+                agenda: &mut self.agenda,
+                step,
+                fired: &mut self.fired,
+            };
+            look.at(touched);
+        } else {
+            self.look_at(step, lanes, touched);
+        }
+    }
+
+    /// As [`Look::at`], for any number of modes and ports.
+    fn look_at(&mut self, step: u64, lanes: &mut Lanes<'_, R>, touched: &[u32]) {
+        let n = usize_of(step % self.epoch);
+        for &neuron in touched {
             let i = neuron as usize;
             let is_held = self.z[self.layout.gate(i)] != R::ZERO;
             let regime = match &self.held {
@@ -296,21 +334,7 @@ impl<R: Real> Anchored<R> {
         }
     }
 
-    /// Asks for the memory of a neuron that will be looked at soon.
-    #[inline(always)]
-    fn fetch(&self, lanes: &Lanes<'_, R>, neuron: usize) {
-        let at = self.layout.at(neuron);
-        for m in 0..=self.layout.n_modes {
-            fetch(&raw const self.z[at + m * LANES]);
-        }
-        for port in 0..self.free.n_ports() {
-            fetch(&raw const lanes.values[port * lanes.plane + neuron]);
-        }
-        fetch(self.agenda.entry(neuron));
-    }
-
     /// Whether a free neuron is at its threshold.
-    #[inline(always)]
     fn reaches(&self, n: usize, neuron: usize) -> bool {
         let Some(firing) = &self.firing else {
             return false;
@@ -330,7 +354,6 @@ impl<R: Real> Anchored<R> {
     }
 
     /// Notes when a free neuron that has not fired in `step` has to be looked at again.
-    #[inline(always)]
     fn look_ahead(&mut self, step: u64, neuron: u32) {
         let Some(firing) = &self.firing else {
             return;
@@ -548,9 +571,6 @@ impl<R: Real> Anchored<R> {
     }
 }
 
-/// Neurons whose memory is asked for ahead of the one that is looked at.
-const AHEAD: usize = 8;
-
 fn held_regime<R: Real>(system: &LinearSystem, time: (u64, f64)) -> Option<Regime<R>> {
     let held = system.while_refractory();
     let keeps = |port: usize, state: usize| !system.jumps[port].unless_refractory[state];
@@ -596,22 +616,6 @@ fn map(map: &AffineMap, x: &[f64], new: &mut [f64]) {
         let sum: f64 = row.iter().zip(x).map(|(m, x)| m * x).sum();
         *new = sum + map.constant[i];
     }
-}
-
-/// Asks for a cache line. Costs nothing where the processor has no such instruction.
-#[inline(always)]
-fn fetch<T>(place: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        #[allow(unsafe_code, reason = "a hint without effect on results")]
-        // SAFETY: prefetching touches no memory and cannot fault, whatever the address.
-        unsafe {
-            _mm_prefetch::<_MM_HINT_T0>(place.cast());
-        }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = place;
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "places in short tables")]

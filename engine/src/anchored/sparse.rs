@@ -1,6 +1,7 @@
 //! Only neurons to which something happens.
 
 use super::bound::{Due, HORIZON};
+use super::look::fetch;
 
 /// Which neurons have to be looked at when, because they might cross by themselves.
 #[derive(Debug, Default)]
@@ -24,7 +25,7 @@ impl Agenda {
     }
 
     /// A neuron was looked at in `step`, and is due as said. O(1).
-    #[inline]
+    #[inline(always)]
     pub(super) fn plan(&mut self, neuron: u32, step: u64, due: Due) {
         let next = &mut self.next[neuron as usize];
         match due {
@@ -57,10 +58,10 @@ impl Agenda {
         }
     }
 
-    /// Asks for the memory of an entry.
+    /// Asks for the memory of an entry that will be needed soon.
     #[inline(always)]
-    pub(super) fn entry(&self, neuron: usize) -> *const u64 {
-        &raw const self.next[neuron]
+    pub(super) fn ask(&self, neuron: usize) {
+        fetch(self.next.as_ptr().wrapping_add(neuron));
     }
 
     /// Bytes held.
