@@ -31,6 +31,7 @@ pub mod schedule;
 pub mod simd;
 pub mod simulation;
 mod source;
+pub mod spikes;
 pub mod suggest;
 mod tape;
 pub mod time;
