@@ -69,18 +69,25 @@ impl EventList {
         Ok(list)
     }
 
-    /// What the engine recorded, its lanes taken apart into batch items; all on the grid.
-    /// O(events + N).
+    /// What the engine recorded, its lanes taken apart into batch items. `offsets_ms` holds the
+    /// offset of each spike within its step \[ms\], where there are any. Spikes may come in any order;
+    /// O(events + N) where they are sorted.
     ///
     /// # Errors
-    /// [`SpikesError`] where columns differ in length, a spike is outside the shape, or they are not
-    /// sorted by step and lane.
+    /// [`SpikesError`] where columns differ in length or a spike is outside the shape or its step.
     pub fn from_record(
         shape: Shape,
         dt_ms: f64,
         spikes: &record::Spikes,
+        offsets_ms: Option<&[f64]>,
     ) -> Result<Self, SpikesError> {
-        expect_length("neurons", spikes.neurons.len(), spikes.len())?;
+        let n_spikes = spikes.len();
+        expect_length("neurons", spikes.neurons.len(), n_spikes)?;
+        expect_length(
+            "offsets",
+            offsets_ms.map_or(n_spikes, <[f64]>::len),
+            n_spikes,
+        )?;
         let lanes = shape.lanes();
         if let Some(index) = spikes.neurons.iter().position(|&lane| lane >= lanes) {
             return Err(SpikesError::Neuron {
@@ -97,34 +104,39 @@ impl EventList {
         let mut next = starts.clone();
         let mut columns = Columns {
             starts,
-            steps: vec![0; spikes.len()],
-            offsets_ms: None,
-            neurons: vec![0; spikes.len()],
+            steps: vec![0; n_spikes],
+            offsets_ms: offsets_ms.map(|_| vec![0.0; n_spikes]),
+            neurons: vec![0; n_spikes],
         };
-        for (&step, &lane) in spikes.steps.iter().zip(&spikes.neurons) {
+        for (k, (&step, &lane)) in spikes.steps.iter().zip(&spikes.neurons).enumerate() {
             let place = &mut next[(lane / shape.neurons) as usize];
             columns.steps[*place] = step;
             columns.neurons[*place] = lane % shape.neurons;
+            if let (Some(to), Some(from)) = (&mut columns.offsets_ms, offsets_ms) {
+                to[*place] = from[k];
+            }
             *place += 1;
         }
-        Self::new(shape, dt_ms, columns)
+        Self::from_unsorted(shape, dt_ms, columns)
     }
 
-    /// The events as the engine records spikes: lanes, sorted by (step, lane). Events off the grid
-    /// count at the end of their step, as [`to_grid`](Self::to_grid) has it.
-    /// O(events · log N) on the grid.
+    /// The events as the engine records spikes, lanes sorted by (step, lane), and the offset of each
+    /// within its step \[ms\], `None` on the grid. Read without offsets, events count at the end of
+    /// their step, as [`to_grid`](Self::to_grid) has it. O(events · log N) on the grid.
     #[must_use]
-    pub fn to_record(&self) -> record::Spikes {
-        let mut sorted: Vec<(u64, u32)> = Vec::with_capacity(self.len());
+    pub fn to_record(&self) -> (record::Spikes, Option<Vec<f64>>) {
+        let mut sorted: Vec<(u64, u32, u64)> = Vec::with_capacity(self.len());
         for item in 0..self.shape.batch {
-            let events = self.item(item);
-            let lanes = events.neurons.iter().map(|n| item * self.shape.neurons + n);
-            sorted.extend(events.steps.iter().copied().zip(lanes));
+            let lane = |neuron: u32| item * self.shape.neurons + neuron;
+            let events = self.item(item).iter();
+            sorted.extend(events.map(|e| (e.step, lane(e.neuron), e.offset_ms.to_bits())));
         }
-        // The stable sort merges runs: one for each batch item.
+        // The stable sort merges runs: on the grid one for each batch item.
         sorted.sort();
-        let (steps, neurons) = sorted.into_iter().unzip();
-        record::Spikes { steps, neurons }
+        let offset_of = |event: &(u64, u32, u64)| f64::from_bits(event.2);
+        let offsets_ms = (!self.is_on_grid()).then(|| sorted.iter().map(offset_of).collect());
+        let (steps, neurons) = sorted.into_iter().map(|e| (e.0, e.1)).unzip();
+        (record::Spikes { steps, neurons }, offsets_ms)
     }
 
     /// Extent.
@@ -236,7 +248,9 @@ impl EventList {
     /// use rheobase_engine::spikes::{EventList, Shape};
     ///
     /// let shape = Shape::new(10, 1, 4)?;
-    /// let list = |steps, neurons| EventList::from_record(shape, 0.1, &Spikes { steps, neurons });
+    /// let list = |steps, neurons| {
+    ///     EventList::from_record(shape, 0.1, &Spikes { steps, neurons }, None)
+    /// };
     /// let (a, b) = (list(vec![1, 7], vec![3, 0])?, list(vec![1, 2], vec![2, 2])?);
     /// let merged = EventList::merge(&a, &[b])?;
     /// assert_eq!(merged.item(0).steps(), [1, 1, 2, 7]);
@@ -245,12 +259,14 @@ impl EventList {
     /// ```
     pub fn merge(first: &Self, others: &[Self]) -> Result<Self, SpikesError> {
         for (index, list) in (1..).zip(others) {
-            let what = match () {
-                () if list.shape != first.shape => "shape",
-                () if list.dt_ms.to_bits() != first.dt_ms.to_bits() => "time step",
-                () => continue,
-            };
-            return Err(SpikesError::Unlike { index, what });
+            if list.shape != first.shape {
+                let what = "shape";
+                return Err(SpikesError::Unlike { index, what });
+            }
+            if list.dt_ms.to_bits() != first.dt_ms.to_bits() {
+                let what = "time step";
+                return Err(SpikesError::Unlike { index, what });
+            }
         }
         let lists = || std::iter::once(first).chain(others);
         let mut columns = first.no_columns();

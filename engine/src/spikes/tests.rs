@@ -216,16 +216,21 @@ proptest! {
     }
 
     #[test]
-    fn records_of_the_engine_come_back((shape, spikes) in spikes(false)) {
-        let mut lanes: Vec<(u64, u32)> = spikes.iter()
-            .map(|s| (s.1, s.0 * shape.neurons + s.3)).collect();
+    fn records_of_the_engine_come_back((shape, spikes) in spikes(true), off_grid: bool) {
+        let mut lanes: Vec<_> = spikes.iter()
+            .map(|s| (s.1, s.0 * shape.neurons + s.3, if off_grid { s.2 } else { 10 })).collect();
         lanes.sort_unstable();
-        let (steps, neurons) = lanes.into_iter().unzip();
-        let recorded = record::Spikes { steps, neurons };
-        let events = EventList::from_record(shape, DT_MS, &recorded).unwrap();
-        prop_assert_eq!(&events, &list(shape, &spikes, false));
-        prop_assert_eq!(events.to_record(), recorded);
-        prop_assert!(events.is_on_grid());
+        let recorded = record::Spikes {
+            steps: lanes.iter().map(|l| l.0).collect(),
+            neurons: lanes.iter().map(|l| l.1).collect(),
+        };
+        let offsets: Vec<f64> = lanes.iter().map(|l| offset_ms(l.2)).collect();
+        let offsets = off_grid.then_some(offsets);
+        let events =
+            EventList::from_record(shape, DT_MS, &recorded, offsets.as_deref()).unwrap();
+        prop_assert_eq!(events.is_on_grid(), !off_grid);
+        prop_assert_eq!(&events, &list(shape, &spikes, off_grid));
+        prop_assert_eq!(events.to_record(), (recorded, offsets));
     }
 
     #[test]
@@ -347,7 +352,7 @@ fn sizes_that_cannot_be_are_refused_before_anything_is_allocated() {
         steps: vec![MAX_STEPS],
         neurons: vec![u32::MAX - 1],
     };
-    let events = EventList::from_record(long, DT_MS, &spikes).unwrap();
+    let events = EventList::from_record(long, DT_MS, &spikes, None).unwrap();
     assert!(matches!(events.to_raster(), Err(SpikesError::Size { .. })));
     let message = Raster::from_masks(long, Vec::new())
         .unwrap_err()
