@@ -4,8 +4,8 @@
 //! it is derived from that text.
 //!
 //! What lives here: the facade. It re-exports the rooms, assembles the registry of components
-//! ([`registry`]), runs networks to their end ([`run`]), measures them ([`bench`](mod@bench)), and is the `rheobase`
-//! command.
+//! ([`registry`]), runs networks to their end ([`run`]), measures them ([`bench`](mod@bench)), joins
+//! spikes and their files ([`spikes`]), and is the `rheobase` command.
 //!
 //! What may not: anything a room could do itself. There is no logic of simulation here.
 //!
@@ -35,6 +35,7 @@ pub use rheobase_report as report;
 
 pub mod bench;
 pub mod run;
+pub mod spikes;
 
 /// Every component a network can name: the zoo.
 #[must_use]

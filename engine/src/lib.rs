@@ -32,6 +32,7 @@ pub mod schedule;
 pub mod simd;
 pub mod simulation;
 mod source;
+pub mod spikes;
 mod stepwise;
 pub mod suggest;
 mod tape;

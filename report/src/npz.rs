@@ -13,6 +13,14 @@
 //! | `E.size` | u32 scalar | neurons in the population |
 //! | `dt_ms` | f64 scalar | time step \[ms\] |
 //!
+//! [`write_events`] adds what continuous time and a batch need:
+//!
+//! | array | type | meaning |
+//! |---|---|---|
+//! | `E.offset_ms` | f64 `[spikes]` | offset within the step: time = (step − 1) · dt + offset \[ms\]; not there on the grid |
+//! | `E.batch` | u32 scalar | batch items; `E.neuron` is then a lane, item · (size / batch) + neuron |
+//! | `E.n_steps` | u64 scalar | number of steps |
+//!
 //! **Traces** ([`write_traces`]), per population `E` and variable `v`:
 //!
 //! | array | type | meaning |
@@ -27,12 +35,14 @@
 //! rate = len(f["E.step"]) / f["E.size"]
 //! ```
 
+mod events;
 mod npy;
 mod read;
 mod source;
 mod spikes;
 mod traces;
 
+pub use events::{PopulationEvents, RecordedEvents, read_events, write_events};
 pub use npy::Element;
 pub use read::{Array, NpzReader};
 pub use source::NpzSpikes;

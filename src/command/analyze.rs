@@ -3,6 +3,7 @@
 #[cfg(feature = "hdf5")]
 mod sonata;
 mod source;
+mod table;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +37,9 @@ pub(crate) struct Arguments {
     /// Folder for tables and plots; by default that of the spikes.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Also write the spikes of each population as a table, POPULATION.csv, all of them.
+    #[arg(long)]
+    csv: bool,
     /// Print one JSON object, the content of analysis.json, and nothing else.
     #[arg(long)]
     json: bool,
@@ -68,6 +72,9 @@ pub(crate) fn analyze(arguments: &Arguments) -> Result<(), Failure> {
     };
     let object = write::json(&analysed);
     write::files(&analysed, &object, &mut opened, &folder)?;
+    if arguments.csv {
+        table::write(&mut opened, &folder)?;
+    }
     if arguments.json {
         print(&format!("{object}\n"))
     } else {

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use rheobase::formats::csv::Options;
 use rheobase::report::npz::NpzWriter;
+use rheobase::spikes::EventList;
 use serde_json::Value;
 
 use crate::harness;
@@ -264,4 +266,50 @@ fn memory_does_not_grow_with_the_length_of_a_run() {
         spikes_bytes > 20 << 20,
         "{spikes_bytes} bytes would be seen"
     );
+}
+
+#[test]
+fn spikes_are_exported_as_tables_and_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let mut archive = NpzWriter::create(&path("spikes.npz")).unwrap();
+    archive.scalar("dt_ms", 0.1).unwrap();
+    let steps = [1_i64, 3, 3, 7, 100_000_001];
+    for (name, n) in [("E", 5), ("I", 0)] {
+        let column = |column: &str| format!("{name}.{column}");
+        archive.scalar(&column("size"), 10_u32).unwrap();
+        let steps = steps[..n].iter().copied();
+        archive.array(&column("step"), &[n as u64], steps).unwrap();
+        let neurons = [9_u32, 0, 4, 0, 0][..n].iter().copied();
+        archive
+            .array(&column("neuron"), &[n as u64], neurons)
+            .unwrap();
+    }
+    archive.finish().unwrap();
+    let out = rheobase(&["analyze", ".", "--csv", "--bin", "100 ms"], folder.path());
+    assert!(out.status.success(), "{}", error(&out));
+    let text = std::fs::read_to_string(path("E.csv")).unwrap();
+    let expected = "time_ms,neuron\n0.1,9\n0.3,0\n0.3,4\n0.7,0\n10000000.1,0\n";
+    assert_eq!(text, expected);
+    let empty = std::fs::read_to_string(path("I.csv")).unwrap();
+    assert_eq!(empty, "time_ms,neuron\n");
+
+    let options = Options {
+        neurons: Some(10),
+        ..Options::new(0.1)
+    };
+    let read = rheobase::spikes::read_csv(&path("E.csv"), &options).unwrap();
+    let archived = rheobase::spikes::read_npz(&path("spikes.npz")).unwrap();
+    assert_eq!(archived[0], ("E".to_owned(), read.events));
+    assert_eq!(archived[0].1.item(0).steps(), steps.map(i64::cast_unsigned));
+
+    let other = archived[1].1.clone().into_columns();
+    let other = EventList::new(archived[1].1.shape(), 0.2, other).unwrap();
+    let both = [("E", &archived[0].1), ("I", &other)];
+    let refused = rheobase::spikes::write_npz(&path("both.npz"), &both).unwrap_err();
+    assert!(
+        refused.to_string().contains("I has a time step of 0.2 ms"),
+        "{refused}"
+    );
+    assert!(!path("both.npz").exists());
 }

@@ -48,7 +48,7 @@ pub fn write_spikes(
     archive.finish()
 }
 
-fn write_population(
+pub(super) fn write_population(
     archive: &mut NpzWriter,
     dt: TimeStep,
     population: &PopulationSpikes<'_>,
@@ -129,7 +129,7 @@ pub fn read_spikes(path: &Path) -> Result<RecordedSpikes, NpzError> {
     Ok(RecordedSpikes { dt_ms, populations })
 }
 
-fn read_population(
+pub(super) fn read_population(
     archive: &mut NpzReader,
     dt: TimeStep,
     name: &str,

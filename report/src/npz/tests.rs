@@ -263,3 +263,74 @@ fn a_damaged_file_is_an_error_wherever_it_is_cut_or_flipped() {
     }
     assert!(refused > tried / 2, "{refused} of {tried} refused");
 }
+
+/// Two spikes of each of two batch items of three neurons, off the grid.
+fn write_two_items(path: &Path, offsets_ms: Option<&[f64]>, batch: u32) -> Result<(), NpzError> {
+    let events = PopulationEvents {
+        spikes: PopulationSpikes {
+            name: "E",
+            size: 6,
+            spikes: Spikes::new(&[1, 1, 3, 90], &[0, 5, 3, 2]).unwrap(),
+        },
+        offsets_ms,
+        batch,
+        n_steps: 100,
+    };
+    write_events(path, 0.1, &[events])
+}
+
+#[test]
+fn events_come_back_and_are_spikes_for_who_knows_no_offsets() {
+    let folder = folder();
+    let path = folder.path().join("spikes.npz");
+    let offsets_ms = [0.1, 1e-300, 0.05, f64::MIN_POSITIVE];
+    write_two_items(&path, Some(&offsets_ms), 2).unwrap();
+    let (dt_ms, read) = read_events(&path).unwrap();
+    assert_eq!(dt_ms, 0.1);
+    assert_eq!(read.len(), 1);
+    assert_eq!(read[0].offsets_ms.as_deref(), Some(&offsets_ms[..]));
+    assert_eq!((read[0].batch, read[0].n_steps), (2, Some(100)));
+    assert_eq!(read[0].population.neurons, [0, 5, 3, 2]);
+    assert_eq!(
+        read_spikes(&path).unwrap().populations[0].steps,
+        [1, 1, 3, 90]
+    );
+    let mut archive = NpzReader::open(&path).unwrap();
+    let values = archive.array::<f64>("E.offset_ms").unwrap().values;
+    assert_eq!(values, offsets_ms);
+
+    write(&path, Stamp::Step).unwrap();
+    let (_, read) = read_events(&path).unwrap();
+    assert_eq!(read.len(), 2);
+    assert_eq!(read[0].population.steps, [1, 1, 3, 90]);
+    let told = (read[0].batch, read[0].n_steps, read[0].offsets_ms.clone());
+    assert_eq!(told, (1, None, None));
+}
+
+#[test]
+fn wrong_events_are_named() {
+    let folder = folder();
+    let path = folder.path().join("spikes.npz");
+    let short = write_two_items(&path, Some(&[0.1]), 1).unwrap_err();
+    assert!(short.to_string().contains("got 1 values"), "{short}");
+    let cases: [(&[f64], u32, &str); 7] = [
+        (&[0.1, 0.1, 0.0, 0.1], 1, "an offset of 0 ms"),
+        (&[0.1, -0.1, 0.1, 0.1], 1, "an offset of -0.1 ms"),
+        (&[0.1, 0.1, 0.1, 0.2], 1, "an offset of 0.2 ms"),
+        (&[f64::NAN, 0.1, 0.1, 0.1], 1, "an offset of NaN ms"),
+        (&[f64::INFINITY, 0.1, 0.1, 0.1], 1, "an offset of inf ms"),
+        (&[0.1; 4], 0, "0 batch items in 6 lanes"),
+        (&[0.1; 4], 4, "4 batch items in 6 lanes"),
+    ];
+    for (offsets_ms, batch, expected) in cases {
+        write_two_items(&path, Some(offsets_ms), batch).unwrap();
+        let message = read_events(&path).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+    write_two_items(&path, Some(&[0.1; 4]), 2).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    for length in 0..whole.len() {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        assert!(read_events(&path).is_err(), "cut to {length} bytes");
+    }
+}
