@@ -4,11 +4,14 @@ pub(crate) mod bundles;
 mod populations;
 mod rows;
 pub(crate) mod shards;
+mod user_actors;
 mod workers;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use crate::actor::Actor;
 use crate::group::{Bundle, GroupActor};
@@ -33,6 +36,10 @@ pub struct BuildOptions {
     pub threads: usize,
     /// Keep a tape of so many steps, for [`crate::simulation::Simulation::backward`].
     pub tape_steps: Option<usize>,
+    /// How long a user's own actor that may block may take for a slice before the run ends with
+    /// [`RunError::NoAnswer`](crate::actor::RunError::NoAnswer); five minutes if not given. Workers
+    /// wait longer for each other, so that the cause is told.
+    pub answer_within: Duration,
 }
 
 impl Default for BuildOptions {
@@ -40,6 +47,7 @@ impl Default for BuildOptions {
         Self {
             threads: 1,
             tape_steps: None,
+            answer_within: Duration::from_secs(300),
         }
     }
 }
@@ -86,6 +94,14 @@ pub enum BuildError {
         layer: String,
         /// How many.
         edges: usize,
+    },
+    /// A user's own actor cannot be made.
+    #[error("actor `{actor}` cannot be made: {message}")]
+    Actor {
+        /// The actor.
+        actor: String,
+        /// Why.
+        message: String,
     },
     /// A component panicked while the network was built.
     #[error("building the network failed: {0}")]
@@ -145,6 +161,7 @@ pub(crate) fn build<R: Instantiate>(
         .collect();
     let mut populations =
         populations::population_shards::<R>(plan, options, &shards, &layouts, &mut report)?;
+    let abort = Arc::new(AtomicBool::new(false));
     let mut actors: Vec<Vec<Placed<R>>> = (0..threads).map(|_| Vec::new()).collect();
     for shard in 0..shards.n() {
         let placed = &mut actors[shards.worker(shard)];
@@ -173,11 +190,15 @@ pub(crate) fn build<R: Instantiate>(
                 NodeKind::Input(kind) if shard == 0 => {
                     placed.push(context.place(Box::new(input_actor(&context, *kind, &inputs))));
                 }
+                NodeKind::Actor(user) if shard == 0 => {
+                    let node = user_actors::user_node(&context, user, &abort)?;
+                    placed.push(context.place(Box::new(node)));
+                }
                 _ => {}
             }
         }
     }
-    let workers = workers::make_workers(plan, actors, &schedule, options);
+    let workers = workers::make_workers(plan, actors, &schedule, options, &abort);
     Ok(Built {
         workers,
         schedule,
@@ -352,6 +373,7 @@ pub(crate) fn emits_real(node: &Node) -> bool {
         NodeKind::Source(_) => false,
         NodeKind::Layer(_) => true,
         NodeKind::Input(kind) => *kind == InputKind::Real,
+        NodeKind::Actor(user) => user.ports.kind == InputKind::Real,
     }
 }
 

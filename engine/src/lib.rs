@@ -16,6 +16,7 @@ pub mod fingerprint;
 mod group;
 mod instantiate;
 mod layer;
+mod mailbox;
 pub mod network;
 pub mod neuron;
 mod normal;
@@ -34,6 +35,7 @@ mod source;
 pub mod suggest;
 mod tape;
 pub mod time;
+mod user_actor;
 pub mod value;
 mod worker;
 

@@ -236,6 +236,7 @@ fn tapes_and_cotangents_of_the_wrong_length_are_errors() {
     let options = BuildOptions {
         threads: 1,
         tape_steps: Some(5),
+        ..BuildOptions::default()
     };
     let plan = Arc::new(harness::plan(&network(MONITORS)));
     let mut simulation = Simulation::<f64>::build(plan, options).unwrap();
