@@ -36,6 +36,11 @@ pub use rheobase_report as report;
 pub mod bench;
 pub mod run;
 
+/// The page about users' own actors, whose code must run.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/actors.md")]
+struct ActorsPage;
+
 /// Every component a network can name: the zoo.
 #[must_use]
 pub fn registry() -> engine::port::Registry {

@@ -87,6 +87,7 @@ fn simulation(tape: bool) -> Simulation<f64> {
     let options = BuildOptions {
         threads: 1,
         tape_steps: tape.then_some(8),
+        ..BuildOptions::default()
     };
     Simulation::build(Arc::new(plan), options).unwrap()
 }
@@ -163,6 +164,7 @@ fn a_neuron_by_hand() {
     let options = BuildOptions {
         threads: 1,
         tape_steps: Some(2),
+        ..BuildOptions::default()
     };
     let mut simulation = Simulation::<f64>::build(Arc::new(plan), options).unwrap();
     simulation.visit_parameters(|_, p, _| {
