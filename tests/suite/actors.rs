@@ -169,8 +169,13 @@ pub(crate) fn spikes_of<R: Instantiate>(
 
 /// What [`BESIDE`] records up to `last` when nothing goes wrong.
 pub(crate) fn undisturbed(last: u64) -> Vec<(u64, u32)> {
+    undisturbed_of(BESIDE, last)
+}
+
+/// What `text` records of `n` beside an actor that does nothing.
+pub(crate) fn undisturbed_of(text: &str, last: u64) -> Vec<(u64, u32)> {
     let silent = Script::new(spikes_in(300), |_, _, _| Ok(()));
-    let mut simulation = build::<f32>(BESIDE, &silent, 1);
+    let mut simulation = build::<f32>(text, &silent, 1);
     simulation.advance_to(last).unwrap();
     spikes_of(&mut simulation, "n")
 }

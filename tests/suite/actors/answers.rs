@@ -122,8 +122,8 @@ fn a_slow_actor_is_waited_for() {
 /// A worker that fails is not kept waiting by an actor of another.
 #[test]
 fn the_failure_of_another_worker_comes_first() {
-    // The worker of the actor has none of the neurons whose root is NaN.
-    let start: Vec<i32> = (0..300).map(|n| if n < 200 { 1 } else { -1 }).collect();
+    // The worker of the actor has none of the neurons whose root becomes NaN.
+    let begin: Vec<f64> = (0..300).map(|n| if n < 200 { 1e3 } else { 0.5 }).collect();
     let text = r#"
 name = "another"
 dt = "0.1 ms"
@@ -131,18 +131,18 @@ duration = "40 ms"
 [models]
 root = """
 neuron root
-  parameter start = 1
-  update y = sqrt(start) : 1 = 0
-  spike when y >= 2
+  dx/dt = -1/(1 ms) : 1
+  update y = sqrt(x) : 1 = 0
+  spike when y >= 1000
 """
 [populations.n]
 model = "root"
 size = 300
-parameters = { start = START }
+initial = { x = BEGIN }
 [actors.plant]
 model = "script"
 "#
-    .replace("START", &format!("{start:?}"));
+    .replace("BEGIN", &format!("{begin:?}"));
     let door = Arc::new(Door::default());
     let at = Arc::clone(&door);
     let ports = rheobase::engine::port::ActorPorts::emitting_spikes([1]);

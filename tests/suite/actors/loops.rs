@@ -49,7 +49,7 @@ source = "E"
 target = "I"
 port = "ex"
 rule = { fixed_indegree = { indegree = 60 } }
-weight = "40 pA"
+weight = "70 pA"
 delay = "1.5 ms"
 [[projections]]
 source = "regulator"

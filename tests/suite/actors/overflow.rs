@@ -3,7 +3,7 @@
 use rheobase::engine::actor::RunError;
 use rheobase::engine::port::{ActorPort, ActorPorts};
 
-use super::{BESIDE, Script, build, spikes_in, spikes_of, undisturbed};
+use super::{BESIDE, Script, build, spikes_in, spikes_of, undisturbed, undisturbed_of};
 
 /// The first step in which more than `most` of these spikes arrive 5 steps later, and how many.
 fn first_crowd(spikes: &[(u64, u32)], most: usize) -> (u64, usize) {
@@ -18,9 +18,28 @@ fn first_crowd(spikes: &[(u64, u32)], most: usize) -> (u64, usize) {
 
 #[test]
 fn a_port_takes_no_more_than_it_holds() {
-    let all = undisturbed(400);
+    // Single neurons fire at once, all the others together some ten milliseconds later.
+    let begin: Vec<String> = (0..300)
+        .map(|n| {
+            format!(
+                "{} mV",
+                if n < 20 {
+                    -51.0 - 0.1 * f64::from(n)
+                } else {
+                    -65.0
+                }
+            )
+        })
+        .collect();
+    let drawn = r#"{ uniform = ["-65 mV", "-51 mV"] }"#;
+    let text = BESIDE.replace(drawn, &format!("{begin:?}"));
+    let all = undisturbed_of(&text, 400);
     let (step, waiting) = first_crowd(&all, 4);
-    assert!(step > 20, "something is recorded before step {step}");
+    println!("{waiting} spikes arrive at step {step}");
+    assert!(
+        step > 70 && waiting > 200 && all[0].0 < 20,
+        "{step} {waiting}"
+    );
     for threads in [1, 2, 3] {
         for inline in [false, true] {
             let port = ActorPort::spikes("in", 300).most_spikes(4);
@@ -29,7 +48,7 @@ fn a_port_takes_no_more_than_it_holds() {
             if inline {
                 script = script.on_its_worker();
             }
-            let mut simulation = build::<f32>(BESIDE, &script, threads);
+            let mut simulation = build::<f32>(&text, &script, threads);
             let error = simulation.advance_to(400).unwrap_err();
             let RunError::Overflow {
                 actor,
@@ -50,6 +69,7 @@ fn a_port_takes_no_more_than_it_holds() {
             assert_eq!(simulation.failed(), Some(&error));
             let kept = simulation.now();
             let recorded = spikes_of(&mut simulation, "n");
+            assert!(!recorded.is_empty());
             let expected: Vec<_> = all.iter().copied().filter(|(s, _)| *s <= kept).collect();
             assert_eq!(recorded, expected, "{threads} threads");
             // It has failed, until it is reset.
