@@ -24,7 +24,7 @@ fn a_port_takes_no_more_than_it_holds() {
             format!(
                 "{} mV",
                 if n < 20 {
-                    -51.0 - 0.1 * f64::from(n)
+                    -55.5 - 0.1 * f64::from(n)
                 } else {
                     -65.0
                 }
