@@ -37,6 +37,11 @@ pub mod bench;
 pub mod run;
 pub mod spikes;
 
+/// The page about users' own actors, whose code must run.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/actors.md")]
+struct ActorsPage;
+
 /// Every component a network can name: the zoo.
 #[must_use]
 pub fn registry() -> engine::port::Registry {

@@ -5,10 +5,14 @@
 #[path = "suite/harness.rs"]
 mod harness;
 
+#[path = "suite/actors.rs"]
+mod actors;
 #[path = "suite/analyze.rs"]
 mod analyze;
 #[path = "suite/bench.rs"]
 mod bench;
+#[path = "suite/cart_pole.rs"]
+mod cart_pole;
 #[path = "suite/checkpoint.rs"]
 mod checkpoint;
 #[path = "suite/circuits.rs"]
@@ -36,3 +40,5 @@ mod sonata;
 mod sparse;
 #[path = "suite/statistics.rs"]
 mod statistics;
+#[path = "suite/stream_events.rs"]
+mod stream_events;

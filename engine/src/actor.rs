@@ -40,6 +40,9 @@ pub trait Actor<R: Real>: Send {
     /// Every array that makes up its state, by node and name: what reset, monitors and checkpoints see.
     fn state(&mut self, visit: &mut dyn FnMut(NodeId, &str, &mut [R]));
 
+    /// State that is kept in f64 in whatever precision the network runs: that of a user's own actor.
+    fn state_f64(&mut self, _visit: &mut dyn FnMut(NodeId, &str, &mut [f64])) {}
+
     /// Back to the initial state; recordings are dropped.
     fn reset(&mut self);
 
@@ -94,15 +97,67 @@ pub enum RunError {
     },
     /// A worker waited in vain for a message of another.
     #[error(
-        "deadlock at t = {time_ms} ms: worker {worker} waited {waited_s} s for worker {missing}"
+        "deadlock at t = {time_ms} ms: worker {worker} waited {waited_s} s for what worker {missing} emits ({actors}); {backlog}"
     )]
     Deadlock {
         /// Who waited.
         worker: usize,
         /// For whom.
         missing: usize,
+        /// The nodes whose emissions were missing.
+        actors: String,
         /// Seconds.
-        waited_s: u64,
+        waited_s: f64,
+        /// When.
+        time_ms: f64,
+        /// Who waits for whom, and what waits.
+        backlog: Backlog,
+    },
+    /// More came for a mailbox than it holds.
+    #[error("overflow at t = {time_ms} ms: `{actor}`: {waiting} where {mailbox} holds {capacity}")]
+    Overflow {
+        /// The actor whose mailbox it is.
+        actor: String,
+        /// Which of its mailboxes, and from whom.
+        mailbox: String,
+        /// Spikes of one step, or messages of a worker, that wanted to wait there.
+        waiting: usize,
+        /// How many it holds.
+        capacity: usize,
+        /// When.
+        time_ms: f64,
+    },
+    /// A user's own actor did not answer.
+    #[error(
+        "actor `{actor}` has not answered for {waited_s} s at t = {time_ms} ms; {waiting} message waits for it. Its thread is left to itself"
+    )]
+    NoAnswer {
+        /// The actor.
+        actor: String,
+        /// Seconds.
+        waited_s: f64,
+        /// Messages in its mailbox, the one it works on included.
+        waiting: usize,
+        /// When.
+        time_ms: f64,
+    },
+    /// A user's own actor emitted what cannot be used.
+    #[error("actor `{actor}` at t = {time_ms} ms: {message}")]
+    Output {
+        /// The actor.
+        actor: String,
+        /// What is wrong.
+        message: String,
+        /// When.
+        time_ms: f64,
+    },
+    /// A user's own actor stopped the run.
+    #[error("actor `{actor}` stopped the run at t = {time_ms} ms: {message}")]
+    Actor {
+        /// The actor.
+        actor: String,
+        /// What it said.
+        message: String,
         /// When.
         time_ms: f64,
     },
@@ -139,4 +194,34 @@ pub enum RunError {
         /// Why.
         reason: String,
     },
+}
+
+/// What is known of a stalled exchange: who waits for whom, and what waits in mailboxes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Backlog {
+    /// Workers that wait, and for which one each waits.
+    pub waits: Vec<(usize, usize)>,
+    /// Messages in the mailboxes of the worker that tells: from, to, how many.
+    pub messages: Vec<(usize, usize, usize)>,
+}
+
+impl std::fmt::Display for Backlog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let waits = self.waits.iter();
+        let waits: Vec<String> = waits.map(|(w, for_)| format!("{w} for {for_}")).collect();
+        let messages = self.messages.iter();
+        let messages: Vec<String> = messages
+            .map(|(from, to, n)| format!("{n} from {from} to {to}"))
+            .collect();
+        let or_none = |list: Vec<String>| match list.is_empty() {
+            true => "none".to_owned(),
+            false => list.join(", "),
+        };
+        write!(
+            f,
+            "workers waiting: {}; messages in mailboxes: {}",
+            or_none(waits),
+            or_none(messages)
+        )
+    }
 }

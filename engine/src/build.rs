@@ -4,11 +4,14 @@ pub(crate) mod bundles;
 mod populations;
 mod rows;
 pub(crate) mod shards;
+mod user_actors;
 mod workers;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use crate::actor::Actor;
 use crate::anchored::{ArithmeticReport, ModeChoice};
@@ -36,6 +39,10 @@ pub struct BuildOptions {
     pub tape_steps: Option<usize>,
     /// How populations in anchored arithmetic are advanced; results do not depend on it.
     pub mode: ModeChoice,
+    /// How long a user's own actor that may block may take for a slice before the run ends with
+    /// [`RunError::NoAnswer`](crate::actor::RunError::NoAnswer); five minutes if not given. Workers
+    /// wait longer for each other, so that the cause is told.
+    pub answer_within: Duration,
 }
 
 impl Default for BuildOptions {
@@ -44,6 +51,7 @@ impl Default for BuildOptions {
             threads: 1,
             tape_steps: None,
             mode: ModeChoice::Auto,
+            answer_within: Duration::from_secs(300),
         }
     }
 }
@@ -100,6 +108,14 @@ pub enum BuildError {
         population: String,
         /// Why.
         reason: String,
+    },
+    /// A user's own actor cannot be made.
+    #[error("actor `{actor}` cannot be made: {message}")]
+    Actor {
+        /// The actor.
+        actor: String,
+        /// Why.
+        message: String,
     },
     /// A component panicked while the network was built.
     #[error("building the network failed: {0}")]
@@ -161,6 +177,7 @@ pub(crate) fn build<R: Instantiate>(
         .collect();
     let mut populations =
         populations::population_shards::<R>(plan, options, &shards, &layouts, &mut report)?;
+    let abort = Arc::new(AtomicBool::new(false));
     let mut actors: Vec<Vec<Placed<R>>> = (0..threads).map(|_| Vec::new()).collect();
     for shard in 0..shards.n() {
         let placed = &mut actors[shards.worker(shard)];
@@ -189,11 +206,15 @@ pub(crate) fn build<R: Instantiate>(
                 NodeKind::Input(kind) if shard == 0 => {
                     placed.push(context.place(Box::new(input_actor(&context, *kind, &inputs))));
                 }
+                NodeKind::Actor(user) if shard == 0 => {
+                    let node = user_actors::user_node(&context, user, &abort)?;
+                    placed.push(context.place(Box::new(node)));
+                }
                 _ => {}
             }
         }
     }
-    let workers = workers::make_workers(plan, actors, &schedule, options);
+    let workers = workers::make_workers(plan, actors, &schedule, options, &abort);
     Ok(Built {
         workers,
         schedule,
@@ -368,6 +389,7 @@ pub(crate) fn emits_real(node: &Node) -> bool {
         NodeKind::Source(_) => false,
         NodeKind::Layer(_) => true,
         NodeKind::Input(kind) => *kind == InputKind::Real,
+        NodeKind::Actor(user) => user.ports.kind == InputKind::Real,
     }
 }
 

@@ -7,7 +7,8 @@
 //!
 //! Layout, little-endian: the magic `rheobase state`, a zero byte, the version (u32); bytes of a float
 //! (u8); the step (u64); the number of nodes (u32); then for each node its name, its states (name,
-//! number of lanes, values), its parameters (the same), and its past: first step (u64), number of
+//! number of lanes, values), its parameters (the same), where it is a user's own actor its state arrays
+//! (the same, in f64), and its past: first step (u64), number of
 //! steps (u64), for each the number of spikes (u32) and their lanes (u32 each) and the number of real
 //! values (u64) and the values. Names are a u16 length and UTF-8; counts of states and parameters are
 //! u32, of lanes u64.
@@ -18,7 +19,7 @@ use rheobase_equations::real::Real;
 
 use crate::build::emits_real;
 use crate::instantiate::Instantiate;
-use crate::plan::{NodeId, Plan};
+use crate::plan::{Node, NodeId, NodeKind, Plan};
 use crate::simulation::Simulation;
 
 const MAGIC: &[u8; 15] = b"rheobase state\0";
@@ -82,6 +83,8 @@ pub(crate) struct SavedNode<R> {
     /// By name, in order; all lanes.
     pub(crate) states: Vec<(String, Vec<R>)>,
     pub(crate) parameters: Vec<(String, Vec<R>)>,
+    /// Of a user's own actor.
+    pub(crate) states_f64: Vec<(String, Vec<f64>)>,
     /// The first step of `past`.
     pub(crate) first: u64,
     pub(crate) past: Vec<Emitted<R>>,
@@ -109,7 +112,9 @@ impl<R: Instantiate> Simulation<R> {
         let saved = self.saved()?;
         let finite = |(_, values): &(String, Vec<R>)| values.iter().all(|x| x.is_finite());
         for (node, saved) in self.plan().nodes.iter().zip(&saved.nodes) {
-            if !saved.states.iter().all(finite) {
+            let finite_f64 =
+                |(_, values): &(String, Vec<f64>)| values.iter().all(|x| x.is_finite());
+            if !(saved.states.iter().all(finite) && saved.states_f64.iter().all(finite_f64)) {
                 return Err(CheckpointError::NotFinite(node.name.clone()));
             }
         }
@@ -122,6 +127,9 @@ impl<R: Instantiate> Simulation<R> {
             write_name(out, &node.name)?;
             write_arrays(out, &saved.states)?;
             write_arrays(out, &saved.parameters)?;
+            if is_user_actor(node) {
+                write_arrays(out, &saved.states_f64)?;
+            }
             out.write_all(&saved.first.to_le_bytes())?;
             out.write_all(&(saved.past.len() as u64).to_le_bytes())?;
             for emitted in &saved.past {
@@ -148,6 +156,10 @@ impl<R: Instantiate> Simulation<R> {
         self.restore(saved);
         Ok(())
     }
+}
+
+fn is_user_actor(node: &Node) -> bool {
+    matches!(node.kind, NodeKind::Actor(_))
 }
 
 fn bytes_of<R: Real>() -> u8 {
@@ -239,6 +251,10 @@ impl Reader<'_> {
             let like = &expected.nodes[id];
             let states = self.arrays(&like.states)?;
             let parameters = self.arrays(&like.parameters)?;
+            let states_f64 = match is_user_actor(node) {
+                true => self.arrays(&like.states_f64)?,
+                false => Vec::new(),
+            };
             let first = self.u64()?;
             let past = self.past(plan, id, first, now)?;
             let window = like.window.max(1);
@@ -250,6 +266,7 @@ impl Reader<'_> {
             nodes.push(SavedNode {
                 states,
                 parameters,
+                states_f64,
                 first,
                 past,
                 window,

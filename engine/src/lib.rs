@@ -17,6 +17,7 @@ pub mod fingerprint;
 mod group;
 mod instantiate;
 mod layer;
+mod mailbox;
 pub mod network;
 pub mod neuron;
 mod normal;
@@ -37,6 +38,7 @@ mod stepwise;
 pub mod suggest;
 mod tape;
 pub mod time;
+mod user_actor;
 pub mod value;
 mod worker;
 

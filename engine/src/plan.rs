@@ -6,7 +6,10 @@ use rheobase_equations::model::Integrator;
 use rheobase_equations::real::Precision;
 
 use crate::anchored::Arithmetic;
-use crate::port::{ConnectivityRule, DriveType, LayerType, NeuronType, SpikeSourceType};
+use crate::arguments::Arguments;
+use crate::port::{
+    ActorPorts, ActorType, ConnectivityRule, DriveType, LayerType, NeuronType, SpikeSourceType,
+};
 use crate::value::Value;
 
 /// Index of a node in [`Plan::nodes`].
@@ -89,6 +92,21 @@ pub enum NodeKind {
     Layer(Arc<dyn LayerType>),
     /// Values given from outside for every step.
     Input(InputKind),
+    /// A user's own actor.
+    Actor(UserActor),
+}
+
+/// A user's own actor.
+#[derive(Clone)]
+pub struct UserActor {
+    /// What makes it.
+    pub actor: Arc<dyn ActorType>,
+    /// Name of its type.
+    pub model: String,
+    /// Its arguments.
+    pub arguments: Arguments,
+    /// What it receives and emits.
+    pub ports: ActorPorts,
 }
 
 /// What an input node carries.

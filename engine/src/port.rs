@@ -1,6 +1,8 @@
 //! The traits that components implement. The engine knows no concrete component: it is handed a
 //! [`Registry`] that maps names to these.
 
+pub(crate) mod actor;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,6 +14,11 @@ use rheobase_equations::unit::Unit;
 
 use crate::arguments::{ArgumentError, ArgumentSpec, Arguments};
 use crate::random::{Construction, Philox, Purpose, construction_stream};
+
+pub use actor::{
+    ActorContext, ActorError, ActorInputs, ActorOutput, ActorPort, ActorPorts, ActorType,
+    MAILBOX_SPIKES, UserActor,
+};
 
 /// A named quantity of a neuron type.
 #[derive(Clone, Debug)]
@@ -364,4 +371,6 @@ pub struct Registry {
     pub stimuli: IndexMap<String, Entry<StimulusType>>,
     /// Layers.
     pub layers: IndexMap<String, Entry<Arc<dyn LayerType>>>,
+    /// Types of users' own actors.
+    pub actors: IndexMap<String, Arc<dyn ActorType>>,
 }

@@ -256,8 +256,8 @@ impl<R: Instantiate> Simulation<R> {
         Ok(())
     }
 
-    /// Every state array by (node name, variable), shards in order. Spikes that are still under way
-    /// are not among them.
+    /// Every state array by (node name, variable), shards in order, but those of users' own actors
+    /// ([`Self::visit_actors`]). Spikes that are still under way are not among them.
     pub fn visit_state(&mut self, mut visit: impl FnMut(&str, &str, &mut [R])) {
         for worker in &mut self.workers {
             for placed in worker.actors() {
@@ -269,7 +269,20 @@ impl<R: Instantiate> Simulation<R> {
         }
     }
 
-    /// A state variable of a whole node, lanes in order.
+    /// Every state array of users' own actors by (node name, array).
+    pub fn visit_actors(&mut self, mut visit: impl FnMut(&str, &str, &mut [f64])) {
+        for worker in &mut self.workers {
+            for placed in worker.actors() {
+                let nodes = &self.plan.nodes;
+                placed.actor.state_f64(&mut |node, name, values| {
+                    visit(&nodes[node].name, name, values);
+                });
+            }
+        }
+    }
+
+    /// A state variable of a whole node, lanes in order; that of a user's own actor is rounded to the
+    /// precision of the network.
     pub fn state(&mut self, node: &str, variable: &str) -> Option<Vec<R>> {
         let mut all = Vec::new();
         let mut found = false;
@@ -277,6 +290,12 @@ impl<R: Instantiate> Simulation<R> {
             if n == node && v == variable {
                 found = true;
                 all.extend_from_slice(values);
+            }
+        });
+        self.visit_actors(|n, v, values| {
+            if n == node && v == variable {
+                found = true;
+                all.extend(values.iter().map(|&x| R::from_f64(x)));
             }
         });
         found.then_some(all)
@@ -382,6 +401,10 @@ impl<R: Instantiate> Simulation<R> {
                     None => states.push((variable.to_owned(), values.to_vec())),
                 }
             });
+            placed.actor.state_f64(&mut |node, name, values| {
+                let named = (name.to_owned(), values.to_vec());
+                nodes[node].states_f64.push(named);
+            });
             placed.actor.parameters(&mut |node, parameter, _| {
                 let named = (parameter.name.clone(), parameter.values.clone());
                 nodes[node].parameters.push(named);
@@ -433,6 +456,14 @@ impl<R: Instantiate> Simulation<R> {
                         let (here, rest) = left[node][k].split_at(values.len());
                         values.copy_from_slice(here);
                         left[node][k] = rest;
+                    }
+                });
+                placed.actor.state_f64(&mut |node, name, values| {
+                    let all = &saved.nodes[node].states_f64;
+                    if let Some((_, saved)) = all.iter().find(|(n, _)| n == name)
+                        && saved.len() == values.len()
+                    {
+                        values.copy_from_slice(saved);
                     }
                 });
                 placed.actor.parameters(&mut |node, parameter, _| {
@@ -495,6 +526,7 @@ impl<R: Instantiate> Simulation<R> {
                 hash.add(x.to_int_bits().cast_unsigned());
             }
         }
+        self.visit_actors(|_, _, values| values.iter().for_each(|x| hash.add(x.to_bits())));
         for (node, spikes) in spikes {
             hash.add(*node as u64);
             hash.add(spikes.count);

@@ -7,30 +7,19 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam::channel::{Receiver, Sender, TrySendError};
 use rheobase_equations::real::Real;
 
-use crate::actor::{Actor, RunError};
+use crate::actor::{Actor, Backlog, RunError};
+use crate::mailbox::{Missing, Patience};
 use crate::packet::{History, Packet};
 use crate::plan::NodeId;
 use crate::time::Slice;
 
 /// Messages a mailbox holds.
 pub(crate) const MAILBOX_CAPACITY: usize = 4;
-
-/// How long a worker waits at a stretch before it looks whether another has failed.
-const WAIT: Duration = Duration::from_millis(50);
-
-/// Waits after which a missing message counts as a deadlock: ten minutes. They are counted, not timed:
-/// a process that was stopped and continued has waited once.
-const DEADLOCK_WAITS: u64 = 12_000;
-
-/// How often a worker looks into an empty mailbox before it parks: some tens of microseconds, as long
-/// as phases of a large network differ between workers. Parking and waking costs about as much.
-const LOOKS: u32 = 4000;
 
 /// What the shards of a worker emitted in one phase: a packet for each of its [`Place`]s.
 pub(crate) type Message<R> = Arc<Vec<Packet<R>>>;
@@ -91,12 +80,18 @@ pub(crate) struct Worker<R> {
     pub(crate) history: History<R>,
     pub(crate) mailboxes: Mailboxes<R>,
     pub(crate) abort: Arc<AtomicBool>,
+    /// For which worker each waits that has parked; [`NOBODY`] for the others.
+    pub(crate) waiting: Arc<Vec<AtomicUsize>>,
+    /// Names of all nodes, for messages.
+    pub(crate) names: Arc<Vec<String>>,
+    pub(crate) patience: Patience,
     pub(crate) dt_ms: f64,
     /// Last step of the last slice that was run to its end.
     pub(crate) completed: u64,
-    /// There are more workers than processors: waiting in vain would take time from the others.
-    pub(crate) crowded: bool,
 }
+
+/// No worker waits for this one.
+pub(crate) const NOBODY: usize = usize::MAX;
 
 /// Tells the other workers to stop, unless it is emptied before it is dropped: by an error and by a panic
 /// alike.
@@ -169,8 +164,10 @@ impl<R: Real> Worker<R> {
     ) -> Result<(), RunError> {
         let n = self.mailboxes.to.len();
         for other in (0..n).filter(|&w| w != self.index) {
-            if self.mailboxes.to[other].send(Arc::clone(&emitted)).is_err() {
-                return Err(RunError::Aborted);
+            match self.mailboxes.to[other].try_send(Arc::clone(&emitted)) {
+                Ok(()) => {}
+                Err(TrySendError::Full(_)) => return Err(self.overflow(phase, other, slice)),
+                Err(TrySendError::Disconnected(_)) => return Err(RunError::Aborted),
             }
         }
         let mut messages = std::mem::take(&mut self.phases[phase].messages);
@@ -178,7 +175,7 @@ impl<R: Real> Worker<R> {
             let message = if other == self.index {
                 Arc::clone(&emitted)
             } else {
-                self.receive(other, slice)?
+                self.receive(phase, other, slice)?
             };
             messages.push(message);
         }
@@ -194,39 +191,81 @@ impl<R: Real> Worker<R> {
         Ok(())
     }
 
-    fn receive(&self, other: usize, slice: Slice) -> Result<Message<R>, RunError> {
-        let mailbox = &self.mailboxes.from[other];
-        for _ in 0..if self.crowded { 0 } else { LOOKS } {
-            if let Ok(message) = mailbox.try_recv() {
-                return Ok(message);
-            }
-            std::hint::spin_loop();
-        }
-        let mut waits = 0;
-        loop {
-            match mailbox.recv_timeout(WAIT) {
-                Ok(message) => return Ok(message),
-                Err(RecvTimeoutError::Disconnected) => return Err(RunError::Aborted),
-                Err(RecvTimeoutError::Timeout) if self.abort.load(Ordering::Acquire) => {
-                    return Err(RunError::Aborted);
+    fn receive(&self, phase: usize, other: usize, slice: Slice) -> Result<Message<R>, RunError> {
+        let waiting = &self.waiting[self.index];
+        let parking = || waiting.store(other, Ordering::Relaxed);
+        let outcome = self
+            .patience
+            .receive(&self.mailboxes.from[other], &self.abort, parking);
+        match outcome {
+            Ok(message) => {
+                if waiting.load(Ordering::Relaxed) != NOBODY {
+                    waiting.store(NOBODY, Ordering::Relaxed);
                 }
-                Err(RecvTimeoutError::Timeout) if waits >= DEADLOCK_WAITS => {
-                    #[allow(clippy::cast_precision_loss, reason = "steps below 2^53")]
-                    return Err(RunError::Deadlock {
-                        worker: self.index,
-                        missing: other,
-                        waited_s: waits / 20,
-                        time_ms: slice.first as f64 * self.dt_ms,
-                    });
-                }
-                Err(RecvTimeoutError::Timeout) => waits += 1,
+                Ok(message)
             }
+            Err(Missing::Closed | Missing::Aborted) => Err(RunError::Aborted),
+            Err(Missing::Late) => Err(self.deadlock(phase, other, slice)),
         }
+    }
+
+    fn deadlock(&self, phase: usize, missing: usize, slice: Slice) -> RunError {
+        let waits = self
+            .waiting
+            .iter()
+            .enumerate()
+            .filter_map(|(worker, other)| {
+                let other = other.load(Ordering::Relaxed);
+                (other != NOBODY).then_some((worker, other))
+            });
+        let (me, n) = (self.index, self.mailboxes.to.len());
+        let others = (0..n).filter(|&other| other != me);
+        let messages = others.flat_map(|other| {
+            let (from, to) = (&self.mailboxes.from[other], &self.mailboxes.to[other]);
+            [(other, me, from.len()), (me, other, to.len())]
+        });
+        RunError::Deadlock {
+            worker: me,
+            missing,
+            actors: self.emitters(phase, missing),
+            waited_s: self.patience.seconds(),
+            time_ms: self.time_ms(slice),
+            backlog: Backlog {
+                waits: waits.collect(),
+                messages: messages.filter(|(.., n)| *n > 0).collect(),
+            },
+        }
+    }
+
+    fn overflow(&self, phase: usize, other: usize, slice: Slice) -> RunError {
+        RunError::Overflow {
+            actor: self.emitters(phase, self.index),
+            mailbox: format!("the mailbox from worker {} to worker {other}", self.index),
+            waiting: MAILBOX_CAPACITY + 1,
+            capacity: MAILBOX_CAPACITY,
+            time_ms: self.time_ms(slice),
+        }
+    }
+
+    /// Names of the nodes that a worker stands for in a phase.
+    fn emitters(&self, phase: usize, worker: usize) -> String {
+        let nodes = self.phases[phase].nodes.iter();
+        let names: Vec<&str> = nodes
+            .filter(|(_, places)| places.iter().any(|p| p.worker == worker))
+            .filter_map(|(node, _)| self.names.get(*node).map(String::as_str))
+            .collect();
+        names.join(", ")
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "steps below 2^53")]
+    fn time_ms(&self, slice: Slice) -> f64 {
+        slice.first as f64 * self.dt_ms
     }
 
     /// Back to step 0.
     pub(crate) fn restart(&mut self) {
         self.abort.store(false, Ordering::Release);
+        self.waiting[self.index].store(NOBODY, Ordering::Relaxed);
         for mailbox in &self.mailboxes.from {
             while mailbox.try_recv().is_ok() {}
         }
@@ -266,3 +305,6 @@ pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no message".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,12 +97,14 @@ fn kind(kind: &NodeKind) -> &'static str {
         NodeKind::Source(_) => "stimulus",
         NodeKind::Layer(_) => "layer",
         NodeKind::Input(_) => "input",
+        NodeKind::Actor(_) => "actor",
     }
 }
 
 fn describe(node: &NodeKind) -> String {
     match node {
         NodeKind::Population(p) => format!("{} ({})", p.model, p.integrator.name()),
+        NodeKind::Actor(a) => format!("{} (actor)", a.model),
         other => kind(other).to_owned(),
     }
 }

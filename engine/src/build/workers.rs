@@ -1,16 +1,17 @@
 //! Workers and the mailboxes between them.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use crossbeam::channel::bounded;
 
 use super::BuildOptions;
 use crate::instantiate::Instantiate;
+use crate::mailbox::Patience;
 use crate::packet::History;
-use crate::plan::{NodeId, Plan};
+use crate::plan::{NodeId, NodeKind, Plan};
 use crate::schedule::Schedule;
-use crate::worker::{MAILBOX_CAPACITY, Mailboxes, Phase, Place, Placed, Worker};
+use crate::worker::{MAILBOX_CAPACITY, Mailboxes, NOBODY, Phase, Place, Placed, Worker};
 
 /// `actors` holds those of each worker, shards ascending.
 pub(super) fn make_workers<R: Instantiate>(
@@ -18,9 +19,9 @@ pub(super) fn make_workers<R: Instantiate>(
     actors: Vec<Vec<Placed<R>>>,
     schedule: &Schedule,
     options: BuildOptions,
+    abort: &Arc<AtomicBool>,
 ) -> Vec<Worker<R>> {
     let threads = options.threads;
-    let abort = Arc::new(AtomicBool::new(false));
     let tape = options.tape_steps.unwrap_or(0);
     let reach: Vec<usize> = schedule
         .reach
@@ -32,7 +33,10 @@ pub(super) fn make_workers<R: Instantiate>(
         .collect();
     let mut by_phase = sort_by_phase(actors, schedule);
     let nodes = packets_of_nodes(&by_phase, schedule);
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let waiting: Arc<Vec<AtomicUsize>> =
+        Arc::new((0..threads).map(|_| AtomicUsize::new(NOBODY)).collect());
+    let names = Arc::new(plan.nodes.iter().map(|n| n.name.clone()).collect());
+    let patience = patience(plan, options);
     (0..threads)
         .map(|index| Worker {
             index,
@@ -52,12 +56,31 @@ pub(super) fn make_workers<R: Instantiate>(
                     .map(|other| channels[other][index].1.clone())
                     .collect(),
             },
-            abort: Arc::clone(&abort),
+            abort: Arc::clone(abort),
+            waiting: Arc::clone(&waiting),
+            names: Arc::clone(&names),
+            patience,
             dt_ms: plan.dt_ms,
             completed: 0,
-            crowded: threads > cores,
         })
         .collect()
+}
+
+/// A worker waits longer for another than that one may wait for all its actors, so that the cause of
+/// a deadlock is told rather than its consequence.
+fn patience(plan: &Plan, options: BuildOptions) -> Patience {
+    let nodes = plan.nodes.iter();
+    let actors = nodes
+        .filter(|n| matches!(n.kind, NodeKind::Actor(_)))
+        .count();
+    let times = u32::try_from(actors).unwrap_or(u32::MAX).saturating_add(2);
+    let limit = options.answer_within.saturating_mul(times);
+    Patience::new(limit, is_crowded(options.threads))
+}
+
+/// There are more threads than processors: waiting in vain would take time from the others.
+pub(super) fn is_crowded(threads: usize) -> bool {
+    threads > std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// `[phases][workers][actors]`.

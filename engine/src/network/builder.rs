@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::actor::Actor;
 use super::describe::{
     Count, Edge, Input, Layer, ModelText, Monitor, Names, Network, Neurons, Population, Projection,
     Rule, Stimulus,
@@ -144,6 +145,12 @@ impl NetworkBuilder {
     pub fn input(mut self, name: &str, input: Input) -> Self {
         let earlier = self.network.inputs.insert(name.to_owned(), input);
         self.once("inputs", name, earlier.is_some())
+    }
+
+    /// A user's own actor.
+    pub fn actor(mut self, name: &str, actor: Actor) -> Self {
+        let earlier = self.network.actors.insert(name.to_owned(), actor);
+        self.once("actors", name, earlier.is_some())
     }
 
     /// Synapses.

@@ -10,6 +10,7 @@ use rheobase_equations::real::Precision;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use super::actor::Actor;
 use crate::anchored::Arithmetic;
 use crate::plan::{InputKind, WeightStorage};
 
@@ -55,6 +56,9 @@ pub struct Network {
     /// Values given from outside for every step.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub inputs: IndexMap<String, Input>,
+    /// Users' own actors.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub actors: IndexMap<String, Actor>,
     /// Synapses.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub projections: Vec<Projection>,
@@ -87,6 +91,7 @@ impl Default for Network {
             stimuli: IndexMap::new(),
             layers: IndexMap::new(),
             inputs: IndexMap::new(),
+            actors: IndexMap::new(),
             projections: Vec::new(),
             edges: Vec::new(),
             monitors: Vec::new(),

@@ -143,7 +143,7 @@ impl Plan {
                 NodeKind::Layer(_) | NodeKind::Input(_) => {
                     add(&node.name, self.activation_bytes(node));
                 }
-                NodeKind::Source(_) => {}
+                NodeKind::Source(_) | NodeKind::Actor(_) => {}
             }
         }
         let mut synapses = 0.0;

@@ -13,6 +13,7 @@
 //! to something, units, ports, shapes, delays on cycles). Both report several errors per run, each
 //! with its place in the description.
 
+mod actor;
 mod builder;
 mod describe;
 mod error;
@@ -28,6 +29,7 @@ pub mod values;
 #[cfg(test)]
 mod tests;
 
+pub use actor::Actor;
 pub use builder::NetworkBuilder;
 pub use describe::{
     Count, Edge, Input, Layer, ModelText, Monitor, Names, Network, Neurons, Population, Projection,

@@ -187,6 +187,16 @@ const INPUT: Section = Section {
     ],
 };
 
+const ACTOR: Section = Section {
+    what: "an actor",
+    open: true,
+    entries: &[must(
+        "model",
+        Kind::Name,
+        "name of a type of the program that runs the network",
+    )],
+};
+
 const PROJECTION: Section = Section {
     what: "a projection",
     open: false,
@@ -308,6 +318,11 @@ pub(super) const NETWORK: Section = Section {
             "inputs",
             Kind::Named(INPUT),
             "values given from outside for every step",
+        ),
+        may(
+            "actors",
+            Kind::Named(ACTOR),
+            "nodes that a program brings with it: environments, robots, encoders, decoders",
         ),
         may("projections", Kind::List(PROJECTION), "synapses"),
         may(

@@ -29,6 +29,8 @@ pub enum Purpose {
     Layer,
     /// What a connectivity rule draws for more than one row; row = as the rule likes.
     Rule,
+    /// A user's own actor.
+    Actor,
 }
 
 /// 64-bit key of stream number `index` of a purpose under `seed`: distinct inputs give distinct

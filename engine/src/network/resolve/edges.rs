@@ -334,7 +334,10 @@ impl Resolver<'_> {
                 self.constant_delay(ms, &Json::from(text.as_str()), e.round_delay, &path)?
             }
         };
-        self.same_size(ends, path)?;
+        match self.nodes[target].kind {
+            NodeKind::Actor(_) => self.fits_actor(ends, port, path)?,
+            _ => self.same_size(ends, path)?,
+        }
         let name = self.edge_name(ends, path);
         let kind = EdgeKind::Identity { delay_steps };
         self.edges.push(plan::Edge {

@@ -5,6 +5,7 @@
 //! that could not be resolved is remembered by name ([`Found::Broken`]), and what refers to it adds
 //! no second error.
 
+mod actors;
 mod clock;
 mod cycles;
 mod edges;
@@ -61,6 +62,7 @@ impl Network {
         r.drives();
         r.layer_shapes();
         r.edges();
+        r.actor_ports();
         r.cycles();
         r.monitors();
         r.finish()
@@ -162,6 +164,10 @@ impl Resolver<'_> {
                     .collect()
             }
             NodeKind::Layer(_) => vec![(LAYER_PORT.to_owned(), Unit::one())],
+            NodeKind::Actor(user) => {
+                let inputs = user.ports.inputs.iter();
+                inputs.map(|p| (p.name.clone(), p.unit.clone())).collect()
+            }
             NodeKind::Source(_) | NodeKind::Input(_) => Vec::new(),
         }
     }
@@ -207,6 +213,10 @@ impl Resolver<'_> {
             },
             NodeKind::Source(_) | NodeKind::Input(InputKind::Spikes) => Emission::Spikes,
             NodeKind::Layer(_) | NodeKind::Input(InputKind::Real) => Emission::Real(None),
+            NodeKind::Actor(user) => match user.ports.kind {
+                InputKind::Spikes => Emission::Spikes,
+                InputKind::Real => Emission::Real(None),
+            },
         }
     }
 

@@ -51,6 +51,7 @@ impl<'a> Resolver<'a> {
                 });
             self.add(name, node, &path);
         }
+        self.actors();
     }
 
     pub(super) fn add(&mut self, name: &'a str, node: Option<Node>, path: &Path) {
@@ -64,11 +65,11 @@ impl<'a> Resolver<'a> {
         self.name(name, found, path);
     }
 
-    /// Names are shared by populations, stimuli, layers and inputs.
+    /// Names are shared by populations, stimuli, layers, inputs and actors.
     pub(super) fn name(&mut self, name: &'a str, found: Found, path: &Path) {
         if self.found.contains_key(name) {
             let message = format!(
-                "the name `{name}` is taken by another population, stimulus, layer or input"
+                "the name `{name}` is taken by another population, stimulus, layer, input or actor"
             );
             self.errors.push(ErrorKind::Name, path, message);
         } else {

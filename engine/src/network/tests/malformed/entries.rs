@@ -165,7 +165,7 @@ fn entries_that_do_not_belong() {
         (
             "[layers.fc]",
             "[layers.noise]",
-            "layers.noise: the name `noise` is taken by another population, stimulus, layer or input\nlayers.noise: no edge leads to it\nedges[0].target: unknown node `fc`; expected E, I, readout, noise, background or image\nedges[1].source: unknown node `fc`; expected E, I, readout, noise, background or image",
+            "layers.noise: the name `noise` is taken by another population, stimulus, layer, input or actor\nlayers.noise: no edge leads to it\nedges[0].target: unknown node `fc`; expected E, I, readout, noise, background or image\nedges[1].source: unknown node `fc`; expected E, I, readout, noise, background or image",
         ),
     ]);
 }
