@@ -20,7 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 KINDS, DT, SINGLES, FIRST = ["delta", "exp", "alpha"], 0.1, 200, 100_000
 N_EXC, N_INH, IN_DEGREE, T_NETWORK = 48, 12, 10, 300.0
 NETWORK = {
-    "delta": dict(seed=11, weight=(0.1, 0.8, -1.6, -0.3)),
+    "delta": dict(seed=21, weight=(0.1, 0.8, -1.6, -0.3)),
     "exp": dict(seed=12, tau_ex_ms=2.0, tau_in_ms=5.0, weight=(20.0, 120.0, -260.0, -60.0)),
     "alpha": dict(seed=13, tau_ex_ms=1.0, tau_in_ms=2.5, weight=(15.0, 90.0, -190.0, -50.0)),
 }
