@@ -170,7 +170,7 @@ def solve(cases):
         program = os.path.join(folder, "single")
         subprocess.run(["gcc", "-O2", "-ffp-contract=off", "-o", program, os.path.join(HERE, "single.c"),
                         "-lquadmath", "-lm"], check=True)
-        answer = subprocess.run(["nice", "-n", "10", program], input="".join(map(line, cases)),
+        answer = subprocess.run([program], input="".join(map(line, cases)),
                                 capture_output=True, text=True, check=True).stdout.splitlines()
     assert len(answer) == len(cases)
     return [a.split() for a in answer]

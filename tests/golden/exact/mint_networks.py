@@ -47,7 +47,7 @@ def simulate(program, kind, connections, i_e, v0, t_end, nudge, alpha):
             c["c_m_pf"], c["e_l_mv"], c["v_th_mv"], c["v_reset_mv"], c["t_ref_ms"], nudge]
     body = [x for pair in zip(i_e, v0) for x in pair] + [x for row in connections for x in row]
     text = " ".join(float(x).hex() for x in head + body)
-    run = subprocess.run(["nice", "-n", "10", program], input=text, capture_output=True, text=True, check=True)
+    run = subprocess.run([program], input=text, capture_output=True, text=True, check=True)
     spikes = [line.split() for line in run.stdout.splitlines()]
     peak, meeting = map(float, run.stderr.split())
     return [(float(t), int(i)) for t, i in spikes], peak, meeting
