@@ -13,6 +13,7 @@ pub mod backend;
 pub mod build;
 pub mod checkpoint;
 pub mod cotangent;
+pub mod exact;
 pub mod fingerprint;
 mod group;
 mod instantiate;

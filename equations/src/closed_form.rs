@@ -30,7 +30,7 @@ use thiserror::Error;
 use crate::ir::{Builder, Op, Slot, Value};
 use crate::model::Model;
 
-pub(crate) use affine::{Affine, NotAffine, decompose};
+pub(crate) use affine::{Affine, NotAffine, decompose, live_values};
 pub(crate) use describe::{describe, state_name};
 use paths::Entries;
 pub use paths::{Path, PathSource};

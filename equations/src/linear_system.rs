@@ -154,21 +154,21 @@ impl LinearSystem {
 #[derive(Clone, Debug)]
 pub struct LinearModel {
     /// `Parameter` → `Output(k)`, in the order in which [`Self::at`] reads them.
-    program: Program,
-    n: usize,
+    pub(crate) program: Program,
+    pub(crate) n: usize,
     /// Structural non-zeros of A.
-    rates: Vec<(usize, usize)>,
-    drive: Vec<usize>,
-    held: Vec<bool>,
-    order: Vec<usize>,
+    pub(crate) rates: Vec<(usize, usize)>,
+    pub(crate) drive: Vec<usize>,
+    pub(crate) held: Vec<bool>,
+    pub(crate) order: Vec<usize>,
     /// By port: (state, lost while refractory), one gain each.
-    jumps: Vec<Vec<(usize, bool)>>,
-    firing: Option<FiringShape>,
+    pub(crate) jumps: Vec<Vec<(usize, bool)>>,
+    pub(crate) firing: Option<FiringShape>,
 }
 
 /// Which terms [`Firing`] has.
 #[derive(Clone, Debug)]
-struct FiringShape {
+pub(crate) struct FiringShape {
     strict: bool,
     margin: Vec<usize>,
     /// By assignment, in order: the state, and the states its new value depends on.
@@ -184,7 +184,10 @@ impl LinearModel {
     pub fn analyse(component: &Component) -> Result<Self, NotLinear> {
         let model = component.model.as_ref();
         let form = ClosedForm::analyse(model)?;
-        refuse_every_step(component)?;
+        if !model.equations.is_empty() && component.integrator != Integrator::Exact {
+            return Err(NotLinear::Integrator(component.integrator.name()));
+        }
+        refuse_every_step(model)?;
         let n = form.n_states();
         let mut out = Outputs::default();
         let (mut rates, mut drive) = (Vec::new(), Vec::new());
@@ -317,18 +320,18 @@ impl FiringShape {
 
 /// Values in the order in which they are read back.
 #[derive(Default)]
-struct Outputs {
-    builder: Builder,
+pub(crate) struct Outputs {
+    pub(crate) builder: Builder,
     n: u32,
 }
 
 impl Outputs {
-    fn push(&mut self, value: Value) {
+    pub(crate) fn push(&mut self, value: Value) {
         self.builder.store(Slot::Output(self.n), value);
         self.n += 1;
     }
 
-    fn push_or_zero(&mut self, value: Option<Value>) {
+    pub(crate) fn push_or_zero(&mut self, value: Option<Value>) {
         let value = value.unwrap_or_else(|| self.builder.constant(0.0));
         self.push(value);
     }
@@ -352,11 +355,7 @@ impl Outputs {
 }
 
 /// What acts in every step leaves nothing to skip.
-fn refuse_every_step(component: &Component) -> Result<(), NotLinear> {
-    let model = component.model.as_ref();
-    if !model.equations.is_empty() && component.integrator != Integrator::Exact {
-        return Err(NotLinear::Integrator(component.integrator.name()));
-    }
+pub(crate) fn refuse_every_step(model: &Model) -> Result<(), NotLinear> {
     if model.n_uniforms + model.n_normals > 0 {
         return Err(NotLinear::EveryStep("it draws random numbers".to_owned()));
     }
@@ -382,7 +381,11 @@ fn reading(model: &Model, state: u32, slot: Slot) -> String {
     }
 }
 
-fn jumps(model: &Model, out: &mut Outputs) -> Result<Vec<Vec<(usize, bool)>>, NotLinear> {
+/// Appends the gains of every port.
+pub(crate) fn jumps(
+    model: &Model,
+    out: &mut Outputs,
+) -> Result<Vec<Vec<(usize, bool)>>, NotLinear> {
     let mut all = Vec::new();
     for (slot, input) in (0_u32..).map(Slot::Input).zip(&model.inputs) {
         let fail = |a: &Assignment| NotLinear::Input {
@@ -416,7 +419,8 @@ fn jumps(model: &Model, out: &mut Outputs) -> Result<Vec<Vec<(usize, bool)>>, No
     Ok(all)
 }
 
-fn firing(model: &Model, out: &mut Outputs) -> Result<Option<FiringShape>, NotLinear> {
+/// Appends the terms of threshold and reset.
+pub(crate) fn firing(model: &Model, out: &mut Outputs) -> Result<Option<FiringShape>, NotLinear> {
     let Some(spike) = &model.spike else {
         return Ok(None);
     };
