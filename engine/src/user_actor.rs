@@ -3,6 +3,7 @@
 
 mod host;
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -49,8 +50,10 @@ pub(crate) struct UserParts {
 pub(crate) struct UserNode {
     parts: UserParts,
     host: Host,
-    /// The actor with what it reads and writes; or why there is none any more.
-    job: Result<Box<Job>, String>,
+    /// The actor with what it reads and writes.
+    job: Option<Box<Job>>,
+    /// Why there is none, where there is none.
+    absent: String,
     /// Names and lengths of the state arrays, which stay as they were.
     layout: Vec<(String, usize)>,
     spikes: Spikes,
@@ -65,7 +68,7 @@ impl UserNode {
         let mut layout = Vec::new();
         let mut note =
             |name: &str, values: &mut [f64]| layout.push((name.to_owned(), values.len()));
-        job.actor.state(&mut note);
+        catch_unwind(AssertUnwindSafe(|| job.actor.state(&mut note))).map_err(panicked)?;
         for (k, (name, _)) in layout.iter().enumerate() {
             if layout[..k].iter().any(|(earlier, _)| earlier == name) {
                 return Err(format!("it has two state arrays of the name `{name}`"));
@@ -74,7 +77,8 @@ impl UserNode {
         Ok(Self {
             parts,
             host,
-            job: Ok(job),
+            job: Some(job),
+            absent: "it was given up: it did not answer in time".to_owned(),
             layout,
             spikes: Spikes::default(),
             n_spikes: 0,
@@ -83,24 +87,19 @@ impl UserNode {
 
     /// Has the actor run a slice, which begins with what arrives in it.
     fn call<R: Real>(&mut self, slice: Slice, history: &History<R>) -> Result<Box<Job>, RunError> {
-        let given_up = Err("it was given up: it did not answer in time".to_owned());
-        let taken = std::mem::replace(&mut self.job, given_up);
-        let mut job = taken.map_err(|message| {
-            self.job = Err(message.clone());
-            self.failure(slice.first, message)
-        })?;
+        let Some(mut job) = self.job.take() else {
+            return Err(self.failure(slice.first, self.absent.clone()));
+        };
         job.slice = slice;
         if let Err(error) = self.parts.gather(slice, history, &mut job.inputs) {
-            self.job = Ok(job);
+            self.job = Some(job);
             return Err(error);
         }
         let (patience, abort) = (&self.parts.patience, &self.parts.abort);
         match self.host.run(job, patience, abort) {
             (Some(job), Ok(())) => Ok(job),
             (job, outcome) => {
-                if let Some(job) = job {
-                    self.job = Ok(job);
-                }
+                self.job = job;
                 let stopped = outcome.err().unwrap_or(Stopped::Silent);
                 Err(self.error(slice, stopped))
             }
@@ -239,11 +238,16 @@ impl UserParts {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "what catch_unwind gives")]
+fn panicked(panic: Box<dyn Any + Send>) -> String {
+    format!("it panicked: {}", panic_message(panic.as_ref()))
+}
+
 /// Makes the actor, and the thread it runs on if it may block.
 fn start(parts: &UserParts) -> Result<(Host, Box<Job>), String> {
     let make = || parts.actor_type.instantiate(&parts.context);
     let actor = catch_unwind(AssertUnwindSafe(make))
-        .map_err(|panic| format!("it panicked: {}", panic_message(panic.as_ref())))?
+        .map_err(panicked)?
         .map_err(|e| e.to_string())?;
     let host = if parts.actor_type.may_block() {
         Host::thread(&parts.name).map_err(|e| format!("it gets no thread: {e}"))?
@@ -272,7 +276,7 @@ impl<R: Real> Actor<R> for UserNode {
         let outcome = self
             .check_layout(job.actor.as_mut(), slice)
             .and_then(|()| self.emit(slice, &job.output, &mut packets[0]));
-        self.job = Ok(job);
+        self.job = Some(job);
         outcome
     }
 
@@ -280,7 +284,7 @@ impl<R: Real> Actor<R> for UserNode {
 
     fn state_f64(&mut self, visit: &mut dyn FnMut(NodeId, &str, &mut [f64])) {
         let node = self.parts.node;
-        if let Ok(job) = &mut self.job {
+        if let Some(job) = &mut self.job {
             job.actor
                 .state(&mut |name, values| visit(node, name, values));
             return;
@@ -293,8 +297,8 @@ impl<R: Real> Actor<R> for UserNode {
 
     fn reset(&mut self) {
         match start(&self.parts) {
-            Ok((host, job)) => (self.host, self.job) = (host, Ok(job)),
-            Err(message) => self.job = Err(message),
+            Ok((host, job)) => (self.host, self.job) = (host, Some(job)),
+            Err(message) => (self.job, self.absent) = (None, message),
         }
         self.spikes = Spikes::default();
         self.n_spikes = 0;

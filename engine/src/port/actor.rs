@@ -101,7 +101,8 @@ pub trait UserActor: Send {
 
     /// Every array that makes up its state, by name, always the same ones of the same lengths: what
     /// checkpoints hold, and [`Simulation::state`](crate::simulation::Simulation::state) reads. Values
-    /// are kept in f64 in whatever precision the network runs; integers are exact up to 2⁵³.
+    /// are kept in f64 in whatever precision the network runs; integers are exact up to 2⁵³. Called
+    /// after every slice, and from the thread of whoever saves: it must not wait for anything.
     fn state(&mut self, visit: &mut dyn FnMut(&str, &mut [f64]));
 }
 
