@@ -10,7 +10,8 @@
 //! number of lanes, values), its parameters (the same), and its past: first step (u64), number of
 //! steps (u64), for each the number of spikes (u32) and their lanes (u32 each) and the number of real
 //! values (u64) and the values. Names are a u16 length and UTF-8; counts of states and parameters are
-//! u32, of lanes u64.
+//! u32, of lanes u64. A population in continuous time has its states in f64 after the (empty) ones in
+//! the precision of the network, and an f64 offset for each spike after the lanes of a step.
 
 use std::io::{self, Read, Write};
 
@@ -81,6 +82,8 @@ pub(crate) struct Saved<R> {
 pub(crate) struct SavedNode<R> {
     /// By name, in order; all lanes.
     pub(crate) states: Vec<(String, Vec<R>)>,
+    /// Those kept in f64 in any network.
+    pub(crate) states_f64: Vec<(String, Vec<f64>)>,
     pub(crate) parameters: Vec<(String, Vec<R>)>,
     /// The first step of `past`.
     pub(crate) first: u64,
@@ -93,6 +96,8 @@ pub(crate) struct SavedNode<R> {
 #[derive(Clone, Default)]
 pub(crate) struct Emitted<R> {
     pub(crate) spikes: Vec<u32>,
+    /// Of nodes in continuous time, parallel to the spikes.
+    pub(crate) offsets_ms: Vec<f64>,
     pub(crate) real: Vec<R>,
 }
 
@@ -107,9 +112,8 @@ impl<R: Instantiate> Simulation<R> {
             return Err(CheckpointError::Failed);
         }
         let saved = self.saved()?;
-        let finite = |(_, values): &(String, Vec<R>)| values.iter().all(|x| x.is_finite());
         for (node, saved) in self.plan().nodes.iter().zip(&saved.nodes) {
-            if !saved.states.iter().all(finite) {
+            if !(all_finite(&saved.states) && all_finite(&saved.states_f64)) {
                 return Err(CheckpointError::NotFinite(node.name.clone()));
             }
         }
@@ -118,9 +122,12 @@ impl<R: Instantiate> Simulation<R> {
         out.write_all(&[bytes_of::<R>()])?;
         out.write_all(&saved.now.to_le_bytes())?;
         out.write_all(&narrow(saved.nodes.len())?.to_le_bytes())?;
-        for (node, saved) in self.plan().nodes.iter().zip(&saved.nodes) {
+        for (id, (node, saved)) in self.plan().nodes.iter().zip(&saved.nodes).enumerate() {
             write_name(out, &node.name)?;
             write_arrays(out, &saved.states)?;
+            if self.plan().is_continuous(id) {
+                write_arrays(out, &saved.states_f64)?;
+            }
             write_arrays(out, &saved.parameters)?;
             out.write_all(&saved.first.to_le_bytes())?;
             out.write_all(&(saved.past.len() as u64).to_le_bytes())?;
@@ -128,6 +135,9 @@ impl<R: Instantiate> Simulation<R> {
                 out.write_all(&narrow(emitted.spikes.len())?.to_le_bytes())?;
                 for spike in &emitted.spikes {
                     out.write_all(&spike.to_le_bytes())?;
+                }
+                for offset in &emitted.offsets_ms {
+                    out.write_all(&offset.to_le_bytes())?;
                 }
                 write_values(out, &emitted.real)?;
             }
@@ -148,6 +158,11 @@ impl<R: Instantiate> Simulation<R> {
         self.restore(saved);
         Ok(())
     }
+}
+
+fn all_finite<R: Real>(arrays: &[(String, Vec<R>)]) -> bool {
+    let mut values = arrays.iter().flat_map(|(_, values)| values);
+    values.all(|x| x.is_finite())
 }
 
 fn bytes_of<R: Real>() -> u8 {
@@ -238,6 +253,11 @@ impl Reader<'_> {
             same("name of a node", &self.name()?, &node.name)?;
             let like = &expected.nodes[id];
             let states = self.arrays(&like.states)?;
+            let states_f64 = if plan.is_continuous(id) {
+                self.arrays(&like.states_f64)?
+            } else {
+                Vec::new()
+            };
             let parameters = self.arrays(&like.parameters)?;
             let first = self.u64()?;
             let past = self.past(plan, id, first, now)?;
@@ -249,6 +269,7 @@ impl Reader<'_> {
             )?;
             nodes.push(SavedNode {
                 states,
+                states_f64,
                 parameters,
                 first,
                 past,
@@ -311,6 +332,11 @@ impl Reader<'_> {
                 }
                 spikes.push(lane);
             }
+            let offsets_ms = if plan.has_offsets(id) {
+                self.offsets(spikes.len(), plan.dt_ms)?
+            } else {
+                Vec::new()
+            };
             let n_real = self.u64()?;
             let expected = if emits_real(&plan.nodes[id]) {
                 lanes
@@ -319,9 +345,27 @@ impl Reader<'_> {
             };
             same("real values of a node", n_real, expected as u64)?;
             let real = self.values(expected)?;
-            past.push(Emitted { spikes, real });
+            past.push(Emitted {
+                spikes,
+                offsets_ms,
+                real,
+            });
         }
         Ok(past)
+    }
+
+    /// Offsets of the spikes of a step, each within it.
+    fn offsets(&mut self, n: usize, dt_ms: f64) -> Result<Vec<f64>, CheckpointError> {
+        let mut offsets = Vec::new();
+        for _ in 0..n {
+            let offset = f64::from_le_bytes(self.bytes()?);
+            if !(offset > 0.0 && offset <= dt_ms) {
+                let message = format!("a spike {offset} ms after the beginning of its step");
+                return Err(CheckpointError::Damaged(message));
+            }
+            offsets.push(offset);
+        }
+        Ok(offsets)
     }
 }
 

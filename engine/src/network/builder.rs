@@ -7,7 +7,7 @@ use super::describe::{
     Rule, Stimulus,
 };
 use super::error::{ErrorKind, Errors, NetworkErrors, Path};
-use crate::plan::{InputKind, WeightStorage};
+use crate::plan::{InputKind, Time, WeightStorage};
 use rheobase_equations::model::Integrator;
 use rheobase_equations::real::Precision;
 
@@ -94,6 +94,12 @@ impl NetworkBuilder {
     /// How weights that differ from synapse to synapse are kept; exact if not given.
     pub fn weight_storage(mut self, storage: WeightStorage) -> Self {
         self.network.weight_storage = storage;
+        self
+    }
+
+    /// How time passes in populations that do not say so themselves; in steps if not given.
+    pub fn time(mut self, time: Time) -> Self {
+        self.network.time = time;
         self
     }
 
@@ -186,6 +192,7 @@ impl Population {
             shape: None,
             integrator: None,
             emits: None,
+            time: None,
             parameters: indexmap::IndexMap::new(),
             initial: indexmap::IndexMap::new(),
         }
@@ -209,6 +216,13 @@ impl Population {
     #[must_use]
     pub fn emits(mut self, output: impl Into<String>) -> Self {
         self.emits = Some(output.into());
+        self
+    }
+
+    /// Chooses how time passes: in steps, or continuously.
+    #[must_use]
+    pub fn time(mut self, time: Time) -> Self {
+        self.time = Some(time);
         self
     }
 

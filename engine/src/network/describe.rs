@@ -10,7 +10,7 @@ use rheobase_equations::real::Precision;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use crate::plan::{InputKind, WeightStorage};
+use crate::plan::{InputKind, Time, WeightStorage};
 
 /// A network, as people write it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub struct Network {
     pub batch: usize,
     /// How weights that differ from synapse to synapse are kept.
     pub weight_storage: WeightStorage,
+    /// How time passes in populations that do not say so themselves.
+    #[serde(skip_serializing_if = "is_grid")]
+    pub time: Time,
     /// Quantities by name: numbers, quantities or expressions. Expressions anywhere in the
     /// description may use them.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
@@ -77,6 +80,7 @@ impl Default for Network {
             precision: Precision::F32,
             batch: 1,
             weight_storage: WeightStorage::Exact,
+            time: Time::Grid,
             parameters: IndexMap::new(),
             models: IndexMap::new(),
             populations: IndexMap::new(),
@@ -170,6 +174,9 @@ pub struct Population {
     /// Real-valued output the population emits instead of spikes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emits: Option<String>,
+    /// How time passes: in steps, or continuously.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Time>,
     /// Parameters that differ from the model's defaults.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub parameters: IndexMap<String, Json>,
@@ -338,6 +345,14 @@ pub enum Neurons {
         /// How many.
         first: Count,
     },
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde asks for"
+)]
+fn is_grid(time: &Time) -> bool {
+    *time == Time::Grid
 }
 
 #[allow(

@@ -89,6 +89,7 @@ const MAX_NEURON: u64 = MAX_SIZE - 1;
 const MAX_SEED: u64 = i64::MAX as u64;
 
 const INTEGRATORS: &[&str] = &["auto", "exact", "exponential_euler", "euler", "heun", "rk4"];
+const TIMES: &[&str] = &["grid", "exact", "adaptive"];
 const ROUND_DELAY: Entry = may(
     "round_delay",
     Kind::Boolean,
@@ -139,6 +140,11 @@ const POPULATION: Section = Section {
             "emits",
             Kind::Name,
             "real-valued output that is emitted instead of spikes",
+        ),
+        may(
+            "time",
+            Kind::Choice(TIMES),
+            "how time passes: on the grid of dt, or continuously, exact or adaptive",
         ),
     ],
 };
@@ -275,6 +281,11 @@ pub(super) const NETWORK: Section = Section {
             "weight_storage",
             Kind::Choice(&["exact", "quantised"]),
             "how weights that differ are kept: exact, or quantised to 16 bits; exact if not given",
+        ),
+        may(
+            "time",
+            Kind::Choice(TIMES),
+            "how time passes in populations that do not say so themselves; grid if not given",
         ),
         may(
             "parameters",

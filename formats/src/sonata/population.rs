@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rheobase_engine::plan::Population;
+use rheobase_engine::plan::{Population, Time};
 use rheobase_engine::port::{NeuronPorts, Registry};
 use rheobase_engine::value::Value;
 use rheobase_equations::model::Integrator;
@@ -80,6 +80,7 @@ impl Model<'_> {
             parameters,
             initial: vec![(state, value(potential))],
             emits: None,
+            time: Time::Grid,
         })
     }
 

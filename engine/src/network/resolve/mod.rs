@@ -13,6 +13,7 @@ mod models;
 mod monitors;
 mod nodes;
 mod stimuli;
+mod time;
 
 use std::sync::Arc;
 
