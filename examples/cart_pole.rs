@@ -243,7 +243,7 @@ pub(crate) fn run(weight: f64, seconds: u32, threads: usize) -> Result<Outcome, 
     // Looked at every 5 ms.
     for look in 1..=u64::from(seconds) * 200 {
         simulation.advance_to(look * 50)?;
-        simulation.visit_actors(|_, name, values| match name {
+        simulation.visit_state_f64(|_, name, values| match name {
             "cart" => {
                 let (distance, angle) = (values[0].abs(), values[2]);
                 outcome.most = (

@@ -106,7 +106,7 @@ pub fn write_npz(path: &Path, populations: &[(&str, &EventList)]) -> Result<(), 
     }
     let records: Vec<_> = populations.iter().map(|(_, e)| e.to_record()).collect();
     let mut columns = Vec::with_capacity(populations.len());
-    for ((name, events), (record, offsets_ms)) in populations.iter().zip(&records) {
+    for ((name, events), record) in populations.iter().zip(&records) {
         let fail = |reason: &dyn ToString| NpzError::Content {
             path: path.to_owned(),
             name: (*name).to_owned(),
@@ -120,7 +120,7 @@ pub fn write_npz(path: &Path, populations: &[(&str, &EventList)]) -> Result<(), 
                 size: shape.lanes(),
                 spikes: spikes.map_err(|e| fail(&e))?,
             },
-            offsets_ms: offsets_ms.as_deref(),
+            offsets_ms: (!events.is_on_grid()).then_some(&record.offsets_ms),
             batch: shape.batch(),
             n_steps: shape.steps(),
         });
@@ -142,11 +142,10 @@ pub fn read_npz(path: &Path) -> Result<Vec<(String, EventList)>, SpikeFileError>
         let spikes = record::Spikes {
             steps: population.steps,
             neurons: population.neurons,
+            offsets_ms: recorded.offsets_ms.unwrap_or_default(),
         };
         let events = Shape::new(n_steps, recorded.batch, population.size / recorded.batch)
-            .and_then(|shape| {
-                EventList::from_record(shape, dt_ms, &spikes, recorded.offsets_ms.as_deref())
-            });
+            .and_then(|shape| EventList::from_record(shape, dt_ms, &spikes));
         match events {
             Ok(events) => Ok((population.name, events)),
             Err(source) => Err(SpikeFileError::Population {

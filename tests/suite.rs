@@ -25,6 +25,8 @@ mod components_by_hand;
 mod corners;
 #[path = "suite/determinism.rs"]
 mod determinism;
+#[path = "suite/exact.rs"]
+mod exact;
 #[path = "suite/layered.rs"]
 mod layered;
 #[path = "suite/macros.rs"]

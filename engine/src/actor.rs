@@ -40,7 +40,8 @@ pub trait Actor<R: Real>: Send {
     /// Every array that makes up its state, by node and name: what reset, monitors and checkpoints see.
     fn state(&mut self, visit: &mut dyn FnMut(NodeId, &str, &mut [R]));
 
-    /// State that is kept in f64 in whatever precision the network runs: that of a user's own actor.
+    /// As [`Self::state`], for what is kept in f64 whatever the precision of the network. What is seen
+    /// may be changed: the actor goes on from there.
     fn state_f64(&mut self, _visit: &mut dyn FnMut(NodeId, &str, &mut [f64])) {}
 
     /// Back to the initial state; recordings are dropped.
@@ -86,6 +87,20 @@ pub enum RunError {
         time_ms: f64,
         /// How often states are checked.
         checked_every_steps: u64,
+    },
+    /// A neuron in continuous time fires without end.
+    #[error(
+        "population `{population}`, neuron {neuron}: {spikes} spikes at t = {time_ms} ms: without a refractory time, a reset must lead below the threshold"
+    )]
+    Unending {
+        /// The population.
+        population: String,
+        /// The neuron.
+        neuron: usize,
+        /// Spikes at the same moment, after which the run stopped.
+        spikes: u32,
+        /// The moment.
+        time_ms: f64,
     },
     /// An actor panicked.
     #[error("actor `{actor}` panicked: {message}")]

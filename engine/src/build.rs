@@ -1,6 +1,7 @@
 //! From a plan to workers: shards, rows, actors, schedule.
 
 pub(crate) mod bundles;
+mod exact;
 mod populations;
 mod rows;
 pub(crate) mod shards;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use crate::actor::Actor;
 use crate::anchored::{ArithmeticReport, ModeChoice};
+use crate::exact::make::NotExact;
 use crate::group::{Bundle, GroupActor};
 use crate::instantiate::Instantiate;
 use crate::layer::{Gathered, LayerActor};
@@ -117,6 +119,16 @@ pub enum BuildError {
         /// Why.
         message: String,
     },
+    /// A neuron in continuous time cannot be solved with its parameters.
+    #[error("population `{population}`, neuron {neuron}: {reason}")]
+    NotExact {
+        /// The population.
+        population: String,
+        /// The neuron.
+        neuron: usize,
+        /// Why.
+        reason: NotExact,
+    },
     /// A component panicked while the network was built.
     #[error("building the network failed: {0}")]
     Panicked(String),
@@ -136,7 +148,8 @@ pub struct BuildReport {
     /// Where weights are quantised: how far a stored weight may be from the drawn one, in base units;
     /// of each edge of the plan. 0 where weights are exact.
     pub weight_error_bounds: Vec<f64>,
-    /// Kernel of each population (`native`, `block`, `rust`; `modes` of anchored ones), by node name.
+    /// Kernel of each population (`native`, `block`, `rust`; `modes` of anchored ones, `exact` in
+    /// continuous time), by node name.
     pub kernels: Vec<(String, &'static str)>,
     /// Arithmetic of each population, and why.
     pub arithmetic: Vec<(NodeId, ArithmeticReport)>,
@@ -163,8 +176,10 @@ pub(crate) fn build<R: Instantiate>(
     let groups = Groups::of(plan);
     let bundles = bundles::bundles(plan, &groups);
     let counted = rows::count_all(plan, &shards, &bundles)?;
-    let schedule = rows::make_schedule(plan, &bundles, &counted)?;
+    let mut continuous = exact::Continuous::draw(plan, &shards)?;
+    let schedule = rows::make_schedule(plan, &bundles, &counted, continuous.delays(plan))?;
     let mut report = rows::report(plan, &bundles, &counted);
+    continuous.report(plan, &mut report);
     let layouts = Layouts::of::<R>(plan, &shards, &groups);
     let mut synapses = rows::store_all::<R>(plan, &shards, &bundles, &layouts, counted)?;
     rows::report_storage(&bundles, &synapses, &mut report);
@@ -196,6 +211,10 @@ pub(crate) fn build<R: Instantiate>(
                 node,
                 options,
             };
+            if plan.is_continuous(id) && !range.is_empty() {
+                let actor = continuous.actor(&context, shard, range.clone())?;
+                placed.push(context.place(Box::new(actor)));
+            }
             match &node.kind {
                 NodeKind::Source(source) if !range.is_empty() => {
                     placed.push(context.place(Box::new(source_actor(&context, source, range))));
@@ -310,6 +329,7 @@ fn source_actor(
     } else {
         1
     };
+    let timed = source.is_timed();
     let source = Arc::clone(source);
     let make: Box<dyn Fn() -> Box<dyn SpikeSource> + Send> =
         Box::new(move || source.instantiate(stimulus));
@@ -319,6 +339,7 @@ fn source_actor(
         copies: to_u32(repeated),
         size: stimulus.size,
         source: make(),
+        timed,
         make,
         record_spikes: records_spikes(plan, context.id),
         spikes: Spikes::default(),

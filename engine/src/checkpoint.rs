@@ -11,7 +11,8 @@
 //! (the same, in f64), and its past: first step (u64), number of
 //! steps (u64), for each the number of spikes (u32) and their lanes (u32 each) and the number of real
 //! values (u64) and the values. Names are a u16 length and UTF-8; counts of states and parameters are
-//! u32, of lanes u64.
+//! u32, of lanes u64. A population in continuous time has its states in f64 after the (empty) ones in
+//! the precision of the network, and an f64 offset for each spike after the lanes of a step.
 
 use std::io::{self, Read, Write};
 
@@ -19,7 +20,7 @@ use rheobase_equations::real::Real;
 
 use crate::build::emits_real;
 use crate::instantiate::Instantiate;
-use crate::plan::{Node, NodeId, NodeKind, Plan};
+use crate::plan::{NodeId, NodeKind, Plan};
 use crate::simulation::Simulation;
 
 const MAGIC: &[u8; 15] = b"rheobase state\0";
@@ -82,9 +83,9 @@ pub(crate) struct Saved<R> {
 pub(crate) struct SavedNode<R> {
     /// By name, in order; all lanes.
     pub(crate) states: Vec<(String, Vec<R>)>,
-    pub(crate) parameters: Vec<(String, Vec<R>)>,
-    /// Of a user's own actor.
+    /// Those kept in f64 in any network.
     pub(crate) states_f64: Vec<(String, Vec<f64>)>,
+    pub(crate) parameters: Vec<(String, Vec<R>)>,
     /// The first step of `past`.
     pub(crate) first: u64,
     pub(crate) past: Vec<Emitted<R>>,
@@ -96,6 +97,8 @@ pub(crate) struct SavedNode<R> {
 #[derive(Clone, Default)]
 pub(crate) struct Emitted<R> {
     pub(crate) spikes: Vec<u32>,
+    /// Of nodes in continuous time, parallel to the spikes.
+    pub(crate) offsets_ms: Vec<f64>,
     pub(crate) real: Vec<R>,
 }
 
@@ -110,11 +113,8 @@ impl<R: Instantiate> Simulation<R> {
             return Err(CheckpointError::Failed);
         }
         let saved = self.saved()?;
-        let finite = |(_, values): &(String, Vec<R>)| values.iter().all(|x| x.is_finite());
         for (node, saved) in self.plan().nodes.iter().zip(&saved.nodes) {
-            let finite_f64 =
-                |(_, values): &(String, Vec<f64>)| values.iter().all(|x| x.is_finite());
-            if !(saved.states.iter().all(finite) && saved.states_f64.iter().all(finite_f64)) {
+            if !(all_finite(&saved.states) && all_finite(&saved.states_f64)) {
                 return Err(CheckpointError::NotFinite(node.name.clone()));
             }
         }
@@ -123,19 +123,22 @@ impl<R: Instantiate> Simulation<R> {
         out.write_all(&[bytes_of::<R>()])?;
         out.write_all(&saved.now.to_le_bytes())?;
         out.write_all(&narrow(saved.nodes.len())?.to_le_bytes())?;
-        for (node, saved) in self.plan().nodes.iter().zip(&saved.nodes) {
+        for (id, (node, saved)) in self.plan().nodes.iter().zip(&saved.nodes).enumerate() {
             write_name(out, &node.name)?;
             write_arrays(out, &saved.states)?;
-            write_arrays(out, &saved.parameters)?;
-            if is_user_actor(node) {
+            if keeps_f64(self.plan(), id) {
                 write_arrays(out, &saved.states_f64)?;
             }
+            write_arrays(out, &saved.parameters)?;
             out.write_all(&saved.first.to_le_bytes())?;
             out.write_all(&(saved.past.len() as u64).to_le_bytes())?;
             for emitted in &saved.past {
                 out.write_all(&narrow(emitted.spikes.len())?.to_le_bytes())?;
                 for spike in &emitted.spikes {
                     out.write_all(&spike.to_le_bytes())?;
+                }
+                for offset in &emitted.offsets_ms {
+                    out.write_all(&offset.to_le_bytes())?;
                 }
                 write_values(out, &emitted.real)?;
             }
@@ -158,8 +161,14 @@ impl<R: Instantiate> Simulation<R> {
     }
 }
 
-fn is_user_actor(node: &Node) -> bool {
-    matches!(node.kind, NodeKind::Actor(_))
+/// Whether a node keeps states in f64 whatever the precision of the network.
+fn keeps_f64(plan: &Plan, id: NodeId) -> bool {
+    plan.is_continuous(id) || matches!(plan.nodes[id].kind, NodeKind::Actor(_))
+}
+
+fn all_finite<R: Real>(arrays: &[(String, Vec<R>)]) -> bool {
+    let mut values = arrays.iter().flat_map(|(_, values)| values);
+    values.all(|x| x.is_finite())
 }
 
 fn bytes_of<R: Real>() -> u8 {
@@ -250,11 +259,12 @@ impl Reader<'_> {
             same("name of a node", &self.name()?, &node.name)?;
             let like = &expected.nodes[id];
             let states = self.arrays(&like.states)?;
-            let parameters = self.arrays(&like.parameters)?;
-            let states_f64 = match is_user_actor(node) {
-                true => self.arrays(&like.states_f64)?,
-                false => Vec::new(),
+            let states_f64 = if keeps_f64(plan, id) {
+                self.arrays(&like.states_f64)?
+            } else {
+                Vec::new()
             };
+            let parameters = self.arrays(&like.parameters)?;
             let first = self.u64()?;
             let past = self.past(plan, id, first, now)?;
             let window = like.window.max(1);
@@ -265,8 +275,8 @@ impl Reader<'_> {
             )?;
             nodes.push(SavedNode {
                 states,
-                parameters,
                 states_f64,
+                parameters,
                 first,
                 past,
                 window,
@@ -328,6 +338,11 @@ impl Reader<'_> {
                 }
                 spikes.push(lane);
             }
+            let offsets_ms = if plan.has_offsets(id) {
+                self.offsets(spikes.len(), plan.dt_ms)?
+            } else {
+                Vec::new()
+            };
             let n_real = self.u64()?;
             let expected = if emits_real(&plan.nodes[id]) {
                 lanes
@@ -336,9 +351,27 @@ impl Reader<'_> {
             };
             same("real values of a node", n_real, expected as u64)?;
             let real = self.values(expected)?;
-            past.push(Emitted { spikes, real });
+            past.push(Emitted {
+                spikes,
+                offsets_ms,
+                real,
+            });
         }
         Ok(past)
+    }
+
+    /// Offsets of the spikes of a step, each within it.
+    fn offsets(&mut self, n: usize, dt_ms: f64) -> Result<Vec<f64>, CheckpointError> {
+        let mut offsets = Vec::new();
+        for _ in 0..n {
+            let offset = f64::from_le_bytes(self.bytes()?);
+            if !(offset > 0.0 && offset <= dt_ms) {
+                let message = format!("a spike {offset} ms after the beginning of its step");
+                return Err(CheckpointError::Damaged(message));
+            }
+            offsets.push(offset);
+        }
+        Ok(offsets)
     }
 }
 

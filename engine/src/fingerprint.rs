@@ -9,11 +9,11 @@
 /// use rheobase_engine::fingerprint::SpikeHash;
 ///
 /// let (mut whole, mut cut) = (SpikeHash::default(), SpikeHash::default());
-/// whole.extend(&[1, 1, 7], &[0, 4, 2]);
-/// cut.extend(&[1], &[0]);
-/// cut.extend(&[1, 7], &[4, 2]);
+/// whole.extend(&[1, 1, 7], &[0, 4, 2], &[]);
+/// cut.extend(&[1], &[0], &[]);
+/// cut.extend(&[1, 7], &[4, 2], &[]);
 /// assert_eq!(whole, cut);
-/// cut.extend(&[8], &[0]);
+/// cut.extend(&[8], &[0], &[]);
 /// assert_ne!(whole, cut);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,10 +34,13 @@ impl Default for SpikeHash {
 }
 
 impl SpikeHash {
-    /// Adds spikes in order: a step and a neuron each.
-    pub fn extend(&mut self, steps: &[u64], neurons: &[u32]) {
-        for (&step, &neuron) in steps.iter().zip(neurons) {
+    /// Adds spikes in order: a step and a neuron each; an offset each where they have one.
+    pub fn extend(&mut self, steps: &[u64], neurons: &[u32], offsets_ms: &[f64]) {
+        for (k, (&step, &neuron)) in steps.iter().zip(neurons).enumerate() {
             self.hash = mix(mix(self.hash, step), u64::from(neuron));
+            if let Some(offset) = offsets_ms.get(k) {
+                self.hash = mix(self.hash, offset.to_bits());
+            }
             self.count += 1;
         }
     }

@@ -13,6 +13,8 @@ pub struct Packet<R> {
     offsets: Vec<u32>,
     /// Lanes that fired, ascending within a step; one that fired k times stands k times.
     neurons: Vec<u32>,
+    /// Of nodes in continuous time: how long after the beginning of its step each spike came \[ms\].
+    times: Vec<f64>,
     /// Real values, `[steps, lanes of the shard]`; empty for nodes that emit spikes.
     real: Vec<R>,
 }
@@ -23,12 +25,31 @@ impl<R: Real> Packet<R> {
         self.offsets.clear();
         self.offsets.push(0);
         self.neurons.clear();
+        self.times.clear();
         self.real.clear();
     }
 
     /// The list to which the spikes of the current step are appended.
     pub fn spikes_mut(&mut self) -> &mut Vec<u32> {
         &mut self.neurons
+    }
+
+    /// Appends a spike of the current step that came `offset_ms` after its beginning, in (0, dt].
+    /// Every spike of a node has an offset, or none has; without, it came at the end of the step.
+    pub fn push_timed(&mut self, neuron: u32, offset_ms: f64) {
+        self.neurons.push(neuron);
+        self.times.push(offset_ms);
+    }
+
+    /// The lists to which spikes of the current step and their offsets are appended.
+    pub fn timed_mut(&mut self) -> (&mut Vec<u32>, &mut Vec<f64>) {
+        (&mut self.neurons, &mut self.times)
+    }
+
+    /// Offsets from the `start`-th spike on; empty for nodes on the grid.
+    #[must_use]
+    pub fn offsets_from(&self, start: usize) -> &[f64] {
+        self.times.get(start..).unwrap_or(&[])
     }
 
     /// Real values of the current step are appended here.
@@ -63,6 +84,14 @@ impl<R: Real> Packet<R> {
         &self.neurons[self.offsets[offset] as usize..self.offsets[offset + 1] as usize]
     }
 
+    /// The offsets of [`Self::spikes`] \[ms\]; empty where spikes come at the end of the step.
+    #[must_use]
+    #[inline]
+    pub fn spike_offsets(&self, offset: usize) -> &[f64] {
+        let range = self.offsets[offset] as usize..self.offsets[offset + 1] as usize;
+        self.times.get(range).unwrap_or(&[])
+    }
+
     /// Real values of the whole slice.
     #[must_use]
     pub fn real(&self) -> &[R] {
@@ -88,6 +117,8 @@ struct Track<R> {
     last: u64,
     /// Spikes of the kept steps one after the other, and some older ones before them.
     neurons: Vec<u32>,
+    /// Their offsets \[ms\], parallel to them; empty for nodes on the grid.
+    times: Vec<f64>,
     /// Spikes dropped before `neurons[0]`.
     dropped: u64,
     /// Position, dropped ones counted, of the first spike of step s, at s modulo the length; the end
@@ -113,6 +144,7 @@ impl<R: Real> History<R> {
                     window: window as u64,
                     last: 0,
                     neurons: Vec::new(),
+                    times: Vec::new(),
                     dropped: 0,
                     starts: vec![0; window + 1],
                     real: Vec::new(),
@@ -140,6 +172,7 @@ impl<R: Real> History<R> {
         for (offset, step) in slice.steps().enumerate() {
             for shard in shards.clone() {
                 track.neurons.extend_from_slice(shard.spikes(offset));
+                track.times.extend_from_slice(shard.spike_offsets(offset));
             }
             track.end(step);
         }
@@ -159,6 +192,25 @@ impl<R: Real> History<R> {
             return &[];
         }
         &track.neurons[track.position(step)..track.position(step + 1)]
+    }
+
+    /// The offsets of [`Self::spikes`] within their step \[ms\]; empty for nodes on the grid, whose
+    /// spikes come at the end of the step.
+    #[must_use]
+    pub fn spike_offsets(&self, node: NodeId, step: u64) -> &[f64] {
+        let track = &self.nodes[node];
+        if step == 0 || step > track.last || track.last - step >= track.window {
+            return &[];
+        }
+        let range = track.position(step)..track.position(step + 1);
+        track.times.get(range).unwrap_or(&[])
+    }
+
+    /// The steps of `node` that are kept.
+    pub(crate) fn kept_steps(&self, node: NodeId) -> std::ops::RangeInclusive<u64> {
+        let track = &self.nodes[node];
+        let first = (track.last + 1).saturating_sub(track.window).max(1);
+        first..=track.last
     }
 
     /// The real values of `node` at `step`, all `lanes` of them.
@@ -183,15 +235,16 @@ impl<R: Real> History<R> {
         &mut self,
         node: NodeId,
         first: u64,
-        steps: impl Iterator<Item = (&'a [u32], &'a [R])>,
+        steps: impl Iterator<Item = Kept<'a, R>>,
     ) {
         let track = &mut self.nodes[node];
         track.forget(first - 1);
         let mut packet = Packet::default();
-        for (step, (spikes, real)) in (first..).zip(steps) {
+        for (step, kept) in (first..).zip(steps) {
             packet.clear();
-            packet.spikes_mut().extend_from_slice(spikes);
-            packet.real_mut().extend_from_slice(real);
+            packet.neurons.extend_from_slice(kept.spikes);
+            packet.times.extend_from_slice(kept.offsets_ms);
+            packet.real.extend_from_slice(kept.real);
             packet.end_step();
             let slice = Slice {
                 first: step,
@@ -201,22 +254,36 @@ impl<R: Real> History<R> {
         }
     }
 
-    /// Steps of `node` that are kept, ascending, with their spikes and real values: what a
-    /// checkpoint saves.
-    pub fn kept(&self, node: NodeId) -> impl Iterator<Item = (u64, &[u32], &[R])> {
+    /// Steps of `node` that are kept, ascending, with what it emitted: what a checkpoint saves.
+    pub fn kept(&self, node: NodeId) -> impl Iterator<Item = (u64, Kept<'_, R>)> {
         let track = &self.nodes[node];
-        let first = (track.last + 1).saturating_sub(track.window).max(1);
         let lanes = track.real.len() / to_usize(track.window);
-        (first..=track.last).map(move |step| {
-            let real = self.real(node, step, lanes).unwrap_or(&[]);
-            (step, self.spikes(node, step), real)
+        self.kept_steps(node).map(move |step| {
+            let kept = Kept {
+                spikes: self.spikes(node, step),
+                offsets_ms: self.spike_offsets(node, step),
+                real: self.real(node, step, lanes).unwrap_or(&[]),
+            };
+            (step, kept)
         })
     }
+}
+
+/// What a node emitted in one step of the past.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept<'a, R> {
+    /// Lanes that fired, ascending.
+    pub spikes: &'a [u32],
+    /// Their offsets within the step \[ms\]; empty for nodes on the grid.
+    pub offsets_ms: &'a [f64],
+    /// Real values; empty for nodes that emit spikes.
+    pub real: &'a [R],
 }
 
 impl<R: Real> Track<R> {
     fn forget(&mut self, last: u64) {
         self.neurons.clear();
+        self.times.clear();
         self.dropped = 0;
         self.starts.fill(0);
         self.real.fill(R::ZERO);
@@ -253,6 +320,7 @@ impl<R: Real> Track<R> {
         let old = self.position(first);
         if old > SLACK_SPIKES && old > self.neurons.len() / 2 {
             self.neurons.drain(..old);
+            self.times.drain(..old.min(self.times.len()));
             self.dropped += old as u64;
         }
     }
@@ -309,6 +377,48 @@ mod tests {
             let expected: Vec<u64> = (1..first).rev().take(10).collect();
             assert!(kept.iter().rev().eq(&expected), "{kept:?}");
         }
+    }
+
+    #[test]
+    fn offsets_go_with_their_spikes() {
+        let mut history = History::<f32>::new(&[2, 2], 2);
+        for first in (1..30_000_u32).step_by(2) {
+            let mut packet = packet(&[]);
+            for lane in 0..3 {
+                packet.push_timed(lane, f64::from(first + lane));
+            }
+            packet.end_step();
+            packet.end_step();
+            let slice = Slice {
+                first: u64::from(first),
+                len: 2,
+            };
+            history.append(0, slice, std::iter::once(&packet));
+            let expected = [0, 1, 2].map(|lane| f64::from(first + lane));
+            assert_eq!(history.spike_offsets(0, slice.first), expected);
+            assert!(history.spike_offsets(0, slice.first + 1).is_empty());
+        }
+        assert!(history.nodes[0].times.len() < 3 * SLACK_SPIKES);
+        let kept: Vec<f64> = history
+            .kept(0)
+            .flat_map(|(_, k)| k.offsets_ms.to_vec())
+            .collect();
+        assert_eq!(
+            kept,
+            [29_997, 29_998, 29_999, 29_999, 30_000, 30_001].map(f64::from)
+        );
+        history.restore(1, 29_997, history_steps(&kept));
+        assert_eq!(history.spike_offsets(1, 29_999), &kept[3..]);
+    }
+
+    fn history_steps(offsets_ms: &[f64]) -> impl Iterator<Item = Kept<'_, f32>> {
+        offsets_ms.chunks(3).flat_map(|offsets_ms| {
+            [(&[0, 1, 2][..], offsets_ms), (&[], &[])].map(|(spikes, offsets_ms)| Kept {
+                spikes,
+                offsets_ms,
+                real: &[],
+            })
+        })
     }
 
     #[test]

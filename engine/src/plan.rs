@@ -49,6 +49,54 @@ pub struct Plan {
     pub warnings: Vec<String>,
 }
 
+/// How time passes in a population.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Time {
+    /// In steps: states and spikes at whole multiples of dt.
+    #[default]
+    Grid,
+    /// Continuously, from event to event; threshold crossings are solved to machine precision.
+    Exact,
+    /// Continuously; between events the equations are integrated with steps of controlled error.
+    Adaptive,
+}
+
+impl Time {
+    /// Whether spikes fall between the steps.
+    #[must_use]
+    pub fn is_continuous(self) -> bool {
+        self != Self::Grid
+    }
+
+    /// Relative error allowed per step of the integration, where there is one.
+    #[must_use]
+    pub fn tolerance(self) -> Option<f64> {
+        (self == Self::Adaptive).then_some(1e-10)
+    }
+}
+
+impl Plan {
+    /// Whether the spikes of `node` fall between the steps: those of populations in continuous time and
+    /// of stimuli that say so.
+    #[must_use]
+    pub fn has_offsets(&self, node: NodeId) -> bool {
+        match &self.nodes[node].kind {
+            NodeKind::Source(source) => source.is_timed(),
+            _ => self.is_continuous(node),
+        }
+    }
+
+    /// Whether `node` is a population in continuous time.
+    #[must_use]
+    pub fn is_continuous(&self, node: NodeId) -> bool {
+        match &self.nodes[node].kind {
+            NodeKind::Population(p) => p.time.is_continuous(),
+            _ => false,
+        }
+    }
+}
+
 /// How weights that differ from synapse to synapse are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -137,6 +185,8 @@ pub struct Population {
     pub emits: Option<usize>,
     /// How its state is to be kept.
     pub arithmetic: Arithmetic,
+    /// How time passes.
+    pub time: Time,
 }
 
 /// An edge: carries what the source emits to a port of the target.

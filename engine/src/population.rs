@@ -434,8 +434,8 @@ impl<R: Real> PopulationShard<R> {
             spikes: self.record_spikes.then(|| std::mem::take(&mut self.spikes)),
             traces,
             n_spikes: std::mem::take(&mut self.n_spikes),
-            synaptic_events: 0,
             modes: self.take_modes(),
+            ..Records::default()
         }
     }
 

@@ -204,6 +204,18 @@ pub trait SpikeSource: Send {
     /// size: neuron i of copy c is lane c · size + i, with draws of its own. Trains of a fixed size
     /// are asked for once and repeated in every copy.
     fn emit(&mut self, step: u64, range: Range<u32>, spikes: &mut Vec<u32>);
+
+    /// As [`Self::emit`], with the offset of each spike from the beginning of the step, in (0, dt]
+    /// \[ms\]; those of a neuron ascending. Asked for where [`SpikeSourceType::is_timed`] says so.
+    fn emit_timed(
+        &mut self,
+        step: u64,
+        range: Range<u32>,
+        spikes: &mut Vec<u32>,
+        _offsets_ms: &mut Vec<f64>,
+    ) {
+        self.emit(step, range, spikes);
+    }
 }
 
 /// A stimulus that acts on an input port of a population directly.
@@ -239,6 +251,11 @@ pub trait SpikeSourceType: Send + Sync {
     /// A sentence that says what does not fit and what to do.
     fn check(&self, _dt_ms: f64) -> Result<(), String> {
         Ok(())
+    }
+    /// Whether its spikes fall between the steps: populations in continuous time then receive them at
+    /// their own moments.
+    fn is_timed(&self) -> bool {
+        false
     }
     /// A source for one shard.
     fn instantiate(&self, context: StimulusContext) -> Box<dyn SpikeSource>;

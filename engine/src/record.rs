@@ -3,13 +3,16 @@
 use crate::anchored::ModeReport;
 use crate::plan::NodeId;
 
-/// Spikes of a node: sorted by (step, neuron).
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+/// Spikes of a node: sorted by (step, neuron), those of a neuron by time.
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Spikes {
-    /// Step indices; the time of a spike is step · dt.
+    /// Step indices; the time of a spike is step · dt, or (step − 1) · dt + offset.
     pub steps: Vec<u64>,
     /// Neurons (lanes, where there is a batch).
     pub neurons: Vec<u32>,
+    /// Of populations in continuous time: the offset of each spike from the beginning of its step,
+    /// in (0, dt] \[ms\]. Empty for nodes on the grid.
+    pub offsets_ms: Vec<f64>,
 }
 
 impl Spikes {
@@ -24,6 +27,7 @@ impl Spikes {
         let n = self.steps.partition_point(|&s| s <= last);
         self.steps.truncate(n);
         self.neurons.truncate(n);
+        self.offsets_ms.truncate(n);
     }
 
     /// No spikes.
@@ -51,6 +55,7 @@ impl Spikes {
                 while shard.steps.get(*cursor) == Some(&step) {
                     merged.steps.push(step);
                     merged.neurons.push(shard.neurons[*cursor]);
+                    merged.offsets_ms.extend(shard.offsets_ms.get(*cursor));
                     *cursor += 1;
                 }
             }
@@ -101,4 +106,28 @@ pub struct Records {
     pub synaptic_events: u64,
     /// How a population was advanced, if there was a choice.
     pub modes: Option<ModeReport>,
+    /// Of populations in continuous time.
+    pub exact: Option<ExactCounts>,
+}
+
+/// What a population in continuous time had to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ExactCounts {
+    /// Synaptic events delivered.
+    pub events: u64,
+    /// Spikes.
+    pub spikes: u64,
+    /// Next crossings of the threshold that were solved for.
+    pub predictions: u64,
+    /// Those among them where a peak came so close to the threshold that rounding decides.
+    pub grazing: u64,
+}
+
+impl std::ops::AddAssign for ExactCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.events += other.events;
+        self.spikes += other.spikes;
+        self.predictions += other.predictions;
+        self.grazing += other.grazing;
+    }
 }

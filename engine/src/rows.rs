@@ -16,6 +16,7 @@ use rheobase_equations::real::Real;
 use crate::packet::History;
 use crate::pages::OutOfMemory;
 use crate::plan::{NodeId, WeightStorage};
+pub(crate) use draw::{Draw, for_each_row};
 pub use draw::{MAX_DELAY_STEPS, Part};
 pub use segment::Segment;
 use segment::{Stored, Targets, Weights, unpack};
@@ -128,6 +129,22 @@ pub enum RowsError {
         target: u32,
         /// Steps it must have.
         least: u64,
+    },
+    /// A delay onto a population in continuous time is below one step, on a cycle.
+    #[error(
+        "{projection}: delay {delay_ms} ms of source {source_neuron} onto target {target} is shorter than one step of {dt_ms} ms, the least on a cycle; a smaller dt allows it, `redraw` bounds drawn delays"
+    )]
+    BelowStep {
+        /// The projection.
+        projection: String,
+        /// The delay.
+        delay_ms: f64,
+        /// Source neuron.
+        source_neuron: u32,
+        /// Target neuron.
+        target: u32,
+        /// Length of a step.
+        dt_ms: f64,
     },
     /// A row of the connectivity rule names a source that does not exist.
     #[error(

@@ -1,5 +1,7 @@
 //! A built network, ready to advance.
 
+mod saved;
+
 use std::sync::{Arc, PoisonError};
 
 use rheobase_equations::real::Real;
@@ -7,17 +9,17 @@ use rheobase_equations::real::Real;
 use crate::actor::RunError;
 use crate::anchored::ModeReport;
 use crate::build::{BuildError, BuildOptions, BuildReport, Built, build};
-use crate::checkpoint::{CheckpointError, Emitted, Saved, SavedNode};
 use crate::cotangent::Cotangents;
 use crate::fingerprint::{SpikeHash, WordHash};
 use crate::instantiate::Instantiate;
 use crate::plan::{InputKind, NodeId, NodeKind, Plan};
 use crate::port::Tensor;
-use crate::record::{Spikes, Trace};
+use crate::record::{ExactCounts, Spikes, Trace};
 use crate::schedule::Schedule;
 use crate::source::{InputData, InputHandle};
 use crate::time::Slice;
 use crate::worker::{Worker, panic_message};
+use saved::gather;
 
 /// A network in precision `R`.
 pub struct Simulation<R> {
@@ -47,6 +49,8 @@ pub struct Recording {
     pub synaptic_events: u64,
     /// How populations were advanced where there was a choice, by node.
     pub modes: Vec<(NodeId, ModeReport)>,
+    /// What populations in continuous time had to do, by node.
+    pub exact: Vec<(NodeId, ExactCounts)>,
 }
 
 impl Recording {
@@ -188,6 +192,9 @@ impl<R: Instantiate> Simulation<R> {
                     if let Some(modes) = records.modes {
                         recording.add_modes(node, modes);
                     }
+                    if let Some(counts) = records.exact {
+                        add_counts(&mut recording.exact, node, counts);
+                    }
                     if let Some(spikes) = records.spikes {
                         recorded[node] = true;
                         shards[node].push(spikes);
@@ -269,20 +276,23 @@ impl<R: Instantiate> Simulation<R> {
         }
     }
 
-    /// Every state array of users' own actors by (node name, array).
-    pub fn visit_actors(&mut self, mut visit: impl FnMut(&str, &str, &mut [f64])) {
+    /// As [`Self::visit_state`], for populations in continuous time: they compute in f64 whatever the
+    /// precision of the network. Besides the states of its model, each has `last_event_step` and
+    /// `last_event_offset`, when a neuron's states were those, and `refractory_step` and
+    /// `refractory_offset`, the end of its refractory time (0 where it is not refractory).
+    pub fn visit_state_f64(&mut self, mut visit: impl FnMut(&str, &str, &mut [f64])) {
         for worker in &mut self.workers {
             for placed in worker.actors() {
                 let nodes = &self.plan.nodes;
-                placed.actor.state_f64(&mut |node, name, values| {
-                    visit(&nodes[node].name, name, values);
+                placed.actor.state_f64(&mut |node, variable, values| {
+                    visit(&nodes[node].name, variable, values);
                 });
             }
         }
     }
 
-    /// A state variable of a whole node, lanes in order; that of a user's own actor is rounded to the
-    /// precision of the network.
+    /// A state variable of a whole node, lanes in order. Of populations in continuous time, each
+    /// neuron's value after its last event.
     pub fn state(&mut self, node: &str, variable: &str) -> Option<Vec<R>> {
         let mut all = Vec::new();
         let mut found = false;
@@ -292,7 +302,7 @@ impl<R: Instantiate> Simulation<R> {
                 all.extend_from_slice(values);
             }
         });
-        self.visit_actors(|n, v, values| {
+        self.visit_state_f64(|n, v, values| {
             if n == node && v == variable {
                 found = true;
                 all.extend(values.iter().map(|&x| R::from_f64(x)));
@@ -386,97 +396,6 @@ impl<R: Instantiate> Simulation<R> {
         self.failed.as_ref()
     }
 
-    /// All that a checkpoint holds.
-    pub(crate) fn saved(&mut self) -> Result<Saved<R>, CheckpointError> {
-        if self.options.tape_steps.is_some() {
-            return Err(CheckpointError::Tape);
-        }
-        let mut nodes: Vec<SavedNode<R>> = Vec::new();
-        nodes.resize_with(self.plan.nodes.len(), SavedNode::default);
-        for placed in self.workers.iter_mut().flat_map(Worker::actors) {
-            placed.actor.state(&mut |node, variable, values| {
-                let states = &mut nodes[node].states;
-                match states.iter_mut().find(|(name, _)| name == variable) {
-                    Some((_, all)) => all.extend_from_slice(values),
-                    None => states.push((variable.to_owned(), values.to_vec())),
-                }
-            });
-            placed.actor.state_f64(&mut |node, name, values| {
-                let named = (name.to_owned(), values.to_vec());
-                nodes[node].states_f64.push(named);
-            });
-            placed.actor.parameters(&mut |node, parameter, _| {
-                let named = (parameter.name.clone(), parameter.values.clone());
-                nodes[node].parameters.push(named);
-            });
-        }
-        let history = &self.workers[0].history;
-        for (id, node) in nodes.iter_mut().enumerate() {
-            node.first = self.now + 1;
-            node.window = history.window(id);
-            for (step, spikes, real) in history.kept(id) {
-                node.first = node.first.min(step);
-                node.past.push(Emitted {
-                    spikes: spikes.to_vec(),
-                    real: real.to_vec(),
-                });
-            }
-        }
-        Ok(Saved {
-            now: self.now,
-            nodes,
-        })
-    }
-
-    /// Takes the state of a checkpoint that fits.
-    pub(crate) fn restore(&mut self, saved: Saved<R>) {
-        self.reset();
-        // Shards come in the order of their lanes.
-        let mut left: Vec<Vec<&[R]>> = saved
-            .nodes
-            .iter()
-            .map(|n| {
-                n.states
-                    .iter()
-                    .map(|(_, values)| values.as_slice())
-                    .collect()
-            })
-            .collect();
-        for worker in &mut self.workers {
-            for (id, node) in saved.nodes.iter().enumerate() {
-                let steps = node.past.iter();
-                let steps = steps.map(|e| (e.spikes.as_slice(), e.real.as_slice()));
-                worker.history.restore(id, node.first, steps);
-            }
-            worker.completed = saved.now;
-            for placed in worker.actors() {
-                placed.actor.state(&mut |node, variable, values| {
-                    let names = &saved.nodes[node].states;
-                    if let Some(k) = names.iter().position(|(name, _)| name == variable) {
-                        let (here, rest) = left[node][k].split_at(values.len());
-                        values.copy_from_slice(here);
-                        left[node][k] = rest;
-                    }
-                });
-                placed.actor.state_f64(&mut |node, name, values| {
-                    let all = &saved.nodes[node].states_f64;
-                    if let Some((_, saved)) = all.iter().find(|(n, _)| n == name)
-                        && saved.len() == values.len()
-                    {
-                        values.copy_from_slice(saved);
-                    }
-                });
-                placed.actor.parameters(&mut |node, parameter, _| {
-                    let all = &saved.nodes[node].parameters;
-                    if let Some((_, values)) = all.iter().find(|(n, _)| *n == parameter.name) {
-                        parameter.values.copy_from_slice(values);
-                    }
-                });
-            }
-        }
-        self.now = saved.now;
-    }
-
     /// Number of neurons in populations, times the batch (stimuli not counted).
     #[must_use]
     pub fn n_neurons(&self) -> usize {
@@ -502,7 +421,7 @@ impl<R: Instantiate> Simulation<R> {
             .iter()
             .map(|(node, spikes)| {
                 let mut hash = SpikeHash::default();
-                hash.extend(&spikes.steps, &spikes.neurons);
+                hash.extend(&spikes.steps, &spikes.neurons, &spikes.offsets_ms);
                 (*node, hash)
             })
             .collect();
@@ -526,13 +445,27 @@ impl<R: Instantiate> Simulation<R> {
                 hash.add(x.to_int_bits().cast_unsigned());
             }
         }
-        self.visit_actors(|_, _, values| values.iter().for_each(|x| hash.add(x.to_bits())));
+        let mut arrays: Vec<(String, Vec<f64>)> = Vec::new();
+        self.visit_state_f64(|node, variable, values| {
+            gather(&mut arrays, &format!("{node}\n{variable}"), values);
+        });
+        arrays.sort_by(|a, b| a.0.cmp(&b.0));
+        for x in arrays.iter().flat_map(|(_, values)| values) {
+            hash.add(x.to_bits());
+        }
         for (node, spikes) in spikes {
             hash.add(*node as u64);
             hash.add(spikes.count);
             hash.add(spikes.hash);
         }
         hash.finish()
+    }
+}
+
+fn add_counts(all: &mut Vec<(NodeId, ExactCounts)>, node: NodeId, counts: ExactCounts) {
+    match all.iter_mut().find(|(n, _)| *n == node) {
+        Some((_, sum)) => *sum += counts,
+        None => all.push((node, counts)),
     }
 }
 

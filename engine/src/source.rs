@@ -22,6 +22,8 @@ pub(crate) struct SourceActor {
     /// Neurons of one copy.
     pub(crate) size: u32,
     pub(crate) source: Box<dyn SpikeSource>,
+    /// Spikes have offsets.
+    pub(crate) timed: bool,
     pub(crate) make: Box<dyn Fn() -> Box<dyn SpikeSource> + Send>,
     pub(crate) record_spikes: bool,
     pub(crate) spikes: Spikes,
@@ -29,17 +31,24 @@ pub(crate) struct SourceActor {
 }
 
 impl SourceActor {
-    fn emit(&mut self, step: u64, spikes: &mut Vec<u32>) {
-        if self.copies == 1 {
-            self.source.emit(step, self.range.clone(), spikes);
-            return;
-        }
+    fn emit(&mut self, step: u64, spikes: &mut Vec<u32>, offsets_ms: &mut Vec<f64>) {
         let start = spikes.len();
-        self.source.emit(step, 0..self.size, spikes);
+        let range = match self.copies {
+            1 => self.range.clone(),
+            _ => 0..self.size,
+        };
+        if self.timed {
+            self.source.emit_timed(step, range, spikes, offsets_ms);
+        } else {
+            self.source.emit(step, range, spikes);
+        }
         let end = spikes.len();
         for copy in 1..self.copies {
             for k in start..end {
                 spikes.push(spikes[k] + copy * self.size);
+            }
+            if self.timed {
+                offsets_ms.extend_from_within(start..end);
             }
         }
     }
@@ -55,8 +64,13 @@ impl<R: Real> Actor<R> for SourceActor {
         let packet = &mut packets[0];
         for step in slice.steps() {
             let start = packet.n_spikes();
-            self.emit(step, packet.spikes_mut());
+            let (spikes, offsets_ms) = packet.timed_mut();
+            self.emit(step, spikes, offsets_ms);
             packet.end_step();
+            if self.record_spikes {
+                let offsets = packet.offsets_from(start);
+                self.spikes.offsets_ms.extend_from_slice(offsets);
+            }
             let fired = packet.spikes_from_mut(start);
             self.n_spikes += fired.len() as u64;
             if self.record_spikes {

@@ -10,6 +10,7 @@
 //! |---|---|---|
 //! | `E.step` or `E.time_ms` | i64 or f64 `[spikes]` | step, or its time \[ms\] |
 //! | `E.neuron` | u32 `[spikes]` | index within the population |
+//! | `E.offset_ms` | f64 `[spikes]` | of populations in continuous time: time since the beginning of the step \[ms\]; t = (step − 1)·dt + offset |
 //! | `E.size` | u32 scalar | neurons in the population |
 //! | `dt_ms` | f64 scalar | time step \[ms\] |
 //!

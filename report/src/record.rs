@@ -119,6 +119,28 @@ pub struct PopulationRecord {
     /// State variables per neuron.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_dim: Option<u32>,
+    /// In continuous time: "exact" or "adaptive", and what had to be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continuous: Option<ContinuousRecord>,
+}
+
+/// What a population in continuous time had to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContinuousRecord {
+    /// How time passes: "exact" or "adaptive".
+    pub time: String,
+    /// Synaptic events delivered to it.
+    pub events: u64,
+    /// Spikes it emitted.
+    pub spikes: u64,
+    /// Next crossings of the threshold that were solved for.
+    pub predictions: u64,
+    /// Those among them where a peak came so close to the threshold that rounding decides.
+    pub grazing: u64,
+    /// Bytes of a neuron at rest.
+    pub bytes_per_neuron: u64,
+    /// Bytes of a spike on its way along the synapses of an edge onto one shard.
+    pub bytes_per_event: u64,
 }
 
 impl PopulationRecord {
@@ -140,6 +162,7 @@ impl PopulationRecord {
             integrator: None,
             kernel: None,
             state_dim: None,
+            continuous: None,
         }
     }
 }

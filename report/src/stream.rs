@@ -2,7 +2,7 @@
 //!
 //! A [`PartFiles`] keeps one column per file, raw and little-endian, in a folder of its own within
 //! the result folder ([`PART_FOLDER`]): `0.step` (i64) and `0.neuron` (u32) of the first recorded
-//! population, `0.values` (f64, row by row) of the first trace, and so on. Memory is a buffer per
+//! population (and `0.offset` (f64), if it runs in continuous time), `0.values` (f64, row by row) of the first trace, and so on. Memory is a buffer per
 //! column, whatever the length of the run. At the end the columns are copied into archives, as
 //! [`write_spikes`](crate::npz::write_spikes) and [`write_traces`](crate::npz::write_traces) would
 //! have written them.
@@ -40,6 +40,8 @@ pub struct StreamLayout {
     pub dt_ms: f64,
     /// Name and size of each population whose spikes are recorded.
     pub spikes: Vec<(String, u32)>,
+    /// Those among them that run in continuous time: their spikes have offsets.
+    pub continuous: Vec<String>,
     /// Traces, in the order of the monitors.
     pub traces: Vec<TraceLayout>,
 }
@@ -58,6 +60,16 @@ pub struct PartFiles {
 struct SpikePart {
     steps: Column,
     neurons: Column,
+    /// Of populations in continuous time.
+    offsets: Option<Column>,
+}
+
+impl SpikePart {
+    fn columns(&mut self) -> impl Iterator<Item = &mut Column> {
+        [&mut self.steps, &mut self.neurons]
+            .into_iter()
+            .chain(&mut self.offsets)
+    }
 }
 
 impl PartFiles {
@@ -90,7 +102,9 @@ impl PartFiles {
         lengths: Option<&[u64]>,
     ) -> Result<Self, NpzError> {
         let dt = TimeStep::from_ms(layout.dt_ms)?;
-        let columns = 2 * layout.spikes.len() + layout.traces.len();
+        let continuous = |name: &String| layout.continuous.contains(name);
+        let with_offsets = layout.spikes.iter().filter(|(name, _)| continuous(name));
+        let columns = 2 * layout.spikes.len() + with_offsets.count() + layout.traces.len();
         if lengths.is_some_and(|lengths| lengths.len() != columns) {
             let reason = io::Error::new(io::ErrorKind::InvalidData, "another number of columns");
             return Err(FileError::io("continue", &folder, reason).into());
@@ -103,10 +117,14 @@ impl PartFiles {
             Column::open(folder.join(name), length, buffer)
         };
         let mut spikes = Vec::new();
-        for k in 0..layout.spikes.len() {
+        for (k, (name, _)) in layout.spikes.iter().enumerate() {
             spikes.push(SpikePart {
                 steps: column(format!("{k}.step"))?,
                 neurons: column(format!("{k}.neuron"))?,
+                offsets: match continuous(name) {
+                    true => Some(column(format!("{k}.offset"))?),
+                    false => None,
+                },
             });
         }
         let mut traces = Vec::new();
@@ -143,6 +161,20 @@ impl PartFiles {
         part.neurons.extend(neurons.iter().map(|n| n.to_le_bytes()))
     }
 
+    /// Appends the offsets of the spikes last appended, of a population in continuous time \[ms\].
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    ///
+    /// # Panics
+    /// When there are fewer populations.
+    pub fn append_offsets(&mut self, k: usize, offsets_ms: &[f64]) -> Result<(), FileError> {
+        match &mut self.spikes[k].offsets {
+            Some(column) => column.extend(offsets_ms.iter().map(|x| x.to_le_bytes())),
+            None => Ok(()),
+        }
+    }
+
     /// Appends whole rows of the `k`-th trace.
     ///
     /// # Errors
@@ -157,7 +189,7 @@ impl PartFiles {
 
     fn columns(&mut self) -> impl Iterator<Item = &mut Column> {
         let spikes = self.spikes.iter_mut();
-        let spikes = spikes.flat_map(|part| [&mut part.steps, &mut part.neurons]);
+        let spikes = spikes.flat_map(SpikePart::columns);
         spikes.chain(self.traces.iter_mut().map(|part| &mut part.values))
     }
 
@@ -216,6 +248,10 @@ impl PartFiles {
                 &spikes,
                 &mut part.neurons.read()?,
             )?;
+            if let Some(offsets) = &part.offsets {
+                let name = format!("{name}.offset_ms");
+                archive.copy::<f64>(&name, &spikes, &mut offsets.read()?)?;
+            }
         }
         archive.finish()
     }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rheobase_engine::Instantiate;
 use rheobase_engine::checkpoint::CheckpointError;
-use rheobase_engine::plan::{NodeKind, Plan};
+use rheobase_engine::plan::{NodeKind, Plan, Time};
 use rheobase_engine::simulation::Simulation;
 use rheobase_report::bytes::{DecodeError, Decoder, Encoder, checksum};
 use rheobase_report::{FileError, atomic_write};
@@ -177,11 +177,14 @@ fn arithmetic(plan: &Plan) -> String {
             let code = p.neuron.component().map_or(0, |c| c.fingerprint());
             // With the defaults of the component, which the description does not tell.
             let values = format!("{:?} {:?}", p.parameters, p.initial);
+            let how = match p.time {
+                Time::Grid => format!("{} stepwise {:?}", p.integrator.name(), plan.precision),
+                Time::Exact => "exact F64".to_owned(),
+                Time::Adaptive => "adaptive F64".to_owned(),
+            };
             text.push_str(&format!(
-                "{}: {} stepwise {:?}, equations {code:016x}, parameters {:016x}\n",
+                "{}: {how}, equations {code:016x}, parameters {:016x}\n",
                 node.name,
-                p.integrator.name(),
-                plan.precision,
                 checksum(values.as_bytes()),
             ));
         }

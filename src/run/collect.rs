@@ -2,7 +2,7 @@
 
 use rheobase_engine::fingerprint::SpikeHash;
 use rheobase_engine::plan::{Monitor, NodeId, NodeKind, Plan};
-use rheobase_engine::record::{Spikes, Trace};
+use rheobase_engine::record::{ExactCounts, Spikes, Trace};
 use rheobase_engine::simulation::Recording;
 use rheobase_report::bytes::{DecodeError, Decoder, Encoder};
 use rheobase_report::npz::NpzError;
@@ -75,6 +75,8 @@ impl Collector {
             traces,
             total: Recording {
                 n_spikes: vec![0; plan.nodes.len()],
+                // One entry for each population in continuous time, before the first step too.
+                exact: empty.exact,
                 ..Recording::default()
             },
             keep,
@@ -112,6 +114,18 @@ impl Collector {
         out.u64(self.total.synaptic_events);
         out.u64(self.total.n_spikes.len() as u64);
         self.total.n_spikes.iter().for_each(|&n| out.u64(n));
+        for (node, counts) in &self.total.exact {
+            out.u64(*node as u64);
+            let ExactCounts {
+                events,
+                spikes,
+                predictions,
+                grazing,
+            } = *counts;
+            for n in [events, spikes, predictions, grazing] {
+                out.u64(n);
+            }
+        }
         out.u64(self.nodes.len() as u64);
         for recorded in &self.nodes {
             out.u64(recorded.node as u64);
@@ -133,6 +147,15 @@ impl Collector {
         )?;
         for n in &mut self.total.n_spikes {
             *n = from.u64()?;
+        }
+        for (node, counts) in &mut self.total.exact {
+            expect("a node in continuous time", from.u64()?, *node)?;
+            *counts = ExactCounts {
+                events: from.u64()?,
+                spikes: from.u64()?,
+                predictions: from.u64()?,
+                grazing: from.u64()?,
+            };
         }
         expect(
             "the number of recorded nodes",
@@ -166,8 +189,12 @@ impl Collector {
                 every_steps: *every_steps,
             })
         });
+        let continuous = self.nodes.iter().filter(|n| plan.has_offsets(n.node));
         StreamLayout {
             dt_ms: plan.dt_ms,
+            continuous: continuous
+                .map(|n| plan.nodes[n.node].name.clone())
+                .collect(),
             spikes: spikes
                 .map(|n| (plan.nodes[n.node].name.clone(), lanes(plan, n.node)))
                 .collect(),
@@ -188,6 +215,9 @@ impl Collector {
                 None => self.total.modes.push((node, modes)),
             }
         }
+        for (node, counts) in &recording.exact {
+            self.add_exact(*node, *counts);
+        }
         for (node, spikes) in &recording.spikes {
             self.take_spikes(*node, spikes)?;
         }
@@ -200,12 +230,19 @@ impl Collector {
         Ok(())
     }
 
+    fn add_exact(&mut self, node: NodeId, counts: ExactCounts) {
+        match self.total.exact.iter_mut().find(|(n, _)| *n == node) {
+            Some((_, sum)) => *sum += counts,
+            None => self.total.exact.push((node, counts)),
+        }
+    }
+
     fn take_spikes(&mut self, node: NodeId, spikes: &Spikes) -> Result<(), RunFailure> {
         let Some(recorded) = self.nodes.iter_mut().find(|n| n.node == node) else {
             return Ok(());
         };
         let (steps, neurons) = (&spikes.steps, &spikes.neurons);
-        recorded.hash.extend(steps, neurons);
+        recorded.hash.extend(steps, neurons, &spikes.offsets_ms);
         if let Some(statistics) = &mut recorded.statistics {
             statistics.extend(rheobase_report::Spikes::new(steps, neurons)?)?;
         }
@@ -214,11 +251,13 @@ impl Collector {
         };
         if let Some(parts) = &mut self.parts {
             parts.append_spikes(column, steps, neurons)?;
+            parts.append_offsets(column, &spikes.offsets_ms)?;
         }
         if self.keep {
             let kept = &mut self.total.spikes[column].1;
             kept.steps.extend_from_slice(steps);
             kept.neurons.extend_from_slice(neurons);
+            kept.offsets_ms.extend_from_slice(&spikes.offsets_ms);
         }
         Ok(())
     }

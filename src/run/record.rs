@@ -4,10 +4,14 @@ use rheobase_engine::Instantiate;
 use rheobase_engine::anchored::Arithmetic;
 use rheobase_engine::anchored::choice::Mode;
 use rheobase_engine::build::BuildReport;
-use rheobase_engine::plan::{NodeId, NodeKind};
+use rheobase_engine::exact::{bytes_per_event, bytes_per_neuron};
+use rheobase_engine::plan::{NodeId, NodeKind, Population, Time};
+use rheobase_engine::record::ExactCounts;
 use rheobase_engine::simulation::{Recording, Simulation};
 use rheobase_equations::real::Precision;
-use rheobase_report::{AdvanceRecord, Kernel, PopulationRecord, RunRecord, SwitchRecord, Timings};
+use rheobase_report::{
+    AdvanceRecord, ContinuousRecord, Kernel, PopulationRecord, RunRecord, SwitchRecord, Timings,
+};
 
 use super::collect::Collector;
 use super::{RunFailure, seconds};
@@ -72,6 +76,11 @@ fn populations<R: Instantiate>(
                 _ => Kernel::Rust,
             });
         entry.state_dim = u32::try_from(p.neuron.ports().states.len()).ok();
+        if p.time.is_continuous() {
+            entry.mode = Some(rheobase_report::Mode::Exact);
+            (entry.arithmetic, entry.kernel) = (None, None);
+            entry.continuous = Some(continuous(p, node, collector));
+        }
         records.push(entry);
     }
     Ok(records)
@@ -117,6 +126,25 @@ fn describe_advance(
             })
             .collect(),
     });
+}
+
+/// What a population in continuous time had to do.
+fn continuous(population: &Population, node: NodeId, collector: &Collector) -> ContinuousRecord {
+    let counts = collector.total.exact.iter().find(|(n, _)| *n == node);
+    let counts = counts.map_or(ExactCounts::default(), |(_, c)| *c);
+    let time = match population.time {
+        Time::Adaptive => "adaptive",
+        Time::Grid | Time::Exact => "exact",
+    };
+    ContinuousRecord {
+        time: time.to_owned(),
+        events: counts.events,
+        spikes: counts.spikes,
+        predictions: counts.predictions,
+        grazing: counts.grazing,
+        bytes_per_neuron: bytes_per_neuron(population.neuron.ports().states.len()) as u64,
+        bytes_per_event: bytes_per_event() as u64,
+    }
 }
 
 /// Projections whose weights are quantised, with the bound of the error in the unit of the port.

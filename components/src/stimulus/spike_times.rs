@@ -11,6 +11,7 @@
 //! | name | unit | default | range |
 //! |---|---|---|---|
 //! | `times` | ms | required | one ascending list per neuron, every time above 0 |
+//! | `exact` | | false | spikes keep their times off the grid |
 //!
 //! # State
 //! None: a cursor saves the search but does not decide what is found.
@@ -22,6 +23,9 @@
 //! A time off the grid counts at the end of the step it falls in (1.03 ms at 1.1 ms for steps of
 //! 0.1 ms). A time within 1e-9 of a grid point, relatively, is that grid point. Times that count in
 //! the same step give as many spikes. With a batch the trains repeat in every copy.
+//!
+//! With `exact` a spike reaches a population in continuous time at its own time plus the delay;
+//! populations on the grid receive it as without.
 //!
 //! # Errors
 //! Times that are not ascending, zero or negative.
@@ -50,22 +54,32 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rheobase_engine::arguments::{ArgumentError, ArgumentKind, ArgumentSpec, Arguments};
+use rheobase_engine::exact::moment::{Clock, Moment};
 use rheobase_engine::port::{Entry, SpikeSource, SpikeSourceType, StimulusContext, StimulusType};
 use rheobase_engine::time::step_containing;
 
 pub(super) const ENTRY: Entry<StimulusType> = Entry {
     summary: "neurons that fire at given times",
-    arguments: &[ArgumentSpec {
-        name: "times",
-        kind: ArgumentKind::QuantityLists("ms"),
-        default: None,
-        doc: "for each neuron the times at which it fires, ascending",
-    }],
+    arguments: &[
+        ArgumentSpec {
+            name: "times",
+            kind: ArgumentKind::QuantityLists("ms"),
+            default: None,
+            doc: "for each neuron the times at which it fires, ascending",
+        },
+        ArgumentSpec {
+            name: "exact",
+            kind: ArgumentKind::Boolean,
+            default: Some("false"),
+            doc: "keep times off the grid, for populations in continuous time",
+        },
+    ],
     make,
 };
 
 struct SpikeTimes {
     n: u32,
+    exact: bool,
     events: Arc<[Event]>,
 }
 
@@ -87,6 +101,7 @@ fn make(arguments: &Arguments) -> Result<StimulusType, ArgumentError> {
     events.sort_by(|a, b| a.time_ms.total_cmp(&b.time_ms));
     Ok(StimulusType::Source(Arc::new(SpikeTimes {
         n,
+        exact: arguments.boolean("exact")?,
         events: events.into(),
     })))
 }
@@ -113,11 +128,16 @@ impl SpikeSourceType for SpikeTimes {
         Some(self.n)
     }
 
+    fn is_timed(&self) -> bool {
+        self.exact
+    }
+
     fn instantiate(&self, context: StimulusContext) -> Box<dyn SpikeSource> {
         let events = Arc::clone(&self.events);
         Box::new(Trains {
             events,
             dt_ms: context.dt_ms,
+            exact: self.exact,
             next_step: 0,
             cursor: 0,
         })
@@ -127,6 +147,7 @@ impl SpikeSourceType for SpikeTimes {
 struct Trains {
     events: Arc<[Event]>,
     dt_ms: f64,
+    exact: bool,
     /// `cursor` is the first event of this step, or the first after it.
     next_step: u64,
     cursor: usize,
@@ -134,7 +155,17 @@ struct Trains {
 
 impl Trains {
     fn step_of(&self, event: Event) -> u64 {
-        step_containing(event.time_ms, self.dt_ms)
+        match self.moment_of(event) {
+            // A time that is lost in the rounding of dt is one in the first step.
+            Some(moment) if self.exact => moment.step().max(1),
+            _ => step_containing(event.time_ms, self.dt_ms),
+        }
+    }
+
+    /// `None` beyond the end of every run.
+    fn moment_of(&self, event: Event) -> Option<Moment> {
+        let clock = Clock::new(self.dt_ms);
+        Some(clock.later(clock.start(), clock.delay(event.time_ms)?))
     }
 
     /// The events of a step.
@@ -161,5 +192,24 @@ impl SpikeSource for Trains {
         let events = self.events_of(step).iter().map(|e| e.neuron);
         spikes.extend(events.filter(|neuron| range.contains(neuron)));
         spikes[start..].sort_unstable();
+    }
+
+    fn emit_timed(
+        &mut self,
+        step: u64,
+        range: Range<u32>,
+        spikes: &mut Vec<u32>,
+        offsets_ms: &mut Vec<f64>,
+    ) {
+        let clock = Clock::new(self.dt_ms);
+        let mut events: Vec<Event> = self.events_of(step).to_vec();
+        events.retain(|e| range.contains(&e.neuron));
+        // Stable: those of a neuron stay in the order of their times.
+        events.sort_by_key(|e| e.neuron);
+        for event in events {
+            spikes.push(event.neuron);
+            let moment = self.moment_of(event).unwrap_or(clock.step_end(step));
+            offsets_ms.push(clock.offset_within(step, moment));
+        }
     }
 }

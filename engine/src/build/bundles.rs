@@ -25,9 +25,15 @@ impl Groups {
                 max_delay: 1,
             })
             .collect();
-        Self {
-            of_node: components(plan.nodes.len(), &edges),
+        let mut of_node = components(plan.nodes.len(), &edges);
+        // A population in continuous time is an actor of its own.
+        let n_groups = of_node.iter().max().map_or(0, |g| g + 1);
+        for (node, group) in of_node.iter_mut().enumerate() {
+            if plan.is_continuous(node) {
+                *group = n_groups + node;
+            }
         }
+        Self { of_node }
     }
 }
 
@@ -62,6 +68,9 @@ pub(crate) fn bundles(plan: &Plan, groups: &Groups) -> Vec<Bundle> {
         let EdgeKind::Synapses(synapses) = &edge.kind else {
             continue;
         };
+        if plan.is_continuous(edge.target) {
+            continue;
+        }
         let key = Key {
             source: edge.source,
             port: edge.port,

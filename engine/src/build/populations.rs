@@ -34,6 +34,9 @@ pub(super) fn population_shards<R: Instantiate>(
         let NodeKind::Population(population) = &node.kind else {
             continue;
         };
+        if population.time.is_continuous() {
+            continue;
+        }
         let context = NodeContext {
             plan,
             id,
@@ -296,7 +299,7 @@ fn afferents<R: Instantiate>(context: &NodeContext<'_>) -> Vec<(usize, Afferent<
     afferents
 }
 
-fn recorders(
+pub(super) fn recorders(
     context: &NodeContext<'_>,
     population: &Population,
     range: &Range<u32>,

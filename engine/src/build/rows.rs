@@ -105,7 +105,12 @@ impl Lanes {
 }
 
 /// Targets of an edge in a shard, of one copy of the batch.
-fn targets(plan: &Plan, shards: &Shards, edge: &Edge, shard: usize) -> std::ops::Range<u32> {
+pub(super) fn targets(
+    plan: &Plan,
+    shards: &Shards,
+    edge: &Edge,
+    shard: usize,
+) -> std::ops::Range<u32> {
     let lanes = shards.range(edge.target, shard);
     if plan.batch == 1 {
         lanes
@@ -151,7 +156,7 @@ fn request<'p>(
     }
 }
 
-fn sides(plan: &Plan, edge: &Edge) -> Sides {
+pub(super) fn sides(plan: &Plan, edge: &Edge) -> Sides {
     Sides {
         n_source: to_u32(plan.nodes[edge.source].size()),
         n_target: to_u32(plan.nodes[edge.target].size()),
@@ -163,8 +168,9 @@ pub(super) fn make_schedule(
     plan: &Plan,
     bundles: &[Bundle],
     counted: &AllCounted,
+    continuous: Vec<DelayedEdge>,
 ) -> Result<Schedule, BuildError> {
-    let mut edges = Vec::new();
+    let mut edges = continuous;
     for edge in &plan.edges {
         if let EdgeKind::Identity { delay_steps } = &edge.kind {
             edges.push(DelayedEdge {

@@ -168,6 +168,9 @@ impl Layouts {
                     let NodeKind::Population(population) = &node.kind else {
                         continue;
                     };
+                    if population.time.is_continuous() {
+                        continue;
+                    }
                     let (n_ports, plane) = &mut layout.lanes[groups.of_node[id]];
                     *n_ports = population.neuron.ports().inputs.len().max(*n_ports);
                     layout.first_lane[id] = *plane;

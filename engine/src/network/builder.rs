@@ -9,7 +9,7 @@ use super::describe::{
 };
 use super::error::{ErrorKind, Errors, NetworkErrors, Path};
 use crate::anchored::Arithmetic;
-use crate::plan::{InputKind, WeightStorage};
+use crate::plan::{InputKind, Time, WeightStorage};
 use rheobase_equations::model::Integrator;
 use rheobase_equations::real::Precision;
 
@@ -102,6 +102,12 @@ impl NetworkBuilder {
     /// How the states of populations are kept, where they do not say; `auto` if not given.
     pub fn arithmetic(mut self, arithmetic: Arithmetic) -> Self {
         self.network.arithmetic = arithmetic;
+        self
+    }
+
+    /// How time passes in populations that do not say so themselves; in steps if not given.
+    pub fn time(mut self, time: Time) -> Self {
+        self.network.time = time;
         self
     }
 
@@ -201,6 +207,7 @@ impl Population {
             integrator: None,
             arithmetic: None,
             emits: None,
+            time: None,
             parameters: indexmap::IndexMap::new(),
             initial: indexmap::IndexMap::new(),
         }
@@ -230,6 +237,13 @@ impl Population {
     #[must_use]
     pub fn emits(mut self, output: impl Into<String>) -> Self {
         self.emits = Some(output.into());
+        self
+    }
+
+    /// Chooses how time passes: in steps, or continuously.
+    #[must_use]
+    pub fn time(mut self, time: Time) -> Self {
+        self.time = Some(time);
         self
     }
 

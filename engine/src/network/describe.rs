@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json};
 
 use super::actor::Actor;
 use crate::anchored::Arithmetic;
-use crate::plan::{InputKind, WeightStorage};
+use crate::plan::{InputKind, Time, WeightStorage};
 
 /// A network, as people write it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct Network {
     pub weight_storage: WeightStorage,
     /// How the states of populations are kept.
     pub arithmetic: Arithmetic,
+    /// How time passes in populations that do not say so themselves.
+    #[serde(skip_serializing_if = "is_grid")]
+    pub time: Time,
     /// Quantities by name: numbers, quantities or expressions. Expressions anywhere in the
     /// description may use them.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
@@ -85,6 +88,7 @@ impl Default for Network {
             batch: 1,
             weight_storage: WeightStorage::Exact,
             arithmetic: Arithmetic::Auto,
+            time: Time::Grid,
             parameters: IndexMap::new(),
             models: IndexMap::new(),
             populations: IndexMap::new(),
@@ -182,6 +186,9 @@ pub struct Population {
     /// Real-valued output the population emits instead of spikes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emits: Option<String>,
+    /// How time passes: in steps, or continuously.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Time>,
     /// Parameters that differ from the model's defaults.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub parameters: IndexMap<String, Json>,
@@ -350,6 +357,14 @@ pub enum Neurons {
         /// How many.
         first: Count,
     },
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde asks for"
+)]
+fn is_grid(time: &Time) -> bool {
+    *time == Time::Grid
 }
 
 #[allow(

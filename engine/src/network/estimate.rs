@@ -106,6 +106,13 @@ pub fn readable_bytes(bytes: u64) -> String {
 /// Spikes per neuron and second assumed for recordings. An estimate, not a limit.
 const ASSUMED_RATE_HZ: f64 = 20.0;
 
+/// Bytes of a synapse in continuous time: its target, and delay and weight where they differ.
+fn exact_synapse_bytes(s: &Synapses) -> f64 {
+    let differ = |constant: bool, bytes: f64| if constant { 0.0 } else { bytes };
+    let delay = s.delay.constant().is_some() && !s.rule.fixes_weights();
+    4.0 + differ(delay, 12.0) + differ(s.constant_weight().is_some(), 8.0)
+}
+
 /// Bytes of one recorded spike: its step and its neuron.
 const SPIKE_BYTES: f64 = 12.0;
 
@@ -152,7 +159,12 @@ impl Plan {
                 EdgeKind::Synapses(s) => {
                     let n = s.rule.expected_synapses(self.sides(edge));
                     synapses += n;
-                    add(&edge.name, n * self.synapse_bytes(s, threads.max(1)));
+                    let bytes = if self.is_continuous(edge.target) {
+                        exact_synapse_bytes(s)
+                    } else {
+                        self.synapse_bytes(s, threads.max(1))
+                    };
+                    add(&edge.name, n * bytes);
                 }
                 EdgeKind::Identity { .. } => self.layer_parameters(edge, &mut add),
             }
@@ -189,6 +201,10 @@ impl Plan {
 
     fn population_bytes(&self, node: &Node, population: &Population) -> f64 {
         let ports = population.neuron.ports();
+        if population.time.is_continuous() {
+            let bytes = crate::exact::bytes_per_neuron(ports.states.len());
+            return self.lanes(node) * float(bytes);
+        }
         let shared = population.parameters.iter().all(|p| p.constant().is_some());
         let derived = match population.neuron.component() {
             _ if shared => 0,

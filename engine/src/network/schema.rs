@@ -90,6 +90,7 @@ const MAX_SEED: u64 = i64::MAX as u64;
 
 const INTEGRATORS: &[&str] = &["auto", "exact", "exponential_euler", "euler", "heun", "rk4"];
 const ARITHMETIC: &[&str] = &["auto", "stepwise", "anchored"];
+const TIMES: &[&str] = &["grid", "exact", "adaptive"];
 const ROUND_DELAY: Entry = may(
     "round_delay",
     Kind::Boolean,
@@ -145,6 +146,11 @@ const POPULATION: Section = Section {
             "emits",
             Kind::Name,
             "real-valued output that is emitted instead of spikes",
+        ),
+        may(
+            "time",
+            Kind::Choice(TIMES),
+            "how time passes: on the grid of dt, or continuously, exact or adaptive",
         ),
     ],
 };
@@ -296,6 +302,11 @@ pub(super) const NETWORK: Section = Section {
             "arithmetic",
             Kind::Choice(ARITHMETIC),
             "how states are kept: stepwise, or anchored, which allows sparse steps; auto if not given",
+        ),
+        may(
+            "time",
+            Kind::Choice(TIMES),
+            "how time passes in populations that do not say so themselves; grid if not given",
         ),
         may(
             "parameters",

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::RowsError;
+use crate::exact::moment::Clock;
 use crate::plan::Synapses;
 use crate::port::{Candidate, RuleStreams, Sides};
 use crate::value::Value;
@@ -49,8 +50,29 @@ impl Part<'_> {
         all * here / f64::from(self.sides.n_target.max(1))
     }
 
+    /// A delay that no moment can be counted from.
     #[cold]
-    pub(super) fn bad_weight(&self, weight: f64, source_neuron: u32, lane: u32) -> RowsError {
+    pub(crate) fn bad_delay(&self, delay_ms: f64, source_neuron: u32, lane: u32) -> RowsError {
+        RowsError::Delay {
+            projection: self.projection.to_owned(),
+            delay_ms,
+            source_neuron,
+            target: self.range.start + (lane - self.first_lane),
+            limit: MAX_DELAY_STEPS,
+        }
+    }
+
+    /// More synapses than a shard can number.
+    #[cold]
+    pub(crate) fn too_many(&self, synapses: u64) -> RowsError {
+        RowsError::TooMany {
+            projection: self.projection.to_owned(),
+            synapses,
+        }
+    }
+
+    #[cold]
+    pub(crate) fn bad_weight(&self, weight: f64, source_neuron: u32, lane: u32) -> RowsError {
         RowsError::Weight {
             projection: self.projection.to_owned(),
             weight,
@@ -62,24 +84,29 @@ impl Part<'_> {
 
 /// The synapses of one target, in the order of the rule.
 #[derive(Debug, Default)]
-pub(super) struct Row {
-    pub(super) sources: Vec<u32>,
+pub(crate) struct Row {
+    pub(crate) sources: Vec<u32>,
+    /// In steps; empty where delays stay as they are.
     pub(super) delays: Vec<u32>,
+    /// As drawn.
+    pub(crate) delays_ms: Vec<f64>,
     /// Empty unless asked for.
-    pub(super) weights: Vec<f64>,
+    pub(crate) weights: Vec<f64>,
     pub(super) rounded: u64,
     pub(super) raised: u64,
 }
 
 /// What is drawn of each synapse besides its source and delay.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Draw {
+pub(crate) enum Draw {
     Delays,
     DelaysAndWeights,
+    /// Delays as they are, off the grid, and weights.
+    Exact,
 }
 
 /// Draws every row of `part`, targets ascending, and hands it to `f` with the lane of the target.
-pub(super) fn for_each_row(
+pub(crate) fn for_each_row(
     part: &Part<'_>,
     what: Draw,
     mut f: impl FnMut(u32, &Row) -> Result<(), RowsError>,
@@ -97,20 +124,22 @@ pub(super) fn for_each_row(
         // Delays come first, so that they can be had without the weights.
         let fixed = rule.fixes_weights();
         let given = || scratch.candidates.iter().filter_map(|c| c.fixed);
-        scratch.delays_ms.clear();
+        row.delays_ms.clear();
         if fixed {
-            scratch
-                .delays_ms
-                .extend(given().map(|(_, delay_ms)| delay_ms));
+            row.delays_ms.extend(given().map(|(_, delay_ms)| delay_ms));
         } else {
             let delay = &part.synapses.delay;
-            delay.fill(row.sources.len(), &mut random, &mut scratch.delays_ms);
+            delay.fill(row.sources.len(), &mut random, &mut row.delays_ms);
         }
-        row.take_delays(part, target, &scratch.delays_ms)?;
+        if what == Draw::Exact {
+            row.check_delays(part, target)?;
+        } else {
+            row.take_delays(part, target)?;
+        }
         row.weights.clear();
-        if what == Draw::DelaysAndWeights && fixed {
+        if what != Draw::Delays && fixed {
             row.weights.extend(given().map(|(weight, _)| weight));
-        } else if what == Draw::DelaysAndWeights {
+        } else if what != Draw::Delays {
             let weight = &part.synapses.weight;
             weight.fill(row.sources.len(), &mut random, &mut row.weights);
         }
@@ -122,7 +151,6 @@ pub(super) fn for_each_row(
 #[derive(Default)]
 struct Scratch {
     candidates: Vec<Candidate>,
-    delays_ms: Vec<f64>,
 }
 
 impl Row {
@@ -155,12 +183,7 @@ impl Row {
 
     /// Puts delays on the grid: what was drawn is rounded and raised; what was given is taken at its
     /// word, or refused.
-    fn take_delays(
-        &mut self,
-        part: &Part<'_>,
-        target: u32,
-        delays_ms: &[f64],
-    ) -> Result<(), RowsError> {
+    fn take_delays(&mut self, part: &Part<'_>, target: u32) -> Result<(), RowsError> {
         self.delays.clear();
         (self.rounded, self.raised) = (0, 0);
         let fixed = part.synapses.rule.fixes_weights();
@@ -175,7 +198,7 @@ impl Row {
         }
         let least = to_u32(part.synapses.min_delay_steps);
         let drawn = !fixed && matches!(delay, Value::Drawn(_));
-        for (&source, &delay_ms) in self.sources.iter().zip(delays_ms) {
+        for (&source, &delay_ms) in self.sources.iter().zip(&self.delays_ms) {
             let (steps, rounded) = if drawn {
                 drawn_steps(part, source, target, delay_ms)?
             } else {
@@ -184,6 +207,28 @@ impl Row {
             self.rounded += u64::from(rounded);
             self.raised += u64::from(steps < least);
             self.delays.push(steps.max(least));
+        }
+        Ok(())
+    }
+}
+
+impl Row {
+    /// Delays in continuous time: within limits, and at least one step on a cycle.
+    fn check_delays(&self, part: &Part<'_>, target: u32) -> Result<(), RowsError> {
+        let clock = Clock::new(part.dt_ms);
+        for (&source_neuron, &delay_ms) in self.sources.iter().zip(&self.delays_ms) {
+            let Some(span) = clock.delay(delay_ms).filter(|d| d.steps < MAX_DELAY_STEPS) else {
+                return off_limits(part, source_neuron, target, delay_ms);
+            };
+            if span.steps < part.synapses.min_delay_steps {
+                return Err(RowsError::BelowStep {
+                    projection: part.projection.to_owned(),
+                    delay_ms,
+                    source_neuron,
+                    target,
+                    dt_ms: part.dt_ms,
+                });
+            }
         }
         Ok(())
     }

@@ -69,8 +69,7 @@ impl EventList {
         Ok(list)
     }
 
-    /// What the engine recorded, its lanes taken apart into batch items. `offsets_ms` holds the
-    /// offset of each spike within its step \[ms\], where there are any. Spikes may come in any order;
+    /// What the engine recorded, its lanes taken apart into batch items. Spikes may come in any order;
     /// O(events + N) where they are sorted.
     ///
     /// # Errors
@@ -79,9 +78,9 @@ impl EventList {
         shape: Shape,
         dt_ms: f64,
         spikes: &record::Spikes,
-        offsets_ms: Option<&[f64]>,
     ) -> Result<Self, SpikesError> {
         let n_spikes = spikes.len();
+        let offsets_ms = Some(spikes.offsets_ms.as_slice()).filter(|o| !o.is_empty());
         expect_length("neurons", spikes.neurons.len(), n_spikes)?;
         expect_length(
             "offsets",
@@ -120,11 +119,11 @@ impl EventList {
         Self::from_unsorted(shape, dt_ms, columns)
     }
 
-    /// The events as the engine records spikes, lanes sorted by (step, lane), and the offset of each
-    /// within its step \[ms\], `None` on the grid. Read without offsets, events count at the end of
-    /// their step, as [`to_grid`](Self::to_grid) has it. O(events · log N) on the grid.
+    /// The events as the engine records spikes: lanes sorted by (step, lane), with the offset of each
+    /// within its step \[ms\] where they are not on the grid. Read without offsets, events count at the
+    /// end of their step, as [`to_grid`](Self::to_grid) has it. O(events · log N) on the grid.
     #[must_use]
-    pub fn to_record(&self) -> (record::Spikes, Option<Vec<f64>>) {
+    pub fn to_record(&self) -> record::Spikes {
         let mut sorted: Vec<(u64, u32, u64)> = Vec::with_capacity(self.len());
         for item in 0..self.shape.batch {
             let lane = |neuron: u32| item * self.shape.neurons + neuron;
@@ -134,9 +133,16 @@ impl EventList {
         // The stable sort merges runs: on the grid one for each batch item.
         sorted.sort();
         let offset_of = |event: &(u64, u32, u64)| f64::from_bits(event.2);
-        let offsets_ms = (!self.is_on_grid()).then(|| sorted.iter().map(offset_of).collect());
+        let offsets_ms = match self.is_on_grid() {
+            true => Vec::new(),
+            false => sorted.iter().map(offset_of).collect(),
+        };
         let (steps, neurons) = sorted.into_iter().map(|e| (e.0, e.1)).unzip();
-        (record::Spikes { steps, neurons }, offsets_ms)
+        record::Spikes {
+            steps,
+            neurons,
+            offsets_ms,
+        }
     }
 
     /// Extent.
@@ -249,7 +255,8 @@ impl EventList {
     ///
     /// let shape = Shape::new(10, 1, 4)?;
     /// let list = |steps, neurons| {
-    ///     EventList::from_record(shape, 0.1, &Spikes { steps, neurons }, None)
+    ///     let spikes = Spikes { steps, neurons, ..Spikes::default() };
+    ///     EventList::from_record(shape, 0.1, &spikes)
     /// };
     /// let (a, b) = (list(vec![1, 7], vec![3, 0])?, list(vec![1, 2], vec![2, 2])?);
     /// let merged = EventList::merge(&a, &[b])?;

@@ -223,14 +223,15 @@ proptest! {
         let recorded = record::Spikes {
             steps: lanes.iter().map(|l| l.0).collect(),
             neurons: lanes.iter().map(|l| l.1).collect(),
+            offsets_ms: match off_grid {
+                true => lanes.iter().map(|l| offset_ms(l.2)).collect(),
+                false => Vec::new(),
+            },
         };
-        let offsets: Vec<f64> = lanes.iter().map(|l| offset_ms(l.2)).collect();
-        let offsets = off_grid.then_some(offsets);
-        let events =
-            EventList::from_record(shape, DT_MS, &recorded, offsets.as_deref()).unwrap();
-        prop_assert_eq!(events.is_on_grid(), !off_grid);
+        let events = EventList::from_record(shape, DT_MS, &recorded).unwrap();
+        prop_assert_eq!(events.is_on_grid(), !off_grid || spikes.is_empty());
         prop_assert_eq!(&events, &list(shape, &spikes, off_grid));
-        prop_assert_eq!(events.to_record(), (recorded, offsets));
+        prop_assert_eq!(events.to_record(), recorded);
     }
 
     #[test]
@@ -351,8 +352,9 @@ fn sizes_that_cannot_be_are_refused_before_anything_is_allocated() {
     let spikes = record::Spikes {
         steps: vec![MAX_STEPS],
         neurons: vec![u32::MAX - 1],
+        ..record::Spikes::default()
     };
-    let events = EventList::from_record(long, DT_MS, &spikes, None).unwrap();
+    let events = EventList::from_record(long, DT_MS, &spikes).unwrap();
     assert!(matches!(events.to_raster(), Err(SpikesError::Size { .. })));
     let message = Raster::from_masks(long, Vec::new())
         .unwrap_err()

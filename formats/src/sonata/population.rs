@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rheobase_engine::anchored::Arithmetic;
-use rheobase_engine::plan::Population;
+use rheobase_engine::plan::{Population, Time};
 use rheobase_engine::port::{NeuronPorts, Registry};
 use rheobase_engine::value::Value;
 use rheobase_equations::model::Integrator;
@@ -82,6 +82,7 @@ impl Model<'_> {
             parameters,
             initial: vec![(state, value(potential))],
             emits: None,
+            time: Time::Grid,
         })
     }
 

@@ -24,6 +24,7 @@ fn layout() -> StreamLayout {
             trace("E", "v", &[5], 2),
             trace("I", "v", &[0], 1),
         ],
+        ..StreamLayout::default()
     }
 }
 
@@ -122,6 +123,41 @@ fn cut_back_columns_continue_as_if_nothing_had_happened() {
         "{error}"
     );
     assert!(PartFiles::resume(&folder, layout(), &lengths[1..]).is_err());
+}
+
+#[test]
+fn offsets_of_continuous_populations_are_kept() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = result_folder(&parent.path().join("out"));
+    let layout = StreamLayout {
+        continuous: vec!["I".to_owned()],
+        ..layout()
+    };
+    let offsets: Vec<f64> = (1..=5).map(|k| 0.1 / f64::from(k)).collect();
+    let mut parts = PartFiles::create(&folder, layout.clone()).unwrap();
+    let append = |parts: &mut PartFiles, from: usize, to: usize| {
+        for k in 0..2 {
+            parts
+                .append_spikes(k, &STEPS[from..to], &NEURONS[from..to])
+                .unwrap();
+            parts.append_offsets(k, &offsets[from..to]).unwrap();
+        }
+    };
+    append(&mut parts, 0, 3);
+    parts.synchronise().unwrap();
+    let lengths = parts.lengths();
+    assert_eq!(lengths[..5], [24, 12, 24, 12, 24]);
+    append(&mut parts, 0, 5);
+    drop(parts);
+    let mut parts = PartFiles::resume(&folder, layout, &lengths).unwrap();
+    append(&mut parts, 3, 5);
+    parts.write_spikes(&folder).unwrap();
+    let mut archive = npz::NpzReader::open(&folder.file("spikes.npz")).unwrap();
+    assert_eq!(archive.array::<f64>("I.offset_ms").unwrap().values, offsets);
+    assert!(archive.array::<f64>("E.offset_ms").is_err());
+    // Who reads steps need not know.
+    let read = npz::read_spikes(&folder.file("spikes.npz")).unwrap();
+    assert_eq!(read.populations[1].steps, STEPS);
 }
 
 proptest! {

@@ -141,7 +141,7 @@ fn outcome<R: Instantiate>(simulation: &mut Simulation<R>, cuts: &[u64]) -> Outc
     }
     let recording = simulation.take_recording();
     let mut state = Vec::new();
-    simulation.visit_actors(|_, _, values| state.extend(values.iter().map(|x| x.to_bits())));
+    simulation.visit_state_f64(|_, _, values| state.extend(values.iter().map(|x| x.to_bits())));
     (
         simulation.fingerprint(&recording),
         state,

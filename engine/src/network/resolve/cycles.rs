@@ -30,10 +30,19 @@ impl Resolver<'_> {
                     .into_iter()
                     .map(|n| self.nodes[n].name.as_str())
                     .collect();
-                let message = format!(
-                    "the delay is 0 on the cycle {}; every edge on a cycle needs at least one step",
-                    cycle.join(" -> ")
-                );
+                let cycle = cycle.join(" -> ");
+                let message = if self.is_continuous(target) {
+                    format!(
+                        "the delay is shorter than a step of {} ms on the cycle {cycle}; every edge \
+                         on a cycle needs at least one step, so lower dt",
+                        self.clock.dt_ms
+                    )
+                } else {
+                    format!(
+                        "the delay is 0 on the cycle {cycle}; every edge on a cycle needs at least \
+                         one step"
+                    )
+                };
                 let path = self.delays[i].path.clone();
                 self.errors.push(ErrorKind::Cycle, &path, message);
             }

@@ -4,8 +4,10 @@ use rheobase_equations::unit::{Dimension, Unit};
 use serde_json::Value as Json;
 
 use super::clock::read_time_at;
+use super::time::Grid;
 use super::{Emission, Resolver};
 use crate::arguments::Arguments;
+use crate::exact::moment;
 use crate::network::describe::{Edge, Projection, Rule};
 use crate::network::error::{ErrorKind, Path};
 use crate::network::values::{mass_below, read_value};
@@ -96,10 +98,11 @@ impl Resolver<'_> {
         } else {
             None
         };
-        let delay = self.delay(p, fixes, path);
+        let grid = self.grid_of(target, p.round_delay);
+        let delay = self.delay(p, fixes, grid, path);
         let (rule, weight, (delay, steps)) = (rule?, weight?, delay?);
         let given = if fixes {
-            self.listed_delays(rule.as_ref(), p, path)?
+            self.listed_delays(rule.as_ref(), p, grid, path)?
         } else {
             EdgeDelay {
                 path: path.clone(),
@@ -188,7 +191,13 @@ impl Resolver<'_> {
     }
 
     /// Delay in ms, and in steps where it is constant.
-    fn delay(&mut self, p: &Projection, fixes: bool, path: &Path) -> Option<(Value, Option<u64>)> {
+    fn delay(
+        &mut self,
+        p: &Projection,
+        fixes: bool,
+        grid: Grid,
+        path: &Path,
+    ) -> Option<(Value, Option<u64>)> {
         let zero = Value::Constant(0.0);
         let Some(json) = &p.delay else {
             return Some((zero, if fixes { None } else { Some(0) }));
@@ -207,21 +216,21 @@ impl Resolver<'_> {
         let ms = Unit::base(Dimension::TIME);
         match read_value(json, &ms, &self.scope, &path, &mut self.errors)? {
             Value::Constant(x) => {
-                let steps = self.constant_delay(x, json, p.round_delay, &path)?;
+                let steps = self.constant_delay(x, json, grid, &path)?;
                 Some((Value::Constant(x), Some(steps)))
             }
             drawn => {
-                self.drawn_delay(&drawn, &path)?;
+                self.drawn_delay(&drawn, grid, &path)?;
                 Some((drawn, None))
             }
         }
     }
 
-    fn constant_delay(&mut self, ms: f64, written: &Json, round: bool, path: &Path) -> Option<u64> {
+    fn constant_delay(&mut self, ms: f64, written: &Json, grid: Grid, path: &Path) -> Option<u64> {
         let written = written
             .as_str()
             .map_or_else(|| written.to_string(), str::to_owned);
-        match given_steps(ms, &written, self.clock.dt_ms, round) {
+        match given_steps(ms, &written, self.clock.dt_ms, grid) {
             Ok((steps, rounded)) => {
                 if rounded {
                     self.warnings
@@ -238,6 +247,7 @@ impl Resolver<'_> {
         &mut self,
         rule: &dyn ConnectivityRule,
         p: &Projection,
+        grid: Grid,
         path: &Path,
     ) -> Option<EdgeDelay> {
         let delays = rule.fixed_delays();
@@ -252,7 +262,7 @@ impl Resolver<'_> {
         };
         let (mut shortest, mut rounded) = (None, Vec::new());
         for (k, &ms) in delays.iter().enumerate() {
-            match given_steps(ms, &format!("{ms} ms"), self.clock.dt_ms, p.round_delay) {
+            match given_steps(ms, &format!("{ms} ms"), self.clock.dt_ms, grid) {
                 Ok((steps, was_rounded)) => {
                     if was_rounded {
                         rounded.push(k);
@@ -279,8 +289,9 @@ impl Resolver<'_> {
         })
     }
 
-    /// Delays drawn below zero become the smallest allowed; many of them are an error in disguise.
-    fn drawn_delay(&mut self, value: &Value, path: &Path) -> Option<()> {
+    /// Delays drawn below zero become the smallest allowed; many of them are an error in disguise. In
+    /// continuous time nothing is raised.
+    fn drawn_delay(&mut self, value: &Value, grid: Grid, path: &Path) -> Option<()> {
         let Value::Drawn(distribution) = value else {
             return Some(());
         };
@@ -304,6 +315,14 @@ impl Resolver<'_> {
             );
             return self.error(ErrorKind::Value, path, message);
         }
+        if mass > WORTH_A_WARNING && grid == Grid::None {
+            let message = format!(
+                "{:.1} % of the delays drawn would be negative, and in continuous time none is \
+                 raised; bound them by `redraw` or `clip`",
+                100.0 * mass
+            );
+            return self.error(ErrorKind::Value, path, message);
+        }
         if mass > WORTH_A_WARNING {
             let percent = 100.0 * mass;
             self.warnings.push(format!(
@@ -316,6 +335,9 @@ impl Resolver<'_> {
 
     fn identity(&mut self, e: &Edge, ends: (NodeId, NodeId), path: &Path) -> Option<()> {
         let (source, target) = ends;
+        if self.is_continuous(target) && self.emission(source) != Emission::Spikes {
+            return self.values_in_continuous_time(ends, path);
+        }
         let (port, unit) = self.port(target, e.port.as_deref(), path)?;
         if let Emission::Real(Some(emitted)) = self.emission(source)
             && emitted.dimension != unit.dimension
@@ -331,7 +353,11 @@ impl Resolver<'_> {
             Some(text) => {
                 let path = path.key("delay");
                 let ms = read_time_at(text, &self.scope, &path, &mut self.errors)?;
-                self.constant_delay(ms, &Json::from(text.as_str()), e.round_delay, &path)?
+                let grid = match e.round_delay {
+                    true => Grid::Rounded,
+                    false => Grid::Strict,
+                };
+                self.constant_delay(ms, &Json::from(text.as_str()), grid, &path)?
             }
         };
         match self.nodes[target].kind {
@@ -371,15 +397,24 @@ impl Resolver<'_> {
     }
 }
 
-/// Steps of a given delay, and whether it had to be rounded.
-fn given_steps(ms: f64, written: &str, dt_ms: f64, round: bool) -> Result<(u64, bool), String> {
+/// Steps of a given delay, and whether it had to be rounded. Whole steps only, off the grid.
+fn given_steps(ms: f64, written: &str, dt_ms: f64, grid: Grid) -> Result<(u64, bool), String> {
     if ms < 0.0 {
         return Err(format!("{written} is negative"));
+    }
+    if grid == Grid::None {
+        let span = moment::Clock::new(dt_ms).delay(ms);
+        return match span.filter(|s| s.steps < MAX_DELAY_STEPS) {
+            Some(span) => Ok((span.steps, false)),
+            None => Err(format!(
+                "{written} is above {MAX_DELAY_STEPS} steps of {dt_ms} ms"
+            )),
+        };
     }
     let on_grid = steps_on_grid(ms, dt_ms);
     let steps = match on_grid {
         Some(steps) => steps,
-        None if round => steps_rounded(ms, dt_ms),
+        None if grid == Grid::Rounded => steps_rounded(ms, dt_ms),
         None => {
             return Err(format!(
                 "{written} is no whole number of steps of {dt_ms} ms; round_delay = true rounds it"

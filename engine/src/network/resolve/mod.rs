@@ -14,6 +14,7 @@ mod models;
 mod monitors;
 mod nodes;
 mod stimuli;
+mod time;
 
 use std::sync::Arc;
 

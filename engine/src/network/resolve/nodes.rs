@@ -143,13 +143,16 @@ impl<'a> Resolver<'a> {
         let integrator = neuron
             .component()
             .map_or(Integrator::Auto, |c| c.integrator);
+        let parameters = parameters?;
+        let time = self.time(description, neuron.as_ref(), &parameters, path)?;
         let population = plan::Population {
             model: description.model.clone(),
             integrator,
-            parameters: parameters?,
+            parameters,
             initial: initial?,
             emits,
             arithmetic: description.arithmetic.unwrap_or(self.network.arithmetic),
+            time,
             neuron,
         };
         Some((shape?, population))

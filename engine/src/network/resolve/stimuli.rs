@@ -135,6 +135,9 @@ impl Resolver<'_> {
             let message = format!("`{}` is no population", self.nodes[target].name);
             return self.error(ErrorKind::Wiring, &path.key("target"), message);
         }
+        if self.is_continuous(target) {
+            return self.drive_in_continuous_time(name, target, path);
+        }
         let (port, unit) = self.port(target, stimulus.port.as_deref(), path)?;
         match self.make_stimulus(stimulus, Some(unit), path)? {
             StimulusType::Drive(drive) => Some(DriveEdge {
