@@ -11,6 +11,7 @@
 
 mod activity;
 mod construction;
+mod exact;
 mod delivery;
 mod host;
 mod limits;
@@ -63,6 +64,11 @@ pub const QUESTIONS: &[Question] = &[
         name: "activity",
         why: "ns per step against the share of neurons that receive something, dense, sparse and chosen: whether cost follows events",
         ask: activity::ask,
+    },
+    Question {
+        name: "exact",
+        why: "ns per event in continuous time, against the size of the network and against silent neurons: what exactness costs",
+        ask: exact::ask,
     },
     Question {
         name: "update",
