@@ -18,7 +18,7 @@ N_EXC, N_INH, P, DISCARD_MS, WINDOW_MS, BIN_MS, SEEDS = 3200, 800, 0.02, 500.0, 
 NEURON = dict(C_m=200.0, tau_m=20.0, tau_syn_ex=5.0, tau_syn_in=10.0, E_L=-49.0, V_th=-50.0, V_reset=-60.0,
               t_ref=5.0, I_e=0.0)
 WEIGHT_EX_PA, WEIGHT_IN_PA, DELAY_MS = 16.2, -90.0, 0.1
-RUNS = [("iaf_psc_exp_ps", 0.1), ("iaf_psc_exp", 0.1), ("iaf_psc_exp", 0.01)]
+RUNS = [("iaf_psc_exp_ps", 0.1), ("iaf_psc_exp", 0.1), ("iaf_psc_exp", 0.01)]  # the last for one seed
 
 
 def statistics(times, neurons, n, start, length):
@@ -63,7 +63,7 @@ def run(model, dt, seed):
 def main():
     results = {f"{model} dt {dt} ms": [] for model, dt in RUNS}
     for seed in SEEDS:
-        for model, dt in RUNS:
+        for model, dt in RUNS if seed == SEEDS[0] else RUNS[:2]:
             results[f"{model} dt {dt} ms"].append(run(model, dt, seed))
     out = dict(tool="NEST " + nest.__version__, threads=1, discarded_ms=DISCARD_MS, window_ms=WINDOW_MS, bin_ms=BIN_MS,
                neuron=NEURON, excitatory=N_EXC, inhibitory=N_INH, connection_probability=P, weight_ex_pa=WEIGHT_EX_PA,

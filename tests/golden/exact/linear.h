@@ -2,6 +2,7 @@
  * potential, the last entry is the constant 1 and the entries between are synaptic currents.
  * The flow is summed from its Taylor series in short steps; no closed form is used, so equal
  * and nearly equal time constants need no special case. */
+#include <math.h>
 #include <quadmath.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@ enum { MAXN = 6, TERMS = 20, BISECTIONS = 100 };
 typedef struct {
     int n;                 /* length of x */
     Q a[MAXN][MAXN];       /* the rates; row 0 is the membrane */
+    double rate[MAXN][MAXN]; /* the same, to see quickly which matter */
     Q h;                   /* scan step, a small part of the shortest time constant */
 } Linear;
 
@@ -20,8 +22,13 @@ static void times(const Linear *m, const Q *x, Q *y) {
     for (int i = 0; i < m->n; i++) {
         y[i] = 0;
         for (int j = 0; j < m->n; j++)
-            if (m->a[i][j] != 0) y[i] += m->a[i][j] * x[j];
+            if (m->rate[i][j] != 0) y[i] += m->a[i][j] * x[j];
     }
+}
+
+static void prepare(Linear *m) {
+    for (int i = 0; i < m->n; i++)
+        for (int j = 0; j < m->n; j++) m->rate[i][j] = (double)m->a[i][j];
 }
 
 /* x(s) for 0 <= s <= h: at most 20 terms of the series, fewer where all are below 1e-40. */
@@ -94,15 +101,20 @@ static int stationary(const Poly *v, Q s, Q *found) {
     return n;
 }
 
+/* |v'| + s |v''| at x, in doubles. */
+static double pace(const Linear *m, const Q *x, double s) {
+    double p[MAXN], d[MAXN] = {0}, bend = 0;
+    for (int i = 0; i < m->n; i++) p[i] = (double)x[i];
+    for (int i = 0; i < m->n; i++)
+        for (int j = 0; j < m->n; j++) d[i] += m->rate[i][j] * p[j];
+    for (int j = 0; j < m->n; j++) bend += m->rate[0][j] * d[j];
+    return fabs(d[0]) + s * fabs(bend);
+}
+
 /* Whether v can come near `level` in a step: a bound with room to spare. */
 static int near(const Linear *m, const Q *x0, const Q *x1, Q s, Q level) {
-    Q d0[MAXN], d1[MAXN], e0[MAXN], e1[MAXN], top = x0[0] > x1[0] ? x0[0] : x1[0];
-    times(m, x0, d0);
-    times(m, x1, d1);
-    times(m, d0, e0);
-    times(m, d1, e1);
-    top += s * (fabsq(d0[0]) + fabsq(d1[0])) + s * s * (fabsq(e0[0]) + fabsq(e1[0]));
-    return top >= level;
+    double top = (double)(x0[0] > x1[0] ? x0[0] : x1[0]), length = (double)s;
+    return top + length * (pace(m, x0, length) + pace(m, x1, length)) + 1e-6 >= (double)level;
 }
 
 /* First time in (0, s] at which v >= level, or -1; v starts below. `closest` takes the least

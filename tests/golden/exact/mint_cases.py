@@ -70,7 +70,7 @@ def linear_case(kind, u):
     t_ref = 0.0 if u[16] < 0.2 else between(0.1, 5.0, u[17])
     v0 = e_l + gap * between(-0.5, 0.7, u[18])
     graze = 0
-    if u[19] < 0.2:
+    if u[19] < (0.3 if kind == "if_exp" else 0.2):
         graze = (2 + int(10.0 * u[20])) * (1 if u[21] < 0.5 else -1)
     if u[22] < 0.5:
         i_e = 0.0

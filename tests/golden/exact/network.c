@@ -36,7 +36,7 @@ static void fire(int i, Q t, double v_reset, double t_ref) {
 /* State of neuron i after s ms in which it is refractory throughout or not at all. */
 static void evolve(int i, Q t, Q s, Q *y) {
     Linear held = neuron[i].m;
-    if (t < neuron[i].until) memset(held.a[0], 0, sizeof held.a[0]);
+    if (t < neuron[i].until) memset(held.rate[0], 0, sizeof held.rate[0]);
     flow(&held, neuron[i].x, s, y);
 }
 
@@ -66,6 +66,7 @@ int main(void) {
         neuron[i].x[m->n++] = 1;
         m->h = tau[0] == 0 ? tau_m : tau[0] < tau[1] ? tau[0] : tau[1];
         m->h /= 16;
+        prepare(m);
     }
     for (int k = 0; k < n_connections; k++) {
         int source = (int)number(), target = (int)number();

@@ -53,6 +53,8 @@ static void build(const Case *c, Nudge d, Neuron *u) {
     m->h = least / 16;
     u->held = *m;
     for (int j = 0; j < m->n; j++) u->held.a[0][j] = 0;
+    prepare(m);
+    prepare(&u->held);
     for (int j = 0; j < m->n; j++) {
         Q unit[MAXN] = {0}, x[MAXN];
         unit[j] = 1;
@@ -65,8 +67,7 @@ static void step(const Neuron *u, const Q *x0, Q s, Q *x) {
     if (s < u->free.h) { flow(&u->free, x0, s, x); return; }
     for (int i = 0; i < u->free.n; i++) {
         x[i] = 0;
-        for (int j = 0; j < u->free.n; j++)
-            if (u->pre[i][j] != 0) x[i] += u->pre[i][j] * x0[j];
+        for (int j = i; j < u->free.n; j++) x[i] += u->pre[i][j] * x0[j]; /* A is upper triangular */
     }
 }
 
