@@ -58,6 +58,12 @@ fn projection(
     })
 }
 
+/// Up to this time the reference holds all spikes: where it ends early, a copy nudged by 1e-13 mV
+/// fires 1e-10 ms apart from there on.
+fn end_ms(case: &Value) -> f64 {
+    case["t_end_ms"].as_f64().unwrap()
+}
+
 /// A description of a case; units are in the names of its parameters.
 fn description(case: &Value, model: &str, delay_unit_ms: f64, dt: &str) -> Network {
     let mut parameters = serde_json::Map::new();
@@ -85,7 +91,7 @@ fn description(case: &Value, model: &str, delay_unit_ms: f64, dt: &str) -> Netwo
     };
     let network = json!({
         "name": model, "dt": dt, "time": "exact",
-        "duration": format!("{} ms", case["t_end_ms"].as_f64().unwrap()),
+        "duration": format!("{} ms", end_ms(case).ceil()),
         "populations": { "E": {
             "model": model, "size": case["neurons"], "parameters": parameters,
             "initial": { "v": with_unit(&numbers(&case["v0_mv"]), "mV") },
@@ -102,6 +108,7 @@ fn compare(case: &Value, network: &Network, threads: usize, tolerance_ms: f64) -
     simulation.advance_to(steps).unwrap();
     let recording = simulation.take_recording();
     let mut found = times(&simulation, &recording, "E");
+    found.retain(|(t, _)| *t <= end_ms(case) + tolerance_ms);
     let mut expected: Vec<(f64, u32)> = case["spikes"]
         .as_array()
         .unwrap()
