@@ -79,7 +79,7 @@ fn entries_that_do_not_belong() {
         (
             "dt = ",
             "timestep = \"1 ms\"\ndt = ",
-            "unknown entry `timestep`; expected name, seed, dt, duration, discard, precision, batch, weight_storage, arithmetic, time, parameters, models, populations, stimuli, layers, inputs, projections, edges or monitors",
+            "unknown entry `timestep`; expected name, seed, dt, duration, discard, precision, batch, weight_storage, arithmetic, time, parameters, models, populations, stimuli, layers, inputs, actors, projections, edges or monitors",
         ),
         ("size = 80", "", "populations.E: `size` is missing"),
         (
