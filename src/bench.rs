@@ -11,8 +11,8 @@
 
 mod activity;
 mod construction;
-mod exact;
 mod delivery;
+mod exact;
 mod host;
 mod limits;
 mod process;

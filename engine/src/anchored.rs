@@ -29,6 +29,8 @@ mod neurons;
 mod regime;
 mod rule;
 mod sparse;
+mod threshold;
+mod view;
 
 pub use choice::{ModeChoice, ModeReport, Switch};
 pub(crate) use dense::Lanes;

@@ -113,8 +113,8 @@ impl<R: Real> Bounds<R> {
             always: Window::new(1, always, if drift > 0.0 { f64::INFINITY } else { drift }),
             octaves,
             tolerance: R::from_f64(match R::PRECISION {
-                Precision::F32 => 2.0_f64.powi(-13),
-                Precision::F64 => 2.0_f64.powi(-40),
+                Precision::F32 => 1.0 / 8192.0,
+                Precision::F64 => 1.0 / 1_099_511_627_776.0,
             }),
             drift: representable(drift.abs() * horizon_ms / dt_ms),
         }

@@ -1,10 +1,9 @@
 //! The neurons of a shard in anchored arithmetic.
 
-use rheobase_equations::linear_system::{AffineMap, Firing, LinearSystem};
+use rheobase_equations::linear_system::{AffineMap, LinearSystem};
 use rheobase_equations::native::{Aligned, LANES};
 use rheobase_equations::real::Real;
 
-use super::bound::Bounds;
 use super::choice::Mode;
 use super::dense::{Lanes, StepRow, absorbed, step_all};
 use super::layout::{Layout, closed};
@@ -13,76 +12,34 @@ use super::marks::Marks;
 use super::regime::{Regime, Split};
 use super::rule::Decision;
 use super::sparse::Agenda;
+use super::threshold::Threshold;
 
 /// Neurons of a population that belong to one shard.
 pub(crate) struct Anchored<R> {
-    layout: Layout,
-    epoch: u64,
-    free: Regime<R>,
+    pub(super) layout: Layout,
+    pub(super) epoch: u64,
+    pub(super) free: Regime<R>,
     /// `None` without a refractory time.
-    held: Option<Regime<R>>,
-    firing: Option<Threshold<R>>,
+    pub(super) held: Option<Regime<R>>,
+    pub(super) firing: Option<Threshold<R>>,
     /// By block: rows of amplitudes, and the gates.
-    z: Aligned<R>,
-    initial: Aligned<R>,
+    pub(super) z: Aligned<R>,
+    pub(super) initial: Aligned<R>,
     /// Refractory neurons to release after step s, at s modulo the length; in the order of firing.
-    releases: Vec<Vec<u32>>,
-    agenda: Agenda,
+    pub(super) releases: Vec<Vec<u32>>,
+    pub(super) agenda: Agenda,
     /// The agenda holds what it must for neurons that are not touched.
-    agenda_is_complete: bool,
+    pub(super) agenda_is_complete: bool,
     /// Buffers.
-    fired: Vec<u32>,
-    touched: Vec<u32>,
+    pub(super) fired: Vec<u32>,
+    pub(super) touched: Vec<u32>,
     /// Neuron-steps in which a neuron was looked at.
     pub(crate) executed: u64,
     /// Physical states, for whoever looks at them: `[states][neurons]`, and refractory steps left.
-    view: Vec<Vec<R>>,
+    pub(super) view: Vec<Vec<R>>,
     /// The last step; the view may have been changed since.
-    now: u64,
-    viewed: bool,
-}
-
-/// What decides when neurons fire.
-struct Threshold<R> {
-    strict: bool,
-    reset: AffineMap,
-    refractory_steps: u64,
-    /// `[epoch][modes]`, and the constants.
-    margin: Vec<R>,
-    constant: Vec<R>,
-    /// Factors that turn amplitudes at the beginning of an epoch into those in its n-th step,
-    /// `[epoch][pairs]`.
-    growth: Vec<R>,
-    bounds: Bounds<R>,
-}
-
-impl<R: Real> Threshold<R> {
-    fn new(
-        firing: &Firing,
-        split: &Split,
-        free: &Regime<R>,
-        (epoch, dt_ms): (u64, f64),
-        refractory_steps: u64,
-    ) -> Self {
-        let (mut margin, mut constant, mut growth) = (Vec::new(), Vec::new(), Vec::new());
-        for n in (0..epoch).map(usize_of) {
-            let (factors, rest) = free.margin(&firing.margin, n);
-            margin.extend(factors.into_iter().map(R::from_f64));
-            constant.push(R::from_f64(rest));
-            growth.extend(free.growth(n).iter().map(|&g| R::from_f64(g)));
-        }
-        let row = free.of_modes(&firing.margin.row);
-        let drift = free.margin_drift(&firing.margin);
-        Self {
-            strict: firing.strict,
-            reset: firing.reset.clone(),
-            refractory_steps,
-            margin,
-            constant,
-            growth,
-            bounds: Bounds::new(&split.modes, &row, drift, dt_ms),
-        }
-    }
+    pub(super) now: u64,
+    pub(super) viewed: bool,
 }
 
 impl<R: Real> Anchored<R> {
@@ -435,110 +392,6 @@ impl<R: Real> Anchored<R> {
         self.releases[slot] = released;
     }
 
-    /// State `state` of a neuron after the last step; the one after the last is the number of
-    /// refractory steps left.
-    pub(crate) fn value(&self, state: usize, neuron: usize) -> f64 {
-        if state == self.layout.n_modes {
-            return self.refractory_left(neuron);
-        }
-        let mut x = vec![0.0; self.layout.n_modes];
-        self.states_of(neuron, &mut x);
-        x[state]
-    }
-
-    fn states_of(&self, neuron: usize, x: &mut [f64]) {
-        let is_held = self.z[self.layout.gate(neuron)] != R::ZERO;
-        let regime = match &self.held {
-            Some(held) if is_held => held,
-            _ => &self.free,
-        };
-        let z: Vec<f64> = read(self.layout, &self.z, neuron)
-            .iter()
-            .map(|z| z.to_f64())
-            .collect();
-        regime.states(usize_of(self.now % self.epoch), &z, x);
-    }
-
-    /// Steps until a neuron is free again.
-    #[allow(clippy::cast_precision_loss, reason = "refractory times are short")]
-    fn refractory_left(&self, neuron: usize) -> f64 {
-        if self.z[self.layout.gate(neuron)] == R::ZERO {
-            return 0.0;
-        }
-        let len = self.releases.len() as u64;
-        let left = (1..len).find(|steps| {
-            let slot = usize_of((self.now + steps) % len);
-            self.releases[slot].iter().any(|&r| r as usize == neuron)
-        });
-        left.map_or(0.0, |steps| steps as f64)
-    }
-
-    /// Shows every array: the states as they are, for looking only; the refractory counter and the
-    /// amplitudes, from which a checkpoint continues.
-    pub(crate) fn state(&mut self, names: &[String], visit: &mut dyn FnMut(&str, &mut [R])) {
-        let n = self.layout.n;
-        let mut x = vec![0.0; self.layout.n_modes];
-        for array in &mut self.view {
-            array.clear();
-            array.resize(n, R::ZERO);
-        }
-        for neuron in 0..n {
-            self.states_of(neuron, &mut x);
-            for (array, &x) in self.view.iter_mut().zip(&x) {
-                array[neuron] = R::from_f64(x);
-            }
-        }
-        let len = self.releases.len() as u64;
-        for steps in 1..len {
-            let slot = usize_of((self.now + steps) % len);
-            for &neuron in &self.releases[slot] {
-                #[allow(clippy::cast_precision_loss, reason = "refractory times are short")]
-                let left = R::from_f64(steps as f64);
-                self.view[self.layout.n_modes][neuron as usize] = left;
-            }
-        }
-        for (name, array) in names.iter().zip(&mut self.view) {
-            visit(name, array);
-        }
-        let mut row = vec![R::ZERO; n];
-        for m in 0..self.layout.n_modes {
-            for (neuron, value) in row.iter_mut().enumerate() {
-                *value = self.z[self.layout.at(neuron) + m * LANES];
-            }
-            visit(&format!("amplitude {m}"), &mut row);
-            for (neuron, value) in row.iter().enumerate() {
-                self.z[self.layout.at(neuron) + m * LANES] = *value;
-            }
-        }
-        self.viewed = true;
-    }
-
-    /// What follows from the arrays that [`Self::state`] has shown, in case they were changed; `now` is
-    /// the last step.
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "small whole numbers"
-    )]
-    fn take_view(&mut self, now: u64) {
-        self.viewed = false;
-        self.now = now;
-        self.agenda_is_complete = false;
-        let Some(left) = self.view.get(self.layout.n_modes) else {
-            return;
-        };
-        let len = self.releases.len() as u64;
-        let mut releases = vec![Vec::new(); self.releases.len()];
-        for (neuron, left) in left.iter().enumerate() {
-            let steps = (left.to_f64() as u64).min(len - 1);
-            self.z[self.layout.gate(neuron)] = if steps > 0 { closed() } else { R::ZERO };
-            if steps > 0 {
-                releases[usize_of((now + steps) % len)].push(neuron as u32);
-            }
-        }
-        self.releases = releases;
-    }
-
     /// Back to the initial state.
     pub(crate) fn restart(&mut self) {
         self.z.copy_from_slice(&self.initial);
@@ -547,27 +400,6 @@ impl<R: Real> Anchored<R> {
         self.executed = 0;
         self.now = 0;
         self.viewed = false;
-    }
-
-    /// Whether states are to be checked after `step`: once an epoch.
-    pub(crate) fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    /// A state and neuron that is not finite, and its value.
-    pub(crate) fn not_finite(&self) -> Option<(usize, usize, f64)> {
-        let bad = self.z.iter().position(|x| !x.is_finite())?;
-        let neuron = bad / self.layout.block_len() * LANES + bad % LANES;
-        let mut x = vec![0.0; self.layout.n_modes];
-        self.states_of(neuron.min(self.layout.n - 1), &mut x);
-        let state = x.iter().position(|x| !x.is_finite()).unwrap_or(0);
-        Some((state, neuron, x[state]))
-    }
-
-    /// Bytes of amplitudes, agenda and tables.
-    pub(crate) fn bytes(&self) -> usize {
-        let tables = self.free.bytes() + self.held.as_ref().map_or(0, Regime::bytes);
-        self.z.len() * R::BYTES + self.agenda.bytes() + tables
     }
 }
 
@@ -597,7 +429,7 @@ fn receive<R: Real>(
     }
 }
 
-fn read<R: Real>(layout: Layout, z: &[R], neuron: usize) -> Vec<R> {
+pub(super) fn read<R: Real>(layout: Layout, z: &[R], neuron: usize) -> Vec<R> {
     let at = layout.at(neuron);
     (0..layout.n_modes).map(|m| z[at + m * LANES]).collect()
 }
@@ -620,6 +452,6 @@ fn map(map: &AffineMap, x: &[f64], new: &mut [f64]) {
 
 #[allow(clippy::cast_possible_truncation, reason = "places in short tables")]
 #[inline(always)]
-fn usize_of(x: u64) -> usize {
+pub(super) fn usize_of(x: u64) -> usize {
     x as usize
 }
