@@ -17,6 +17,8 @@ pub(crate) type Terms = [f64; MAX_TERMS];
 
 /// Widest span of nodes, times t, summed as one series of positive terms.
 const SERIES_SPAN: f64 = 8.0;
+/// e to this and less is 0.
+const LOWEST: f64 = -745.2;
 /// Most doublings of t: beyond, whatever is slower has vanished or overflowed.
 const MAX_DOUBLINGS: u32 = 64;
 
@@ -96,7 +98,10 @@ impl Basis {
             let len = cluster.len.min(n - first);
             let nodes = &self.nodes[first..first + len];
             let out = &mut out[first..first + len];
-            if len == 1 {
+            if t == 0.0 {
+                out.fill(0.0);
+                out[0] = 1.0;
+            } else if len == 1 {
                 out[0] = exponential(nodes[0] - shift, t);
             } else {
                 differences(nodes, t, shift, out);
@@ -105,13 +110,17 @@ impl Basis {
     }
 }
 
-/// e^{rate·t}; 1 without a call where the rate is 0.
+/// e^{rate·t}; 1 without a call where the rate is 0, and 0 where the result underflows, which the
+/// library takes long to find.
 #[inline]
 fn exponential(rate: f64, t: f64) -> f64 {
+    let x = rate * t;
     if rate == 0.0 {
         1.0
+    } else if x < LOWEST {
+        0.0
     } else {
-        libm::exp(rate * t)
+        libm::exp(x)
     }
 }
 

@@ -251,6 +251,11 @@ impl Solver {
     /// A level at time t, and the sum of the sizes of its terms.
     fn value(&self, level: usize, t: f64) -> (f64, f64) {
         let n = self.active.n_terms() - level;
+        if t >= FOREVER_MS && self.active.clusters().first().is_some_and(|c| c.len == 1) {
+            // The others have vanished.
+            let limit = self.levels[level][0];
+            return (limit, limit.abs());
+        }
         let mut phi = [0.0; MAX_TERMS];
         self.active.evaluate(t, self.shift, n, &mut phi);
         let terms = self.levels[level].iter().zip(&phi).take(n);

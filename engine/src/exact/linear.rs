@@ -74,7 +74,10 @@ impl LinearFlow {
             free: Propagator::of(&modes),
             refractory: Propagator::of(&held),
             events: Events::of(&system.jumps, system.firing.as_ref()),
-            margin: system.firing.as_ref().map(|f| Margin::of(f, &modes)),
+            margin: system
+                .firing
+                .as_ref()
+                .map(|f| Margin::of(f, &Modes::of(&felt(system, &f.margin)))),
         })
     }
 }
@@ -255,6 +258,24 @@ fn with_constant(states: &[f64]) -> Terms {
 
 fn combine(sources: &[(usize, f64)], y: &Terms) -> f64 {
     sources.iter().map(|(j, weight)| weight * y[*j]).sum()
+}
+
+/// The system without the equations that the margin does not feel, however indirectly: so that no
+/// function of theirs occurs in it.
+fn felt(system: &LinearSystem, margin: &Functional) -> LinearSystem {
+    let n = system.n;
+    let mut is_felt: Vec<bool> = margin.row.iter().map(|m| *m != 0.0).collect();
+    for &i in system.order.iter().rev() {
+        for j in 0..n {
+            is_felt[j] |= is_felt[i] && system.rates[i * n + j] != 0.0;
+        }
+    }
+    let mut result = system.clone();
+    for i in (0..n).filter(|&i| !is_felt[i]) {
+        result.rates[i * n..(i + 1) * n].fill(0.0);
+        result.drive[i] = 0.0;
+    }
+    result
 }
 
 /// The margin as a sum of functions of time.

@@ -10,9 +10,12 @@ use rheobase_equations::linear_system::LinearSystem;
 
 use super::basis::{Basis, MAX_TERMS, Terms};
 
-/// How near rates are that form a cluster, relative to the larger, or both this near to 0 \[1/ms\]: tried
-/// in turn until functions of different clusters do not cancel much.
+/// How near rates are that form a cluster, relative to the larger, or both this near to 0 \[1/ms\]:
+/// tried in turn until functions of different clusters do not cancel much.
 const NEARNESS: [(f64, f64); 4] = [(0.1, 1e-3), (0.3, 0.01), (0.6, 0.1), (2.0, f64::INFINITY)];
+/// Rates that grow join those near to 0 only below this \[1/ms\]: sooner or later what grows would drown
+/// what does not.
+const SLOW_GROWTH: f64 = 1e-3;
 /// How much larger than their sum terms may be.
 const MAX_CANCELLATION: f64 = 100.0;
 /// Cancellation is looked at up to this time \[ms\]: membranes forget what was long ago.
@@ -137,7 +140,7 @@ fn clusters(rates: &[f64], (nearness, slow): (f64, f64)) -> Vec<usize> {
         let (a, b) = (rates[pair[0]], rates[pair[1]]);
         let size = a.abs().max(b.abs());
         let near = b - a <= nearness * size && a * b > 0.0;
-        let joined = near || size <= slow;
+        let joined = near || size <= slow && b <= SLOW_GROWTH;
         result[pair[1]] = result[pair[0]] + usize::from(!joined);
     }
     result

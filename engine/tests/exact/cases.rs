@@ -163,7 +163,7 @@ fn linear(kind: &str, u: &[f64]) -> Case {
     } else {
         e_l + gap * between(-0.5, 0.5, u[15])
     };
-    let graze = u[19] < 0.2;
+    let graze = u[19] < if kind == "if_exp" { 0.3 } else { 0.2 };
     let i_e = if u[22] < 0.5 {
         0.0
     } else if tau_m > 0.0 {

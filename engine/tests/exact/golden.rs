@@ -14,6 +14,11 @@ use super::cases::{Case, fingerprint};
 
 /// Largest error of a spike time \[ms\].
 const TOLERANCE_MS: f64 = 1e-9;
+/// Spikes that move by more than this \[ms\] where input is changed by one rounding are ill-conditioned,
+/// and may be off by `MOVES` times as much: weights are scaled up to some hundredfold to graze, and
+/// rounding is relative to the potentials they would lead to alone.
+const CONDITION_MS: f64 = 1e-10;
+const MOVES: f64 = 512.0;
 
 const LEAK: &str = "(e_l - v)/tau_m + ";
 
@@ -258,7 +263,7 @@ fn compare(kind: &str) {
             let error = (a - b).abs();
             if error > TOLERANCE_MS {
                 loose += 1;
-                if error > 16.0 * moves {
+                if moves < CONDITION_MS || error > MOVES * moves {
                     wrong.push(format!(
                         "case {i} spike {n}: {a} {b} error {error:e}, moves {moves:e}"
                     ));
@@ -284,7 +289,7 @@ fn compare(kind: &str) {
         wrong[..wrong.len().min(10)].join("\n")
     );
     assert!(
-        n_spikes > golden.count / 4 && loose * 500 <= n_spikes,
+        n_spikes > golden.count / 4 && loose * 200 <= n_spikes,
         "{kind}: {loose} of {n_spikes}"
     );
 }
