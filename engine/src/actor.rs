@@ -47,6 +47,10 @@ pub trait Actor<R: Real>: Send {
     /// Back to the initial state; recordings are dropped.
     fn reset(&mut self);
 
+    /// A checkpoint taken after step `now` has been written into the arrays that [`Self::state`] shows:
+    /// what follows from them is made anew.
+    fn resume(&mut self, _now: u64) {}
+
     /// Takes what was recorded and counted since the last call, node by node.
     fn take_records(&mut self) -> Vec<Records>;
 

@@ -195,6 +195,12 @@ impl<R: Real> Actor<R> for GroupActor<R> {
         }
     }
 
+    fn resume(&mut self, now: u64) {
+        for population in &mut self.populations {
+            population.resume(now);
+        }
+    }
+
     fn take_records(&mut self) -> Vec<Records> {
         let mut records: Vec<Records> = self
             .populations

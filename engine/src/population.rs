@@ -405,6 +405,12 @@ impl<R: Real> PopulationShard<R> {
         }
     }
 
+    pub(crate) fn resume(&mut self, now: u64) {
+        if let Neurons::Anchored(anchored, _) = &mut self.neurons {
+            anchored.resume(now);
+        }
+    }
+
     pub(crate) fn reset(&mut self) {
         match &mut self.neurons {
             Neurons::Stepwise(stepwise) => stepwise.restart(),

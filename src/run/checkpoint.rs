@@ -11,6 +11,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rheobase_engine::Instantiate;
+use rheobase_engine::anchored::Arithmetic;
+use rheobase_engine::build::BuildReport;
 use rheobase_engine::checkpoint::CheckpointError;
 use rheobase_engine::plan::{NodeKind, Plan, Time};
 use rheobase_engine::simulation::Simulation;
@@ -148,7 +150,7 @@ pub(super) fn write<R: Instantiate>(
     out.u64(progress.resumed_s.len() as u64);
     progress.resumed_s.iter().for_each(|&s| out.f64(s));
     out.u64(progress.every_steps);
-    out.text(&arithmetic(simulation.plan()));
+    out.text(&arithmetic(simulation.plan(), simulation.report()));
     out.u64(progress.columns.len() as u64);
     progress.columns.iter().for_each(|&bytes| out.u64(bytes));
     collector.save(&mut out);
@@ -170,15 +172,24 @@ pub(super) fn write<R: Instantiate>(
 }
 
 /// How populations are computed, a line each: part of what must stay the same.
-fn arithmetic(plan: &Plan) -> String {
+fn arithmetic(plan: &Plan, build: &BuildReport) -> String {
     let mut text = String::new();
-    for node in &plan.nodes {
+    for (id, node) in plan.nodes.iter().enumerate() {
         if let NodeKind::Population(p) = &node.kind {
             let code = p.neuron.component().map_or(0, |c| c.fingerprint());
             // With the defaults of the component, which the description does not tell.
             let values = format!("{:?} {:?}", p.parameters, p.initial);
             let how = match p.time {
-                Time::Grid => format!("{} stepwise {:?}", p.integrator.name(), plan.precision),
+                Time::Grid => {
+                    let decided = build.arithmetic.iter().find(|(n, _)| *n == id);
+                    let kept = match decided {
+                        Some((_, d)) if d.arithmetic == Arithmetic::Anchored => {
+                            format!("anchored ({})", d.reason)
+                        }
+                        _ => "stepwise".to_owned(),
+                    };
+                    format!("{} {kept} {:?}", p.integrator.name(), plan.precision)
+                }
                 Time::Exact => "exact F64".to_owned(),
                 Time::Adaptive => "adaptive F64".to_owned(),
             };
@@ -255,7 +266,7 @@ impl Saved {
         from.text().map_err(decode)?;
         self.compare(from.text().map_err(decode)?, model)?;
         let progress = progress_from(&mut from, |saved| {
-            self.compare(saved, &arithmetic(simulation.plan()))
+            self.compare(saved, &arithmetic(simulation.plan(), simulation.report()))
         })
         .map_err(|e| e.unwrap_or_else(decode))?;
         self.check_time(&progress, simulation.plan())?;

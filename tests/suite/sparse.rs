@@ -27,7 +27,7 @@ struct Kind {
 }
 
 /// Everything that can be anchored: those of the zoo, and neurons that have what those lack.
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 8] = [
     Kind {
         model: "iaf_psc_delta",
         text: "",
@@ -101,17 +101,6 @@ const KINDS: [Kind; 9] = [
         port: "z",
         weight: (2.2, "mV/ms"),
         drive: "drive = \"1.4 mV/ms\"",
-    },
-    Kind {
-        model: "growing",
-        text: "neuron growing
-  parameter tau = 40 ms, drive = 0 mV/ms
-  dv/dt = (v - 10 mV)/tau + drive : mV = -5 mV
-  input x(w : mV): v += w
-  spike when v >= 15 mV, reset v = -5 mV, refractory 3 ms",
-        port: "x",
-        weight: (9.0, "mV"),
-        drive: "drive = \"0.5 mV/ms\"",
     },
     Kind {
         model: "chain",
@@ -343,6 +332,63 @@ fn stepwise_and_anchored_give_the_same_spikes_in_f64() {
     }
 }
 
+/// A checkpoint in the middle of a run, looked at and saved again before it goes on, in another mode and
+/// on other threads.
+#[test]
+fn a_restored_state_goes_on_with_the_same_bits() {
+    for kind in 0..KINDS.len() {
+        let case = Case {
+            kind,
+            size: 200,
+            seed: 9,
+            driven: true,
+            indegree: 8,
+            recurrent: -0.3,
+            delay_steps: (7, 31),
+            threads: 1,
+        };
+        let plan = Network::from_toml(&case.text(200), "resumed").unwrap();
+        let plan = Arc::new(harness::plan(&plan));
+        let build = |threads, mode| {
+            let options = BuildOptions {
+                threads,
+                mode,
+                ..BuildOptions::default()
+            };
+            Simulation::<f32>::build(Arc::clone(&plan), options).unwrap()
+        };
+        let mut whole = build(1, ModeChoice::Dense);
+        whole.advance_to(777).unwrap();
+        let mut first = Vec::new();
+        whole.save(&mut first).unwrap();
+        let at_777 = whole.fingerprint(&Default::default());
+        whole.take_recording();
+        whole.advance_to(2000).unwrap();
+        let expected = whole.take_recording();
+        let expected = (whole.fingerprint(&expected), expected.n_spikes);
+        for (threads, mode) in [(1, ModeChoice::Sparse), (3, ModeChoice::Auto)] {
+            let mut resumed = build(threads, mode);
+            resumed.load(&mut first.as_slice()).unwrap();
+            assert_eq!(resumed.fingerprint(&Default::default()), at_777);
+            let mut second = Vec::new();
+            resumed.save(&mut second).unwrap();
+            assert!(
+                first == second,
+                "{}: saved again, it differs",
+                KINDS[kind].model
+            );
+            resumed.load(&mut second.as_slice()).unwrap();
+            resumed.advance_to(1500).unwrap();
+            // Looking changes nothing.
+            assert!(resumed.state("n", "v").is_some());
+            resumed.advance_to(2000).unwrap();
+            let found = resumed.take_recording();
+            let found = (resumed.fingerprint(&found), found.n_spikes);
+            assert_eq!(found, expected, "{}", KINDS[kind].model);
+        }
+    }
+}
+
 #[test]
 fn a_million_steps_keep_the_bits() {
     let case = Case {
@@ -371,7 +417,22 @@ fn a_million_steps_keep_the_bits() {
 fn what_cannot_be_anchored_is_refused_with_the_reason() {
     let base = "duration = \"10 ms\"\n[populations.n]\nmodel = \"MODEL\"\nsize = 2000\narithmetic = \"anchored\"\n";
     let drive = "[stimuli.b]\nmodel = \"poisson_background\"\ntarget = \"n\"\nport = \"ex\"\nrate = \"1 kHz\"\nweight = \"10 pA\"\n";
+    let growing = "[models]\ngrowing = \"\"\"\nneuron growing\n  dv/dt = v/(40 ms) : mV = -5 mV\n  \
+                   spike when v >= 15 mV, reset v = -5 mV\n\"\"\"\n";
     let cases = [
+        (
+            base.replace("MODEL", "growing") + growing,
+            "a state grows by itself",
+        ),
+        (
+            base.replace("MODEL", "iaf_psc_exp") + "initial = { refractory_steps = 20 }\n",
+            "`refractory_steps` of its own",
+        ),
+        (
+            base.replace("MODEL", "iaf_psc_exp")
+                + "parameters = { tau_m = \"1 s\", i_e = \"20 nA\" }\n",
+            "f32 would lose too much",
+        ),
         (base.replace("MODEL", "iaf_cond_exp"), "not linear"),
         (base.replace("MODEL", "izhikevich"), "not linear"),
         (

@@ -41,7 +41,7 @@ pub(super) struct Bounds<R> {
     always: Window<R>,
     /// Each octave and its parts.
     octaves: Vec<(Window<R>, Vec<Window<R>>)>,
-    /// Largest |hₘ|, by mode.
+    /// Magnitude of the terms a unit of each mode stands for.
     magnitudes: Vec<R>,
     /// Share of the magnitude of the terms that rounding may hide.
     tolerance: R,
@@ -51,7 +51,7 @@ pub(super) struct Bounds<R> {
 
 impl<R: Real> Bounds<R> {
     /// `row` is the margin as a functional of the modes, `drift` what it drifts in a step.
-    pub(super) fn new(modes: &Modes, row: &[f64], drift: f64, dt_ms: f64) -> Self {
+    pub(super) fn new(modes: &Modes, row: &[f64], drift: f64, (epoch, dt_ms): (u64, f64)) -> Self {
         let n = modes.n;
         let response = |step: usize| -> Vec<f64> {
             #[allow(clippy::cast_precision_loss, reason = "at most 1,024")]
@@ -84,30 +84,23 @@ impl<R: Real> Bounds<R> {
             let mut joined = modes.pairs.iter().filter(|(i, j)| *i == m || *j == m);
             joined.all(|&(i, j)| i == j)
         };
-        // (largest, smallest, largest magnitude that matters)
-        let always: Vec<(f64, f64, f64)> = (0..n)
+        let always: Vec<(f64, f64)> = (0..n)
             .map(|m| {
-                let (now, next, rate) = (responses[0][m], responses[1][m], modes.rates[m]);
+                let (now, next) = (responses[0][m], responses[1][m]);
                 if is_alone(m) {
-                    // From here on it moves one way: to 0, nowhere, or away from 0. There rounding
-                    // matters least where it has just begun.
-                    let end = if rate < 0.0 {
-                        0.0
-                    } else if rate == 0.0 || now == 0.0 {
-                        now
-                    } else {
-                        now.signum() * f64::INFINITY
-                    };
-                    let size = if rate > 0.0 { next } else { now };
-                    return (next.max(end), next.min(end), size.abs());
+                    // From here on it moves one way: to 0, or nowhere.
+                    let end = if modes.rates[m] < 0.0 { 0.0 } else { now };
+                    return (next.max(end), next.min(end));
                 }
                 let (most, least) = extremes(responses.iter().map(|h| h[m]));
-                let (most, least) = (most.max(tail[m]), least.min(-tail[m]));
-                (most, least, most.abs().max(least.abs()))
+                (most.max(tail[m]), least.min(-tail[m]))
             })
             .collect();
-        let magnitudes = always.iter().map(|&(.., size)| size);
-        let always = always.iter().map(|&(a, b, _)| (a, b)).collect();
+        let sizes = always.iter().zip(&responses[0]);
+        let sizes: Vec<f64> = sizes
+            .map(|(&(most, least), now)| most.abs().max(least.abs()).max(now.abs()))
+            .collect();
+        let magnitudes = cancelled(modes, &sizes, epoch, dt_ms).into_iter();
         Self {
             magnitudes: magnitudes.map(representable).collect(),
             always: Window::new(1, always, if drift > 0.0 { f64::INFINITY } else { drift }),
@@ -202,6 +195,33 @@ impl<R: Real> Window<R> {
         }
         sum
     }
+}
+
+/// Magnitudes of the terms that amplitudes of now are computed from, by mode: within a block,
+/// y = G·z, and z = G⁻¹·y has been larger.
+fn cancelled(modes: &Modes, sizes: &[f64], epoch: u64, dt_ms: f64) -> Vec<f64> {
+    let n = modes.n;
+    let mut most = sizes.to_vec();
+    if modes.is_diagonal() {
+        return most;
+    }
+    for step in 0..=epoch {
+        #[allow(clippy::cast_precision_loss, reason = "at most 1,024")]
+        let t_ms = step as f64 * dt_ms;
+        let (growth, shrink) = (modes.growth(t_ms), modes.growth(-t_ms));
+        let mut of_z = vec![0.0; n];
+        for (&(i, j), g) in modes.pairs.iter().zip(&growth) {
+            of_z[j] += sizes[i] * g.abs();
+        }
+        let mut of_y = vec![0.0; n];
+        for (&(j, k), g) in modes.pairs.iter().zip(&shrink) {
+            of_y[k] += of_z[j] * g.abs();
+        }
+        for (most, now) in most.iter_mut().zip(of_y) {
+            *most = most.max(now);
+        }
+    }
+    most
 }
 
 /// Infinity as a number so large that it excludes nothing, yet times 0 is 0.

@@ -44,8 +44,8 @@ impl Layout {
     }
 }
 
-/// A gate that no margin reaches.
+/// A gate that no margin reaches: nothing is at or above what is no number.
 #[inline(always)]
 pub(super) fn closed<R: Real>() -> R {
-    R::from_f64(1e30)
+    R::from_f64(f64::NAN)
 }

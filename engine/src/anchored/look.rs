@@ -123,9 +123,9 @@ impl<R: Real> Look<'_, '_, R> {
         for p in 0..P {
             let lane = &mut self.lanes.values[p * self.lanes.plane + neuron];
             let weight = std::mem::replace(lane, R::ZERO);
-            for m in 0..M {
+            for (m, gain) in self.held_gain.iter().skip(p * M).take(M).enumerate() {
                 let z = &mut self.z[at + m * LANES];
-                *z = absorbed(*z, self.held_gain[p * M + m], weight);
+                *z = absorbed(*z, *gain, weight);
             }
         }
     }

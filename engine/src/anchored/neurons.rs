@@ -35,11 +35,10 @@ pub(crate) struct Anchored<R> {
     pub(super) touched: Vec<u32>,
     /// Neuron-steps in which a neuron was looked at.
     pub(crate) executed: u64,
-    /// Physical states, for whoever looks at them: `[states][neurons]`, and refractory steps left.
+    /// What others look at: states, refractory steps left if the model counts them, amplitudes.
     pub(super) view: Vec<Vec<R>>,
-    /// The last step; the view may have been changed since.
+    /// The last step.
     pub(super) now: u64,
-    pub(super) viewed: bool,
 }
 
 impl<R: Real> Anchored<R> {
@@ -101,9 +100,8 @@ impl<R: Real> Anchored<R> {
             fired: Vec::new(),
             touched: Vec::new(),
             executed: 0,
-            view: vec![Vec::new(); system.n + usize::from(has_counter)],
+            view: vec![Vec::new(); 2 * system.n + usize::from(has_counter)],
             now: 0,
-            viewed: false,
         })
     }
 
@@ -153,9 +151,6 @@ impl<R: Real> Anchored<R> {
 
     /// A new epoch begins where it is due.
     fn begin(&mut self, step: u64) {
-        if self.viewed {
-            self.take_view(step - 1);
-        }
         if !step.is_multiple_of(self.epoch) {
             return;
         }
@@ -214,7 +209,8 @@ impl<R: Real> Anchored<R> {
             None => StepRow {
                 gain: self.free.gain(n),
                 margin: &[],
-                constant: -closed::<R>(),
+                // No number reaches the gate.
+                constant: closed(),
                 strict: false,
             },
         };
@@ -399,7 +395,6 @@ impl<R: Real> Anchored<R> {
         self.agenda_is_complete = false;
         self.executed = 0;
         self.now = 0;
-        self.viewed = false;
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which arithmetic a population has: fixed when a network is built, from its description alone.
 
 use rheobase_equations::linear_system::{LinearModel, LinearSystem, MAX_STATES};
+use rheobase_equations::real::Precision;
 use serde::{Deserialize, Serialize};
 
 use super::regime::Split;
@@ -31,6 +32,11 @@ const MOST_EVENTS: f64 = 0.01;
 const RATE_HZ: f64 = 5.0;
 /// Shortest epoch worth its tables.
 const SHORTEST_EPOCH: u64 = 8;
+
+/// Longest refractory time in steps.
+const LONGEST_REFRACTORY: f64 = 10_000.0;
+/// How far from the threshold a neuron may rest in f32, relative to what a reset takes it away.
+const FARTHEST: f64 = 250.0;
 
 /// What was decided, and why.
 pub(crate) enum Decision {
@@ -162,16 +168,26 @@ fn anchored(
     if system.n == 0 || system.n > MAX_STATES {
         return Err(format!("it has {} states, not 1 to {MAX_STATES}", system.n));
     }
-    tabulated(system, plan.dt_ms)
+    // The refractory counter comes after the states.
+    if let Some((state, _)) = population.initial.iter().find(|(s, _)| *s >= system.n) {
+        let name = &population.neuron.ports().states[*state].name;
+        return Err(format!("it begins with `{name}` of its own"));
+    }
+    tabulated(system, plan.dt_ms, plan.precision)
 }
 
 /// Whether tables can be made.
-fn tabulated(system: LinearSystem, dt_ms: f64) -> Result<Decision, String> {
+fn tabulated(system: LinearSystem, dt_ms: f64, precision: Precision) -> Result<Decision, String> {
+    if (0..system.n).any(|i| system.rates[i * system.n + i] > 0.0) {
+        return Err("a state grows by itself".to_owned());
+    }
     let grows = || "a constant drive makes a state grow ever faster".to_owned();
     let refractory = system.firing.as_ref().and_then(|f| f.refractory_ms);
     let ratio = refractory.unwrap_or(0.0) / dt_ms;
-    if !(ratio.is_finite() && (0.0..1e6).contains(&ratio)) {
-        return Err("the refractory time is no number of steps below 1,000,000".to_owned());
+    if !(ratio.is_finite() && (0.0..LONGEST_REFRACTORY).contains(&ratio)) {
+        return Err(format!(
+            "the refractory time is not between 0 and {LONGEST_REFRACTORY} steps"
+        ));
     }
     #[allow(
         clippy::cast_possible_truncation,
@@ -191,6 +207,11 @@ fn tabulated(system: LinearSystem, dt_ms: f64) -> Result<Decision, String> {
     if !finite(&free) || !finite(&held) {
         return Err("its parameters give rates that are not finite".to_owned());
     }
+    if precision == Precision::F32 && rests_far_away(&system, &free) {
+        return Err(format!(
+            "it would rest more than {FARTHEST} times as far from its threshold as a reset takes it: f32 would lose too much"
+        ));
+    }
     let epoch = free.epoch(dt_ms).min(held.epoch(dt_ms));
     if epoch < SHORTEST_EPOCH {
         return Err(format!(
@@ -202,4 +223,16 @@ fn tabulated(system: LinearSystem, dt_ms: f64) -> Result<Decision, String> {
         epoch,
         refractory_steps,
     })
+}
+
+/// Whether amplitudes are measured from a point so far away that f32 rounds what matters.
+fn rests_far_away(system: &LinearSystem, free: &Split) -> bool {
+    let Some(firing) = &system.firing else {
+        return false;
+    };
+    let margin = |x: &[f64]| {
+        let products = firing.margin.row.iter().zip(x).map(|(m, x)| m * x);
+        (products.sum::<f64>() + firing.margin.constant).abs()
+    };
+    margin(&free.rest.constant) > FARTHEST * margin(&firing.reset.constant)
 }

@@ -45,7 +45,7 @@ impl<R: Real> Threshold<R> {
             margin,
             constant,
             growth,
-            bounds: Bounds::new(&split.modes, &row, drift, dt_ms),
+            bounds: Bounds::new(&split.modes, &row, drift, (epoch, dt_ms)),
         }
     }
 }

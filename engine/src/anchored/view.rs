@@ -46,19 +46,22 @@ impl<R: Real> Anchored<R> {
         left.map_or(0.0, |steps| steps as f64)
     }
 
-    /// Shows every array: the states as they are, for looking only; the refractory counter and the
-    /// amplitudes, from which a checkpoint continues.
+    /// Shows copies of every array: the states, the refractory counter, the amplitudes. What is changed
+    /// in them counts only if [`Self::resume`] follows.
     pub(crate) fn state(&mut self, names: &[String], visit: &mut dyn FnMut(&str, &mut [R])) {
-        let n = self.layout.n;
-        let mut x = vec![0.0; self.layout.n_modes];
+        let (n, n_modes) = (self.layout.n, self.layout.n_modes);
+        let first_amplitude = self.view.len() - n_modes;
+        let mut x = vec![0.0; n_modes];
         for array in &mut self.view {
             array.clear();
             array.resize(n, R::ZERO);
         }
         for neuron in 0..n {
             self.states_of(neuron, &mut x);
-            for (array, &x) in self.view.iter_mut().zip(&x) {
-                array[neuron] = R::from_f64(x);
+            let at = self.layout.at(neuron);
+            for (m, x) in x.iter().enumerate() {
+                self.view[m][neuron] = R::from_f64(*x);
+                self.view[first_amplitude + m][neuron] = self.z[at + m * LANES];
             }
         }
         let len = self.releases.len() as u64;
@@ -67,49 +70,46 @@ impl<R: Real> Anchored<R> {
             for &neuron in &self.releases[slot] {
                 #[allow(clippy::cast_precision_loss, reason = "refractory times are short")]
                 let left = R::from_f64(steps as f64);
-                self.view[self.layout.n_modes][neuron as usize] = left;
+                self.view[n_modes][neuron as usize] = left;
             }
         }
-        for (name, array) in names.iter().zip(&mut self.view) {
+        for (name, array) in names.iter().zip(&mut self.view[..first_amplitude]) {
             visit(name, array);
         }
-        let mut row = vec![R::ZERO; n];
-        for m in 0..self.layout.n_modes {
-            for (neuron, value) in row.iter_mut().enumerate() {
-                *value = self.z[self.layout.at(neuron) + m * LANES];
-            }
-            visit(&format!("amplitude {m}"), &mut row);
-            for (neuron, value) in row.iter().enumerate() {
-                self.z[self.layout.at(neuron) + m * LANES] = *value;
-            }
+        for (m, array) in self.view[first_amplitude..].iter_mut().enumerate() {
+            visit(&format!("amplitude {m}"), array);
         }
-        self.viewed = true;
     }
 
-    /// What follows from the arrays that [`Self::state`] has shown, in case they were changed; `now` is
-    /// the last step.
+    /// Goes on after step `now` from the counter and the amplitudes that were put into the arrays
+    /// [`Self::state`] has shown.
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "small whole numbers"
     )]
-    pub(super) fn take_view(&mut self, now: u64) {
-        self.viewed = false;
+    pub(crate) fn resume(&mut self, now: u64) {
         self.now = now;
         self.agenda_is_complete = false;
-        let Some(left) = self.view.get(self.layout.n_modes) else {
+        let n_modes = self.layout.n_modes;
+        let first_amplitude = self.view.len() - n_modes;
+        for (m, array) in self.view[first_amplitude..].iter().enumerate() {
+            for (neuron, value) in array.iter().enumerate() {
+                self.z[self.layout.at(neuron) + m * LANES] = *value;
+            }
+        }
+        self.releases.iter_mut().for_each(Vec::clear);
+        if first_amplitude == n_modes {
             return;
-        };
+        }
         let len = self.releases.len() as u64;
-        let mut releases = vec![Vec::new(); self.releases.len()];
-        for (neuron, left) in left.iter().enumerate() {
+        for (neuron, left) in self.view[n_modes].iter().enumerate() {
             let steps = (left.to_f64() as u64).min(len - 1);
             self.z[self.layout.gate(neuron)] = if steps > 0 { closed() } else { R::ZERO };
             if steps > 0 {
-                releases[usize_of((now + steps) % len)].push(neuron as u32);
+                self.releases[usize_of((now + steps) % len)].push(neuron as u32);
             }
         }
-        self.releases = releases;
     }
 
     /// Whether states are to be checked after `step`: once an epoch.
@@ -119,17 +119,29 @@ impl<R: Real> Anchored<R> {
 
     /// A state and neuron that is not finite, and its value.
     pub(crate) fn not_finite(&self) -> Option<(usize, usize, f64)> {
-        let bad = self.z.iter().position(|x| !x.is_finite())?;
-        let neuron = bad / self.layout.block_len() * LANES + bad % LANES;
+        let len = self.layout.block_len();
+        let (block, place) = self
+            .z
+            .chunks_exact(len)
+            .enumerate()
+            .find_map(|(b, block)| {
+                let amplitudes = &block[..self.layout.n_modes * LANES];
+                let bad = amplitudes.iter().position(|x| !x.is_finite())?;
+                Some((b, bad))
+            })?;
+        let neuron = block * LANES + place % LANES;
         let mut x = vec![0.0; self.layout.n_modes];
         self.states_of(neuron.min(self.layout.n - 1), &mut x);
         let state = x.iter().position(|x| !x.is_finite()).unwrap_or(0);
         Some((state, neuron, x[state]))
     }
 
-    /// Bytes of amplitudes, agenda and tables.
+    /// Bytes of amplitudes and their initial values, agenda, buffers and tables.
     pub(crate) fn bytes(&self) -> usize {
         let tables = self.free.bytes() + self.held.as_ref().map_or(0, Regime::bytes);
-        self.z.len() * R::BYTES + self.agenda.bytes() + tables
+        let view: usize = self.view.iter().map(Vec::capacity).sum();
+        let lists =
+            self.touched.capacity() + self.releases.iter().map(Vec::capacity).sum::<usize>();
+        (2 * self.z.len() + view) * R::BYTES + 4 * lists + self.agenda.bytes() + tables
     }
 }

@@ -7,6 +7,7 @@ use rheobase_equations::native::LANES;
 use rheobase_equations::real::Precision;
 
 use super::values::support;
+use crate::anchored::Arithmetic;
 use crate::build::bundles::{Bundle, Groups, bundles};
 use crate::build::emits_real;
 use crate::build::shards::shards_per_worker;
@@ -217,7 +218,14 @@ impl Plan {
             + ports.n_uniforms
             + ports.n_normals
             + derived;
-        float(arrays) * self.lanes(node) * self.real_bytes()
+        // Anchored: when each neuron is looked at again, the gate, and the initial amplitudes.
+        let anchored = match population.arithmetic {
+            Arithmetic::Stepwise => 0.0,
+            Arithmetic::Auto | Arithmetic::Anchored => {
+                12.25 + (float(ports.states.len()) + 1.0) * self.real_bytes()
+            }
+        };
+        (float(arrays) * self.real_bytes() + anchored) * self.lanes(node)
     }
 
     fn activation_bytes(&self, node: &Node) -> f64 {

@@ -69,6 +69,7 @@ impl<R: Instantiate> Simulation<R> {
                 placed.actor.state_f64(&mut |node, variable, values| {
                     left_f64[node].take(variable, values);
                 });
+                placed.actor.resume(saved.now);
                 placed.actor.parameters(&mut |node, parameter, _| {
                     let all = &saved.nodes[node].parameters;
                     if let Some((_, values)) = all.iter().find(|(n, _)| *n == parameter.name) {

@@ -145,6 +145,13 @@ impl<'a> Resolver<'a> {
             .map_or(Integrator::Auto, |c| c.integrator);
         let parameters = parameters?;
         let time = self.time(description, neuron.as_ref(), &parameters, path)?;
+        if time.is_continuous() && description.arithmetic.is_some() {
+            self.error::<()>(
+                ErrorKind::Entry,
+                &path.key("arithmetic"),
+                "a population in continuous time takes no steps; leave `arithmetic` out",
+            );
+        }
         let population = plan::Population {
             model: description.model.clone(),
             integrator,
