@@ -98,10 +98,7 @@ impl Basis {
             let len = cluster.len.min(n - first);
             let nodes = &self.nodes[first..first + len];
             let out = &mut out[first..first + len];
-            if t == 0.0 {
-                out.fill(0.0);
-                out[0] = 1.0;
-            } else if len == 1 {
+            if len == 1 {
                 out[0] = exponential(nodes[0] - shift, t);
             } else {
                 differences(nodes, t, shift, out);
@@ -110,12 +107,12 @@ impl Basis {
     }
 }
 
-/// e^{rate·t}; 1 without a call where the rate is 0, and 0 where the result underflows, which the
-/// library takes long to find.
+/// e^{rate·t}; 1 without a call where the exponent is 0, and 0 where the result underflows, which
+/// the library takes long to find.
 #[inline]
 fn exponential(rate: f64, t: f64) -> f64 {
     let x = rate * t;
-    if rate == 0.0 {
+    if x == 0.0 {
         1.0
     } else if x < LOWEST {
         0.0

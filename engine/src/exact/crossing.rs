@@ -35,8 +35,10 @@ pub(crate) struct Solver {
     basis: Basis,
     /// Largest value of each function if the slowest cluster is one node, relative to e^{κt} of it.
     peaks: Terms,
-    /// What is left of the basis where last coefficients of clusters are 0.
+    /// What is left of the basis where last coefficients of clusters are 0, kept for the next call.
     active: Basis,
+    /// By cluster of the basis: how many of its functions are active.
+    lengths: [usize; MAX_TERMS],
     /// e^{−shift·t} is taken out of every function, so that the slowest neither vanishes nor overflows.
     shift: f64,
     /// 1/(the distance of the fastest node from the slowest) \[ms\].
@@ -90,6 +92,7 @@ impl Solver {
             basis: basis.clone(),
             peaks: peaks(basis),
             active: Basis::empty(),
+            lengths: [0; MAX_TERMS],
             shift: 0.0,
             unit: 1.0,
             levels: [[0.0; MAX_TERMS]; MAX_TERMS],
@@ -135,27 +138,41 @@ impl Solver {
         c[0] + rising < -GRAZING * (size + rising)
     }
 
-    /// Copies what is not zero; the number of functions left.
+    /// Copies the coefficients that are not zero; the number of functions left.
     fn activate(&mut self, c: &Terms) -> usize {
+        let mut is_same = true;
+        let mut n = 0;
+        for (cluster, length) in self.basis.clusters().iter().zip(&mut self.lengths) {
+            let mut len = cluster.len;
+            while len > 0 && c[cluster.first + len - 1] == 0.0 {
+                len -= 1;
+            }
+            is_same &= *length == len;
+            *length = len;
+            for j in cluster.first..cluster.first + len {
+                self.levels[0][n] = c[j];
+                n += 1;
+            }
+        }
+        if !is_same {
+            self.rebuild();
+        }
+        n
+    }
+
+    /// The active part of the basis, and what follows from its nodes.
+    fn rebuild(&mut self) {
         self.active.clear();
-        for cluster in self.basis.clusters() {
-            let range = cluster.first..cluster.first + cluster.len;
-            let len = c[range.clone()].iter().rposition(|c| *c != 0.0);
-            let len = len.map_or(0, |p| p + 1);
-            let (at, end) = (self.active.n_terms(), range.start + len);
-            self.active.push(&self.basis.nodes()[range.start..end]);
-            self.levels[0][at..at + len].copy_from_slice(&c[range.start..end]);
+        for (cluster, len) in self.basis.clusters().iter().zip(self.lengths) {
+            let nodes = &self.basis.nodes()[cluster.first..];
+            self.active.push(&nodes[..len]);
         }
         let nodes = self.active.nodes();
         let slowest = self.active.clusters().first().map_or(0, |c| c.len);
-        let shift = nodes[..slowest]
-            .iter()
-            .copied()
-            .fold(f64::NEG_INFINITY, f64::max);
-        self.shift = shift;
-        let span = nodes.iter().map(|k| shift - k).fold(0.0, f64::max);
+        let shift = nodes[..slowest].iter().copied();
+        self.shift = shift.fold(f64::NEG_INFINITY, f64::max);
+        let span = nodes.iter().map(|k| self.shift - k).fold(0.0, f64::max);
         self.unit = if span > 0.0 { 1.0 / span } else { 1.0 };
-        nodes.len()
     }
 
     /// Coefficients of all levels from those of the first.

@@ -15,7 +15,7 @@ use super::basis::{Basis, MAX_TERMS, Terms};
 const NEARNESS: [(f64, f64); 4] = [(0.1, 1e-3), (0.3, 0.01), (0.6, 0.1), (2.0, f64::INFINITY)];
 /// Rates that grow join those near to 0 only below this \[1/ms\]: sooner or later what grows would drown
 /// what does not.
-const SLOW_GROWTH: f64 = 1e-3;
+const SLOW_GROWTH: f64 = 0.01;
 /// How much larger than their sum terms may be.
 const MAX_CANCELLATION: f64 = 100.0;
 /// Cancellation is looked at up to this time \[ms\]: membranes forget what was long ago.
