@@ -37,4 +37,4 @@ pub(crate) use dense::Lanes;
 pub(crate) use marks::Marks;
 pub(crate) use neurons::Anchored;
 pub use rule::{Arithmetic, ArithmeticReport};
-pub(crate) use rule::{Decision, decide};
+pub(crate) use rule::{Decision, LEAST_NEURONS, decide};

@@ -264,7 +264,8 @@ impl<R: Instantiate> Simulation<R> {
     }
 
     /// Every state array by (node name, variable), shards in order, but those of users' own actors
-    /// ([`Self::visit_state_f64`]). Spikes that are still under way are not among them.
+    /// ([`Self::visit_state_f64`]). Spikes that are still under way are not among them. Of populations in
+    /// anchored arithmetic these are copies: what is changed in them has no effect.
     pub fn visit_state(&mut self, mut visit: impl FnMut(&str, &str, &mut [R])) {
         for worker in &mut self.workers {
             for placed in worker.actors() {

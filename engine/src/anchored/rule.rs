@@ -25,7 +25,7 @@ pub enum Arithmetic {
 }
 
 /// Smallest population that `auto` anchors.
-const LEAST_NEURONS: usize = 1024;
+pub(crate) const LEAST_NEURONS: usize = 1024;
 /// Most events a neuron and step, at …
 const MOST_EVENTS: f64 = 0.01;
 /// … this rate of every source.

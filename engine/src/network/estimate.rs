@@ -7,7 +7,7 @@ use rheobase_equations::native::LANES;
 use rheobase_equations::real::Precision;
 
 use super::values::support;
-use crate::anchored::Arithmetic;
+use crate::anchored::{Arithmetic, LEAST_NEURONS};
 use crate::build::bundles::{Bundle, Groups, bundles};
 use crate::build::emits_real;
 use crate::build::shards::shards_per_worker;
@@ -221,6 +221,7 @@ impl Plan {
         // Anchored: when each neuron is looked at again, the gate, and the initial amplitudes.
         let anchored = match population.arithmetic {
             Arithmetic::Stepwise => 0.0,
+            Arithmetic::Auto if node.size() < LEAST_NEURONS => 0.0,
             Arithmetic::Auto | Arithmetic::Anchored => {
                 12.25 + (float(ports.states.len()) + 1.0) * self.real_bytes()
             }

@@ -217,6 +217,8 @@ proptest! {
 
     #[test]
     fn records_of_the_engine_come_back((shape, spikes) in spikes(true), off_grid: bool) {
+        // A record without spikes has no offsets either.
+        let off_grid = off_grid && !spikes.is_empty();
         let mut lanes: Vec<_> = spikes.iter()
             .map(|s| (s.1, s.0 * shape.neurons + s.3, if off_grid { s.2 } else { 10 })).collect();
         lanes.sort_unstable();
@@ -229,7 +231,7 @@ proptest! {
             },
         };
         let events = EventList::from_record(shape, DT_MS, &recorded).unwrap();
-        prop_assert_eq!(events.is_on_grid(), !off_grid || spikes.is_empty());
+        prop_assert_eq!(events.is_on_grid(), !off_grid);
         prop_assert_eq!(&events, &list(shape, &spikes, off_grid));
         prop_assert_eq!(events.to_record(), recorded);
     }
