@@ -183,8 +183,9 @@ mod tests {
         let p = programs(
             "parameter k = 2
              dv/dt = k*v*w/(1 mV*ms) : mV (unless refractory)
-             state w = 1 : mV
-             input in(x : mV): v += x (unless refractory), w += v
+             state w = 1 mV : mV
+             input in(x : mV): v += x, w += v
+             input lost(y : mV): w += y (unless refractory)
              spike when v > 3*w, reset v = w, w = 2*v, refractory k*(1 ms)",
         )
         .unwrap();
@@ -192,7 +193,7 @@ mod tests {
             Slot::State(0) => 5.0,
             Slot::State(1) => 7.0,
             Slot::Parameter(0) => 2.0,
-            Slot::Input(0) => 10.0,
+            Slot::Input(_) => 10.0,
             other => panic!("{other:?}"),
         };
         let mut run = |program: &Program| interpret::run(program, load);
@@ -203,7 +204,9 @@ mod tests {
         );
         assert_eq!(run(p.margin.as_ref().unwrap()), [(Slot::Output(0), -16.0)]);
         assert_eq!(run(&p.inputs[0][0]), [(v, 15.0), (w, 22.0)]);
-        assert_eq!(run(&p.inputs[0][1]), [(w, 12.0)]);
+        assert_eq!(run(&p.inputs[0][1]), [(v, 15.0), (w, 22.0)]);
+        assert_eq!(run(&p.inputs[1][0]), [(w, 17.0)]);
+        assert_eq!(run(&p.inputs[1][1]), []);
         assert_eq!(run(&p.reset), [(v, 7.0), (w, 14.0)]);
         assert_eq!(run(&p.refractory), [(Slot::Output(0), 2.0)]);
         assert_eq!((p.strict, p.held), (true, vec![true, false]));

@@ -102,7 +102,11 @@ fn sweep(
             }
             runner.take_recording();
         }
-        let rounds = if setting.quick { 3 } else { 15 };
+        let rounds = match neurons {
+            _ if setting.quick => 3,
+            0..=100_000 => 15,
+            _ => 5,
+        };
         let round_s = if setting.quick { 0.003 } else { 0.02 };
         let mut ns = vec![Vec::new(); RUNNERS.len()];
         let mut counts = vec![(0_u64, 0_u64, 0_u64); RUNNERS.len()];

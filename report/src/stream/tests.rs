@@ -136,10 +136,9 @@ fn offsets_of_continuous_populations_are_kept() {
     let offsets: Vec<f64> = (1..=5).map(|k| 0.1 / f64::from(k)).collect();
     let mut parts = PartFiles::create(&folder, layout.clone()).unwrap();
     let append = |parts: &mut PartFiles, from: usize, to: usize| {
-        for k in 0..2 {
-            parts
-                .append_spikes(k, &STEPS[from..to], &NEURONS[from..to])
-                .unwrap();
+        for (k, size) in [(0, 800), (1, 200)] {
+            let neurons: Vec<u32> = NEURONS[from..to].iter().map(|n| n % size).collect();
+            parts.append_spikes(k, &STEPS[from..to], &neurons).unwrap();
             parts.append_offsets(k, &offsets[from..to]).unwrap();
         }
     };
