@@ -9,31 +9,34 @@
 //! with V, D, p those of [`rheobase_equations::linear_system::Modes`] and G(n) from a table, the same
 //! for all neurons. Time passes without touching z. An event of weight w adds G(n)⁻¹V⁻¹g·w; the
 //! margin of the threshold is a product of z with a row of the table. At the end of an epoch, which
-//! lasts some time constants, all z are multiplied by G(epoch).
+//! lasts some time constants, all z are multiplied by G(epoch) (`epochs`: those that nothing touches,
+//! later).
 //!
-//! Two ways to run it give the same bits, because they do the same operations on z:
-//! - *dense* (`dense`): every neuron is tested in every step;
-//! - *sparse* (`sparse`): only neurons are tested that received something, or for which a bound
-//!   (`bound`) cannot exclude that they cross the threshold by themselves in this step.
+//! Neurons stand in blocks of eight (`layout`), and what a block does in a step is written once
+//! (`block`). Two ways to run it give the same bits, because they do the same operations on z:
+//! - *dense*: every block in every step;
+//! - *sparse*: only blocks with a neuron that received something (`marks`), or for which a bound
+//!   (`bound`) cannot exclude that it crosses the threshold by itself in this step (`agenda`).
 //!
 //! A refractory neuron lives in a second regime in which held states stand still; it is carried over
 //! when it fires and when it is released.
 
+mod agenda;
+mod block;
 mod bound;
 pub mod choice;
-mod dense;
+mod epochs;
 mod layout;
-mod look;
 mod marks;
 mod neurons;
 mod regime;
 mod rule;
-mod sparse;
 mod threshold;
 mod view;
 
+pub(crate) use block::Lanes;
 pub use choice::{ModeChoice, ModeReport, Switch};
-pub(crate) use dense::Lanes;
+pub(crate) use layout::WIDTH as BLOCK;
 pub(crate) use marks::Marks;
 pub(crate) use neurons::Anchored;
 pub use rule::{Arithmetic, ArithmeticReport};

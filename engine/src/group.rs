@@ -9,7 +9,7 @@ use rheobase_equations::native::Aligned;
 use rheobase_equations::real::Real;
 
 use crate::actor::{Actor, RunError};
-use crate::anchored::Marks;
+use crate::anchored::{BLOCK, Marks};
 use crate::cotangent::Cotangents;
 use crate::packet::{History, Packet};
 use crate::plan::NodeId;
@@ -50,7 +50,7 @@ pub(crate) struct GroupActor<R: Real> {
     due: Vec<Segment>,
     starts: Vec<usize>,
     synaptic_events: u64,
-    /// Lanes that are reached in a step; empty where no population can be sparse.
+    /// Blocks of lanes that are reached in a step; empty where no population can be sparse.
     marks: Marks,
     batch: usize,
     running: Option<usize>,
@@ -126,11 +126,11 @@ impl<R: Real> GroupActor<R> {
         }
     }
 
-    /// Lanes that receive something, summed over the steps of a slice, if `events` fall on `lanes` of
-    /// `all` lanes at random.
+    /// Lanes of blocks that receive something, summed over the steps of a slice, if `events` fall on
+    /// `lanes` of `all` lanes at random.
     #[allow(clippy::cast_precision_loss, reason = "counts of a slice")]
     fn reached(events: u64, slice: Slice, lanes: usize, all: usize) -> f64 {
-        let density = events as f64 / (slice.len as f64 * all.max(1) as f64);
+        let density = (events * BLOCK as u64) as f64 / (slice.len as f64 * all.max(1) as f64);
         slice.len as f64 * lanes as f64 * -libm::expm1(-density)
     }
 }
@@ -167,7 +167,7 @@ impl<R: Real> Actor<R> for GroupActor<R> {
                 population.end_slice(slice, Self::reached(events, slice, lanes, all));
             }
         }
-        for (k, population) in self.populations.iter().enumerate() {
+        for (k, population) in self.populations.iter_mut().enumerate() {
             self.running = Some(k);
             population.check(slice)?;
         }

@@ -14,6 +14,7 @@ pub mod build;
 pub mod checkpoint;
 pub mod cotangent;
 pub mod exact;
+mod fetch;
 pub mod fingerprint;
 mod group;
 mod instantiate;

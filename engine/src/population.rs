@@ -190,7 +190,8 @@ impl<R: Real> PopulationShard<R> {
         self.timed.is_some()
     }
 
-    /// A slice is done in which `reached` lanes received something, about, summed over steps.
+    /// A slice is done in which `reached` lanes stood in blocks that received something, about, summed
+    /// over steps.
     pub(crate) fn end_slice(&mut self, slice: Slice, reached: f64) {
         let Neurons::Anchored(anchored, chooser) = &mut self.neurons else {
             return;
@@ -334,7 +335,7 @@ impl<R: Real> PopulationShard<R> {
     }
 
     /// Looks for NaN and infinity.
-    pub(crate) fn check(&self, slice: Slice) -> Result<(), RunError> {
+    pub(crate) fn check(&mut self, slice: Slice) -> Result<(), RunError> {
         let every = match &self.neurons {
             Neurons::Stepwise(_) => CHECK_EVERY_STEPS,
             Neurons::Anchored(anchored, _) => anchored.epoch(),
@@ -344,7 +345,7 @@ impl<R: Real> PopulationShard<R> {
         if !due && last != self.shape.last_step {
             return Ok(());
         }
-        let found = match &self.neurons {
+        let found = match &mut self.neurons {
             Neurons::Stepwise(stepwise) => stepwise.not_finite(),
             Neurons::Anchored(anchored, _) => anchored.not_finite(),
         };

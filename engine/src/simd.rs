@@ -7,20 +7,20 @@
 /// function) compiled for the widest vectors of this machine.
 #[macro_export]
 macro_rules! dispatch {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident $(<$g:ident : $bound:path>)? = $body:ident (
+    ($(#[$meta:meta])* $vis:vis fn $name:ident $(<$g:ident : $bound:path $(, const $c:ident : $ct:ty)*>)? = $body:ident (
         $($arg:ident : $ty:ty),* $(,)?
     ) $(-> $ret:ty)? ;) => {
         $(#[$meta])*
         #[inline]
-        $vis fn $name $(<$g: $bound>)? ($($arg: $ty),*) $(-> $ret)? {
+        $vis fn $name $(<$g: $bound $(, const $c: $ct)*>)? ($($arg: $ty),*) $(-> $ret)? {
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
-                fn wide $(<$g: $bound>)? ($($arg: $ty),*) $(-> $ret)? {
+                fn wide $(<$g: $bound $(, const $c: $ct)*>)? ($($arg: $ty),*) $(-> $ret)? {
                     $body($($arg),*)
                 }
                 #[target_feature(enable = "avx2")]
-                fn middle $(<$g: $bound>)? ($($arg: $ty),*) $(-> $ret)? {
+                fn middle $(<$g: $bound $(, const $c: $ct)*>)? ($($arg: $ty),*) $(-> $ret)? {
                     $body($($arg),*)
                 }
                 match $crate::simd::level() {

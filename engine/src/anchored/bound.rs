@@ -1,9 +1,11 @@
 //! When a neuron may cross its threshold without an event: a bound from below.
 //!
 //! From now on the margin of a neuron is c + Σ yₘ·hₘ(Δ) with Δ the steps from now, y its amplitudes
-//! now and h the same for all neurons. Over a window of Δ each term lies between y·min h and y·max h;
-//! where the sum of the larger ones stays below 0, nothing happens in the window. Windows get longer
-//! with Δ, an eighth of an octave each.
+//! now and h the same for all neurons. Over an octave of Δ each term lies between y·min h and
+//! y·max h; where the sum of the larger ones stays below 0, nothing happens in it. An octave that
+//! cannot be left out is looked at in eight parts. Over a part of steps a to b the margin lies below
+//! the larger of its values at a and b plus Σ |yₘ|·(b − a)²/8·max|h″ₘ|, h″ being the second
+//! difference: parts of one or two steps are exact.
 
 use rheobase_equations::linear_system::Modes;
 use rheobase_equations::real::{Precision, Real};
@@ -34,13 +36,27 @@ struct Window<R> {
     drift: R,
 }
 
+/// Values of h at the ends of a range of steps, and what they may be exceeded by in between.
+#[derive(Debug)]
+struct Part<R> {
+    /// First step.
+    first: u32,
+    /// h at the first and at the last step, and the excess a unit of amplitude may cause, by mode.
+    modes: Vec<(R, R, R)>,
+    /// What the drift of the margin adds at the first and at the last step.
+    drift: (R, R),
+}
+
 /// Bounds of a population.
 #[derive(Debug)]
 pub(super) struct Bounds<R> {
     /// All steps from 1 on; where this stays below 0, nothing ever happens.
     always: Window<R>,
+    /// This step and all after it, what rounding may hide included: factors of positive and of
+    /// negative amplitudes.
+    outlook: Vec<(R, R)>,
     /// Each octave and its parts.
-    octaves: Vec<(Window<R>, Vec<Window<R>>)>,
+    octaves: Vec<(Window<R>, Vec<Part<R>>)>,
     /// Magnitude of the terms a unit of each mode stands for.
     magnitudes: Vec<R>,
     /// Share of the magnitude of the terms that rounding may hide.
@@ -68,12 +84,13 @@ impl<R: Real> Bounds<R> {
             let extremes = (0..n).map(|m| extremes(steps.iter().map(|h| h[m])));
             Window::new(first, extremes.collect(), most_drift(drift, first, last))
         };
+        let part = |first: usize, last: usize| Part::new(&responses, drift, first, last);
         let octaves = (0..HORIZON.ilog2())
             .map(|octave| {
                 let (first, end) = (1_usize << octave, 2_usize << octave);
-                let part = ((end - first) / PARTS).max(1);
-                let parts = (first..end).step_by(part);
-                let parts = parts.map(|s| window(s, s + part - 1)).collect();
+                let len = ((end - first) / PARTS).max(1);
+                let parts = (first..end).step_by(len);
+                let parts = parts.map(|s| part(s, s + len - 1)).collect();
                 (window(first, end - 1), parts)
             })
             .collect();
@@ -100,15 +117,22 @@ impl<R: Real> Bounds<R> {
         let sizes: Vec<f64> = sizes
             .map(|(&(most, least), now)| most.abs().max(least.abs()).max(now.abs()))
             .collect();
-        let magnitudes = cancelled(modes, &sizes, epoch, dt_ms).into_iter();
+        let magnitudes = cancelled(modes, &sizes, epoch, dt_ms);
+        let tolerance = tolerance::<R>(n, epoch);
+        let outlook = always.iter().zip(responses[0].iter().zip(&magnitudes));
+        let outlook = outlook.map(|(&(most, least), (&now, size))| {
+            let hidden = tolerance * size;
+            (
+                representable(most.max(now) + hidden),
+                representable(least.min(now) - hidden),
+            )
+        });
         Self {
-            magnitudes: magnitudes.map(representable).collect(),
+            outlook: outlook.collect(),
+            magnitudes: magnitudes.into_iter().map(representable).collect(),
             always: Window::new(1, always, if drift > 0.0 { f64::INFINITY } else { drift }),
             octaves,
-            tolerance: R::from_f64(match R::PRECISION {
-                Precision::F32 => 1.0 / 8192.0,
-                Precision::F64 => 1.0 / 1_099_511_627_776.0,
-            }),
+            tolerance: R::from_f64(tolerance),
             drift: representable(drift.abs() * horizon_ms / dt_ms),
         }
     }
@@ -125,34 +149,28 @@ impl<R: Real> Bounds<R> {
         self.search(y, constant, size)
     }
 
-    /// Of all steps from now on: factors of positive and of negative amplitudes, and of magnitudes.
-    ///
-    /// # Panics
-    /// If there are fewer modes.
-    pub(super) fn always<const M: usize>(&self) -> ([R; M], [R; M], [R; M]) {
-        let extremes = &self.always.extremes;
-        (
-            std::array::from_fn(|m| extremes[m].0),
-            std::array::from_fn(|m| extremes[m].1),
-            std::array::from_fn(|m| self.magnitudes[m]),
-        )
+    /// Factors of amplitudes of now and the constant of an upper bound of the margin in this step and
+    /// all that follow; where it is below 0, that is certain.
+    pub(super) fn outlook(&self, constant: R) -> (&[(R, R)], R) {
+        let hidden = self.tolerance * self.size(constant);
+        (&self.outlook, constant + self.always.drift + hidden)
     }
 
     /// What the magnitude of the terms begins with.
     #[inline(always)]
-    pub(super) fn size(&self, constant: R) -> R {
+    fn size(&self, constant: R) -> R {
         constant.abs() + self.drift
     }
 
     /// Whether a margin of at most `highest` is certainly below 0, terms
     /// of magnitude `size` being rounded. An overflow is not below anything.
     #[inline(always)]
-    pub(super) fn excludes(&self, highest: R, size: R) -> bool {
+    fn excludes(&self, highest: R, size: R) -> bool {
         highest < -self.tolerance * size
     }
 
     /// The first window that is not excluded.
-    pub(super) fn search(&self, y: &[R], constant: R, size: R) -> Due {
+    fn search(&self, y: &[R], constant: R, size: R) -> Due {
         for (octave, parts) in &self.octaves {
             if self.excludes(octave.most(y, constant), size) {
                 continue;
@@ -165,11 +183,6 @@ impl<R: Real> Bounds<R> {
         }
         #[allow(clippy::cast_possible_truncation, reason = "1,024")]
         Due::After(HORIZON as u32)
-    }
-
-    /// Most the drift ever adds.
-    pub(super) fn always_drift(&self) -> R {
-        self.always.drift
     }
 }
 
@@ -194,6 +207,57 @@ impl<R: Real> Window<R> {
             sum += y * if y > R::ZERO { most } else { least };
         }
         sum
+    }
+}
+
+impl<R: Real> Part<R> {
+    /// `responses` are h by step and mode.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "at most 1,024"
+    )]
+    fn new(responses: &[Vec<f64>], drift: f64, first: usize, last: usize) -> Self {
+        let length = (last - first) as f64;
+        let bend = |m: usize| {
+            let inner = first + 1..last;
+            let second =
+                |k: usize| responses[k + 1][m] - 2.0 * responses[k][m] + responses[k - 1][m];
+            inner.map(|k| second(k).abs()).fold(0.0, f64::max)
+        };
+        let mode = |m: usize| {
+            (
+                representable(responses[first][m]),
+                representable(responses[last][m]),
+                representable(bend(m) * length * length / 8.0),
+            )
+        };
+        Self {
+            first: first as u32,
+            modes: (0..responses[0].len()).map(mode).collect(),
+            drift: (
+                representable(drift * first as f64),
+                representable(drift * last as f64),
+            ),
+        }
+    }
+
+    /// Largest margin within the part, before rounding.
+    #[inline(always)]
+    fn most(&self, y: &[R], constant: R) -> R {
+        let (mut at_first, mut at_last) = (constant + self.drift.0, constant + self.drift.1);
+        let mut excess = R::ZERO;
+        for (&y, &(first, last, bend)) in y.iter().zip(&self.modes) {
+            at_first += y * first;
+            at_last += y * last;
+            excess += y.abs() * bend;
+        }
+        let larger = if at_first > at_last {
+            at_first
+        } else {
+            at_last
+        };
+        larger + excess
     }
 }
 
@@ -222,6 +286,18 @@ fn cancelled(modes: &Modes, sizes: &[f64], epoch: u64, dt_ms: f64) -> Vec<f64> {
         }
     }
     most
+}
+
+/// Share of the magnitude of its terms that rounding may hide of a margin within the horizon: a few
+/// roundings for each term, in this epoch and at the end of each one that follows, eight times over.
+#[allow(clippy::cast_precision_loss, reason = "at most 1,024")]
+fn tolerance<R: Real>(n_modes: usize, epoch: u64) -> f64 {
+    let rounding = match R::PRECISION {
+        Precision::F32 => f64::from(f32::EPSILON),
+        Precision::F64 => f64::EPSILON,
+    };
+    let epochs = 1.0 + HORIZON as f64 / epoch.max(1) as f64;
+    8.0 * rounding * (n_modes + 4) as f64 * epochs
 }
 
 /// Infinity as a number so large that it excludes nothing, yet times 0 is 0.

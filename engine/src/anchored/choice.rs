@@ -124,7 +124,7 @@ pub(crate) struct Work {
     pub(crate) steps: u64,
     /// Neurons that were looked at, summed over steps.
     pub(crate) touched: u64,
-    /// Neurons that received something, about.
+    /// Neurons in blocks that received something, about.
     pub(crate) reached: f64,
     /// Time taken, where it was measured.
     pub(crate) time: Option<Duration>,
@@ -216,7 +216,8 @@ impl Chooser {
 
     /// Whether the coming slice is to be timed.
     pub(crate) fn is_timed(&self) -> bool {
-        self.is_free() && (self.trial.is_some() || self.slices.is_multiple_of(TIMED_EVERY))
+        let is_due = self.slices.is_multiple_of(TIMED_EVERY) || self.confirmations > 0;
+        self.is_free() && (self.trial.is_some() || is_due)
     }
 
     /// A slice is done; `next` is the step after it.
@@ -280,7 +281,8 @@ impl Chooser {
                 self.since_trial_ns = 0.0;
                 self.confirmations = 0;
                 let before = back.unwrap_or(mode);
-                let better = self.better(before, work);
+                // All slices of the trial count, not only the last.
+                let better = self.better(before, Work { time: None, ..work });
                 if self.mode != better || before != better {
                     self.mode = better;
                     if before != better || self.n_switches == 0 {
@@ -334,9 +336,11 @@ impl Chooser {
     fn costs(&self, work: Work) -> (f64, f64) {
         let dense = self.dense.median().unwrap_or(f64::INFINITY);
         let measured = self.sparse.median().unwrap_or(f64::INFINITY);
-        let sparse = match self.mode {
-            Mode::Sparse => measured,
-            Mode::Dense => {
+        let sparse = match (self.mode, work.time) {
+            // It follows the activity: the last time says more than earlier ones.
+            (Mode::Sparse, Some(time)) => duration_ns(time) / work.steps as f64,
+            (Mode::Sparse, None) => measured,
+            (Mode::Dense, _) => {
                 let more = work.reached / work.steps as f64 - self.reached;
                 let looked = (self.looked + more).clamp(0.0, self.n_neurons as f64);
                 (looked.max(1.0) * self.ns_a_look).min(measured + more.abs() * self.ns_a_look)

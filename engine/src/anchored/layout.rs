@@ -1,11 +1,17 @@
 //! Where the amplitudes of a neuron lie.
 //!
-//! Neurons stand in blocks of [`LANES`]; a block holds one row per mode and one more, the *gate*: 0
-//! where a neuron may fire, [`closed`] where it is refractory, or padding. All of a neuron lies
-//! within one block, so that touching one neuron touches one page.
+//! Neurons stand in blocks of [`WIDTH`]; a block holds one row per mode and one more, the *gate*: 0
+//! where a neuron may fire, [`closed`] where it is refractory, or padding. A block is what a sparse
+//! step touches: one or two cache lines where there are few modes.
 
 use rheobase_equations::native::LANES;
 use rheobase_equations::real::Real;
+
+/// Neurons of a block.
+pub(crate) const WIDTH: usize = 8;
+
+/// Blocks of a group. Groups are padded to whole ones.
+pub(super) const GROUP: usize = LANES / WIDTH;
 
 /// Rows and blocks of a shard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,13 +23,17 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub(super) fn n_blocks(self) -> usize {
+    pub(super) fn n_groups(self) -> usize {
         self.n.div_ceil(LANES)
+    }
+
+    pub(super) fn n_blocks(self) -> usize {
+        self.n_groups() * GROUP
     }
 
     /// Values of a block.
     pub(super) fn block_len(self) -> usize {
-        (self.n_modes + 1) * LANES
+        (self.n_modes + 1) * WIDTH
     }
 
     /// Values in all.
@@ -31,16 +41,16 @@ impl Layout {
         self.n_blocks() * self.block_len()
     }
 
-    /// Place of mode 0 of a neuron; mode m is [`LANES`]·m further, the gate after the last mode.
+    /// Place of mode 0 of a neuron; mode m is [`WIDTH`]·m further, the gate after the last mode.
     #[inline(always)]
     pub(super) fn at(self, neuron: usize) -> usize {
-        neuron / LANES * self.block_len() + neuron % LANES
+        neuron / WIDTH * self.block_len() + neuron % WIDTH
     }
 
     /// Place of the gate of a neuron.
     #[inline(always)]
     pub(super) fn gate(self, neuron: usize) -> usize {
-        self.at(neuron) + self.n_modes * LANES
+        self.at(neuron) + self.n_modes * WIDTH
     }
 }
 

@@ -1,17 +1,17 @@
 //! The neurons of a shard in anchored arithmetic.
 
-use rheobase_equations::linear_system::{AffineMap, LinearSystem};
-use rheobase_equations::native::{Aligned, LANES};
+use rheobase_equations::linear_system::{AffineMap, LinearSystem, MAX_STATES};
+use rheobase_equations::native::Aligned;
 use rheobase_equations::real::Real;
 
+use super::agenda::Agenda;
+use super::block::{self, Found, Lanes, Outlook, Step};
 use super::choice::Mode;
-use super::dense::{Lanes, StepRow, absorbed, step_all};
-use super::layout::{Layout, closed};
-use super::look::{Look, MOST_MODES, MOST_PORTS};
+use super::epochs::{Epochs, Regimes, pass};
+use super::layout::{GROUP, Layout, WIDTH, closed};
 use super::marks::Marks;
 use super::regime::{Regime, Split};
 use super::rule::Decision;
-use super::sparse::Agenda;
 use super::threshold::Threshold;
 
 /// Neurons of a population that belong to one shard.
@@ -25,14 +25,16 @@ pub(crate) struct Anchored<R> {
     /// By block: rows of amplitudes, and the gates.
     pub(super) z: Aligned<R>,
     pub(super) initial: Aligned<R>,
+    pub(super) epochs: Epochs,
     /// Refractory neurons to release after step s, at s modulo the length; in the order of firing.
     pub(super) releases: Vec<Vec<u32>>,
     pub(super) agenda: Agenda,
     /// The agenda holds what it must for neurons that are not touched.
     pub(super) agenda_is_complete: bool,
-    /// Buffers.
-    pub(super) fired: Vec<u32>,
+    /// Buffers: what a step finds, the blocks it touches, and factors of its outlook.
+    pub(super) found: Found,
     pub(super) touched: Vec<u32>,
+    factors: Vec<(R, R)>,
     /// Neuron-steps in which a neuron was looked at.
     pub(crate) executed: u64,
     /// What others look at: states, refractory steps left if the model counts them, amplitudes.
@@ -75,7 +77,7 @@ impl<R: Real> Anchored<R> {
             n,
         };
         let mut z = Aligned::zeroed(layout.len());
-        for neuron in 0..layout.n_blocks() * LANES {
+        for neuron in 0..layout.n_blocks() * WIDTH {
             z[layout.gate(neuron)] = closed();
         }
         for neuron in 0..n {
@@ -83,7 +85,9 @@ impl<R: Real> Anchored<R> {
                 .iter()
                 .map(|s| s[neuron].to_f64())
                 .collect();
-            write(layout, &mut z, neuron, &free.amplitudes(0, &x));
+            let mut amplitudes = [0.0; MAX_STATES];
+            free.amplitudes(0, &x, &mut amplitudes[..system.n]);
+            write(layout, &mut z, neuron, &amplitudes);
             z[layout.gate(neuron)] = R::ZERO;
         }
         Some(Self {
@@ -94,11 +98,13 @@ impl<R: Real> Anchored<R> {
             firing,
             initial: z.clone(),
             z,
+            epochs: Epochs::new(layout),
             releases: vec![Vec::new(); usize_of(steps + 1)],
             agenda: Agenda::default(),
             agenda_is_complete: false,
-            fired: Vec::new(),
+            found: Found::default(),
             touched: Vec::new(),
+            factors: Vec::new(),
             executed: 0,
             view: vec![Vec::new(); 2 * system.n + usize::from(has_counter)],
             now: 0,
@@ -106,7 +112,7 @@ impl<R: Real> Anchored<R> {
     }
 
     /// One step: lets what arrived act, tests the threshold, resets. Appends the neurons that fired,
-    /// ascending. `marks` tells the lanes at which something may have arrived, of the population's
+    /// ascending. `marks` tells the blocks at which something may have arrived, of the population's
     /// lanes from `first_lane` on; they are taken out.
     pub(crate) fn step(
         &mut self,
@@ -116,8 +122,11 @@ impl<R: Real> Anchored<R> {
         marks: Option<(&mut Marks, usize)>,
         spikes: &mut Vec<u32>,
     ) {
-        self.begin(step);
-        self.fired.clear();
+        if step.is_multiple_of(self.epoch) {
+            self.epochs.begin();
+        }
+        self.found.fired.clear();
+        self.found.doubtful.clear();
         match (mode, marks) {
             (Mode::Dense, None) => self.dense(step, lanes),
             (Mode::Dense, Some((marks, first_lane))) => {
@@ -127,183 +136,109 @@ impl<R: Real> Anchored<R> {
             (Mode::Sparse, None) => {
                 // Nobody has noted what was reached.
                 self.agenda_is_complete = false;
-                self.sparse_all(step, lanes);
+                self.sparse(step, lanes);
             }
             (Mode::Sparse, Some((marks, first_lane))) => {
-                let mut touched = std::mem::take(&mut self.touched);
-                touched.clear();
+                self.touched.clear();
                 self.agenda
                     .due(step, |neuron| marks.set(first_lane + neuron as usize));
-                marks.take(first_lane, self.layout.n, &mut touched);
-                if self.agenda_is_complete {
-                    self.sparse(step, lanes, &touched);
-                } else {
-                    self.sparse_all(step, lanes);
-                }
-                self.touched = touched;
+                marks.take(first_lane, self.layout.n, &mut self.touched);
+                self.sparse(step, lanes);
             }
         }
         self.reset(step, mode);
         self.release(step, mode);
-        spikes.extend_from_slice(&self.fired);
+        spikes.extend_from_slice(&self.found.fired);
         self.now = step;
-    }
-
-    /// A new epoch begins where it is due.
-    fn begin(&mut self, step: u64) {
-        if !step.is_multiple_of(self.epoch) {
-            return;
-        }
-        let layout = self.layout;
-        // Refractory neurons decay in their own way: kept aside.
-        let held: Vec<(u32, Vec<R>)> = match &self.held {
-            None => Vec::new(),
-            Some(regime) => self
-                .refractory()
-                .map(|neuron| {
-                    let mut z = read(layout, &self.z, neuron as usize);
-                    regime.next_epoch(&mut z, 1, 1);
-                    (neuron, z)
-                })
-                .collect(),
-        };
-        for block in self.z.chunks_exact_mut(layout.block_len()) {
-            self.free.next_epoch(block, LANES, LANES);
-        }
-        for (neuron, z) in held {
-            let at = layout.at(neuron as usize);
-            for (m, z) in z.into_iter().enumerate() {
-                self.z[at + m * LANES] = z;
-            }
-        }
-    }
-
-    /// Neurons that are refractory.
-    fn refractory(&self) -> impl Iterator<Item = u32> {
-        self.releases.iter().flatten().copied()
     }
 
     fn dense(&mut self, step: u64, lanes: &mut Lanes<'_, R>) {
         self.agenda_is_complete = false;
         self.executed += self.layout.n as u64;
-        let n = usize_of(step % self.epoch);
-        // What reaches refractory neurons acts in their way, and is gone before the loop.
-        if let Some(regime) = &self.held {
-            for neuron in self.releases.iter().flatten() {
-                receive(
-                    self.layout,
-                    &mut self.z,
-                    regime.gain(n),
-                    lanes,
-                    *neuron as usize,
-                );
-            }
+        self.wake_all();
+        let gains = (&self.free, self.held.as_ref());
+        let step = step_row(self.layout, gains, self.firing.as_ref(), self.place(step));
+        block::dense(&step, &mut self.z, lanes, &mut self.found);
+    }
+
+    /// Looks at the blocks that are touched.
+    fn sparse(&mut self, step: u64, lanes: &mut Lanes<'_, R>) {
+        if !self.agenda_is_complete {
+            // After dense steps nobody knows who may cross by itself: all are looked at.
+            self.agenda_is_complete = true;
+            self.agenda.begin(self.layout.n);
+            self.touched.clear();
+            let blocks = self.layout.n.div_ceil(WIDTH);
+            self.touched.extend((0..u32::MAX).take(blocks));
         }
-        let row = match &self.firing {
-            Some(firing) => StepRow {
-                gain: self.free.gain(n),
-                margin: &firing.margin[n * self.layout.n_modes..][..self.layout.n_modes],
-                constant: firing.constant[n],
-                strict: firing.strict,
-            },
-            None => StepRow {
-                gain: self.free.gain(n),
-                margin: &[],
-                // No number reaches the gate.
-                constant: closed(),
-                strict: false,
-            },
+        self.executed += (self.touched.len() * WIDTH).min(self.layout.n) as u64;
+        let regimes = Regimes {
+            free: &self.free,
+            held: self.held.as_ref(),
         };
-        step_all(self.layout, &mut self.z, lanes, &row, &mut self.fired);
-    }
-
-    /// After dense steps nobody knows who may cross by itself: all are looked at.
-    fn sparse_all(&mut self, step: u64, lanes: &mut Lanes<'_, R>) {
-        self.agenda_is_complete = true;
-        self.agenda.begin(self.layout.n);
-        let all: Vec<u32> = (0..u32::MAX).take(self.layout.n).collect();
-        self.sparse(step, lanes, &all);
-    }
-
-    fn sparse(&mut self, step: u64, lanes: &mut Lanes<'_, R>, touched: &[u32]) {
-        self.executed += touched.len() as u64;
-        let n = usize_of(step % self.epoch);
-        let n_modes = self.layout.n_modes;
-        let Some(firing) = &self.firing else {
-            for &neuron in touched {
-                receive(
-                    self.layout,
-                    &mut self.z,
-                    self.free.gain(n),
-                    lanes,
-                    neuron as usize,
-                );
-            }
-            return;
+        let blocks = self.touched.iter().map(|&b| b as usize);
+        self.epochs.wake(self.layout, regimes, &mut self.z, blocks);
+        let n = self.place(step);
+        let gains = (&self.free, self.held.as_ref());
+        let row = step_row(self.layout, gains, self.firing.as_ref(), n);
+        let outlook = match &self.firing {
+            Some(firing) => firing.outlook(n, &self.free.pairs, &mut self.factors),
+            None => Outlook::never(),
         };
-        if n_modes <= MOST_MODES && self.free.n_ports() <= MOST_PORTS {
-            let pairs = &self.free.pairs;
-            let mut look = Look {
-                layout: self.layout,
-                z: &mut self.z,
-                lanes,
-                gain: self.free.gain(n),
-                held_gain: self.held.as_ref().map_or(&[], |h| h.gain(n)),
-                margin: &firing.margin[n * n_modes..(n + 1) * n_modes],
-                constant: firing.constant[n],
-                strict: firing.strict,
-                growth: &firing.growth[n * pairs.len()..(n + 1) * pairs.len()],
-                pairs,
-                bounds: &firing.bounds,
-                agenda: &mut self.agenda,
-                step,
-                fired: &mut self.fired,
-            };
-            look.at(touched);
-        } else {
-            self.look_at(step, lanes, touched);
-        }
-    }
-
-    /// As [`Look::at`], for any number of modes and ports.
-    fn look_at(&mut self, step: u64, lanes: &mut Lanes<'_, R>, touched: &[u32]) {
-        let n = usize_of(step % self.epoch);
-        for &neuron in touched {
-            let i = neuron as usize;
-            let is_held = self.z[self.layout.gate(i)] != R::ZERO;
-            let regime = match &self.held {
-                Some(held) if is_held => held,
-                _ => &self.free,
-            };
-            receive(self.layout, &mut self.z, regime.gain(n), lanes, i);
-            if is_held {
-                continue;
-            }
-            if self.reaches(n, i) {
-                self.fired.push(neuron);
-            } else {
-                self.look_ahead(step, neuron);
+        block::sparse(
+            (&row, &outlook),
+            &self.touched,
+            &mut self.z,
+            lanes,
+            &mut self.found,
+        );
+        for k in 0..self.found.doubtful.len() {
+            let doubtful = self.found.doubtful[k];
+            // What was planned before holds as long as nothing arrives.
+            if doubtful.reached || !self.agenda.has(doubtful.neuron) {
+                self.look_ahead(step, doubtful.neuron);
             }
         }
     }
 
-    /// Whether a free neuron is at its threshold.
-    fn reaches(&self, n: usize, neuron: usize) -> bool {
-        let Some(firing) = &self.firing else {
-            return false;
+    /// The step within its epoch.
+    fn place(&self, step: u64) -> usize {
+        usize_of(step % self.epoch)
+    }
+
+    fn regimes(&self) -> Regimes<'_, R> {
+        Regimes {
+            free: &self.free,
+            held: self.held.as_ref(),
+        }
+    }
+
+    /// Brings all amplitudes to the current epoch.
+    pub(super) fn wake_all(&mut self) {
+        let regimes = Regimes {
+            free: &self.free,
+            held: self.held.as_ref(),
         };
-        let n_modes = self.layout.n_modes;
-        let at = self.layout.at(neuron);
-        let mut margin = firing.constant[n];
-        let factors = &firing.margin[n * n_modes..(n + 1) * n_modes];
-        for (m, factor) in factors.iter().enumerate() {
-            margin += *factor * self.z[at + m * LANES];
+        let firsts = (0..self.layout.n_blocks()).step_by(GROUP);
+        self.epochs.wake(self.layout, regimes, &mut self.z, firsts);
+        self.epochs.set_all();
+    }
+
+    /// Amplitudes of a neuron in the current epoch.
+    pub(super) fn amplitudes(&self, neuron: usize) -> [f64; MAX_STATES] {
+        let (block, len) = (neuron / WIDTH, self.layout.block_len());
+        let mut of_block = [R::ZERO; (MAX_STATES + 1) * WIDTH];
+        let of_block = &mut of_block[..len];
+        of_block.copy_from_slice(&self.z[block * len..(block + 1) * len]);
+        let pending = self.epochs.pending(block);
+        if pending > 0 {
+            pass(self.layout, self.regimes(), pending, of_block);
         }
-        if firing.strict {
-            margin > R::ZERO
-        } else {
-            margin >= R::ZERO
+        let mut z = [0.0; MAX_STATES];
+        for (m, z) in z[..self.layout.n_modes].iter_mut().enumerate() {
+            *z = of_block[m * WIDTH + neuron % WIDTH].to_f64();
         }
+        z
     }
 
     /// Notes when a free neuron that has not fired in `step` has to be looked at again.
@@ -311,13 +246,13 @@ impl<R: Real> Anchored<R> {
         let Some(firing) = &self.firing else {
             return;
         };
-        let n = usize_of(step % self.epoch);
+        let n = self.place(step);
         let at = self.layout.at(neuron as usize);
         let pairs = &self.free.pairs;
         let growth = &firing.growth[n * pairs.len()..(n + 1) * pairs.len()];
-        let mut y = [R::ZERO; rheobase_equations::linear_system::MAX_STATES];
+        let mut y = [R::ZERO; MAX_STATES];
         for (&(i, j), g) in pairs.iter().zip(growth) {
-            y[i] += *g * self.z[at + j * LANES];
+            y[i] += *g * self.z[at + j * WIDTH];
         }
         let due = firing
             .bounds
@@ -331,22 +266,21 @@ impl<R: Real> Anchored<R> {
         };
         let n = usize_of(step % self.epoch);
         let n_states = self.layout.n_modes;
-        let (mut x, mut new) = (vec![0.0; n_states], vec![0.0; n_states]);
         let steps = firing.refractory_steps;
-        for k in 0..self.fired.len() {
-            let neuron = self.fired[k];
+        let mut x = [0.0; MAX_STATES];
+        let mut new = [0.0; MAX_STATES];
+        let mut z = [0.0; MAX_STATES];
+        for &neuron in &self.found.fired {
             let i = neuron as usize;
-            let z: Vec<f64> = read(self.layout, &self.z, i)
-                .iter()
-                .map(|z| z.to_f64())
-                .collect();
-            self.free.states(n, &z, &mut x);
-            map(&firing.reset, &x, &mut new);
+            read(self.layout, &self.z, i, &mut z);
+            self.free.states(n, &z, &mut x[..n_states]);
+            map(&firing.reset, &x[..n_states], &mut new);
             let regime = match &self.held {
                 Some(held) if steps > 0 => held,
                 _ => &self.free,
             };
-            write(self.layout, &mut self.z, i, &regime.amplitudes(n, &new));
+            regime.amplitudes(n, &new[..n_states], &mut z[..n_states]);
+            write(self.layout, &mut self.z, i, &z);
             if steps > 0 {
                 self.z[self.layout.gate(i)] = closed();
                 let slot = usize_of((step + steps) % self.releases.len() as u64);
@@ -354,29 +288,38 @@ impl<R: Real> Anchored<R> {
             }
         }
         if steps == 0 && mode == Mode::Sparse {
-            for k in 0..self.fired.len() {
-                self.look_ahead(step, self.fired[k]);
+            for k in 0..self.found.fired.len() {
+                self.look_ahead(step, self.found.fired[k]);
             }
         }
     }
 
     /// Frees the neurons whose refractory time ends with `step`.
     fn release(&mut self, step: u64, mode: Mode) {
-        let Some(held) = &self.held else {
+        let slot = usize_of(step % self.releases.len() as u64);
+        let Some(held) = self
+            .held
+            .as_ref()
+            .filter(|_| !self.releases[slot].is_empty())
+        else {
             return;
         };
-        let n = usize_of(step % self.epoch);
-        let slot = usize_of(step % self.releases.len() as u64);
         let mut released = std::mem::take(&mut self.releases[slot]);
-        let mut x = vec![0.0; self.layout.n_modes];
+        let regimes = Regimes {
+            free: &self.free,
+            held: Some(held),
+        };
+        let blocks = released.iter().map(|&neuron| neuron as usize / WIDTH);
+        self.epochs.wake(self.layout, regimes, &mut self.z, blocks);
+        let n = usize_of(step % self.epoch);
+        let n_states = self.layout.n_modes;
+        let (mut x, mut z) = ([0.0; MAX_STATES], [0.0; MAX_STATES]);
         for &neuron in &released {
             let i = neuron as usize;
-            let z: Vec<f64> = read(self.layout, &self.z, i)
-                .iter()
-                .map(|z| z.to_f64())
-                .collect();
-            held.states(n, &z, &mut x);
-            write(self.layout, &mut self.z, i, &self.free.amplitudes(n, &x));
+            read(self.layout, &self.z, i, &mut z);
+            held.states(n, &z, &mut x[..n_states]);
+            self.free.amplitudes(n, &x[..n_states], &mut z[..n_states]);
+            write(self.layout, &mut self.z, i, &z);
             self.z[self.layout.gate(i)] = R::ZERO;
         }
         if mode == Mode::Sparse {
@@ -391,6 +334,7 @@ impl<R: Real> Anchored<R> {
     /// Back to the initial state.
     pub(crate) fn restart(&mut self) {
         self.z.copy_from_slice(&self.initial);
+        self.epochs = Epochs::new(self.layout);
         self.releases.iter_mut().for_each(Vec::clear);
         self.agenda_is_complete = false;
         self.executed = 0;
@@ -404,41 +348,45 @@ fn held_regime<R: Real>(system: &LinearSystem, time: (u64, f64)) -> Option<Regim
     Some(Regime::new(&held, Split::of(&held)?, time, keeps))
 }
 
-/// Lets what arrived at one neuron act.
-#[inline(always)]
-fn receive<R: Real>(
+/// What the n-th step of an epoch does to all neurons.
+fn step_row<'a, R: Real>(
     layout: Layout,
-    z: &mut [R],
-    gain: &[R],
-    lanes: &mut Lanes<'_, R>,
-    neuron: usize,
-) {
-    let at = layout.at(neuron);
-    for (port, gain) in gain.chunks_exact(layout.n_modes).enumerate() {
-        let lane = &mut lanes.values[port * lanes.plane + neuron];
-        let weight = std::mem::replace(lane, R::ZERO);
-        for (m, factor) in gain.iter().enumerate() {
-            let z = &mut z[at + m * LANES];
-            *z = absorbed(*z, *factor, weight);
-        }
+    (free, held): (&'a Regime<R>, Option<&'a Regime<R>>),
+    firing: Option<&'a Threshold<R>>,
+    n: usize,
+) -> Step<'a, R> {
+    let (margin, constant, strict) = match firing {
+        Some(firing) => firing.margin(n, layout.n_modes),
+        // No number reaches the gate.
+        None => (&[][..], closed(), false),
+    };
+    Step {
+        layout,
+        gain: free.gain(n),
+        held_gain: held.unwrap_or(free).gain(n),
+        margin,
+        constant,
+        strict,
     }
 }
 
-pub(super) fn read<R: Real>(layout: Layout, z: &[R], neuron: usize) -> Vec<R> {
+fn read<R: Real>(layout: Layout, z: &[R], neuron: usize, values: &mut [f64]) {
     let at = layout.at(neuron);
-    (0..layout.n_modes).map(|m| z[at + m * LANES]).collect()
+    for (m, value) in values[..layout.n_modes].iter_mut().enumerate() {
+        *value = z[at + m * WIDTH].to_f64();
+    }
 }
 
 fn write<R: Real>(layout: Layout, z: &mut [R], neuron: usize, values: &[f64]) {
     let at = layout.at(neuron);
-    for (m, &value) in values.iter().enumerate() {
-        z[at + m * LANES] = R::from_f64(value);
+    for (m, &value) in values[..layout.n_modes].iter().enumerate() {
+        z[at + m * WIDTH] = R::from_f64(value);
     }
 }
 
 fn map(map: &AffineMap, x: &[f64], new: &mut [f64]) {
     let n = x.len();
-    for (i, new) in new.iter_mut().enumerate() {
+    for (i, new) in new[..n].iter_mut().enumerate() {
         let row = &map.matrix[i * n..(i + 1) * n];
         let sum: f64 = row.iter().zip(x).map(|(m, x)| m * x).sum();
         *new = sum + map.constant[i];

@@ -1,7 +1,9 @@
 //! What neurons do between events, tabulated over the steps of an epoch.
 
-use rheobase_equations::linear_system::{Functional, LinearSystem, Modes, Particular};
+use rheobase_equations::linear_system::{Functional, LinearSystem, MAX_STATES, Modes, Particular};
 use rheobase_equations::real::Real;
+
+use super::layout::WIDTH;
 
 /// Rates closer than this share of the larger one stay together in a block: their eigenvectors would
 /// cancel to three bits and more.
@@ -99,7 +101,9 @@ impl<R: Real> Regime<R> {
             .enumerate()
             .map(|(port, jump)| {
                 let kept = (0..n).map(|i| if keeps(port, i) { jump.gain[i] } else { 0.0 });
-                regime.to_modes(&kept.collect::<Vec<_>>())
+                let mut modes = vec![0.0; n];
+                regime.to_modes(&kept.collect::<Vec<_>>(), &mut modes);
+                modes
             })
             .collect();
         for step in 0..epoch {
@@ -108,7 +112,8 @@ impl<R: Real> Regime<R> {
             regime.growth.extend(modes.growth(t_ms));
             let shrink = modes.growth(-t_ms);
             for jump in &jumps {
-                let then = apply(&regime.pairs, &shrink, jump);
+                let mut then = vec![0.0; n];
+                apply(&regime.pairs, &shrink, jump, &mut then);
                 regime.gain.extend(then.into_iter().map(R::from_f64));
             }
             regime.shrink.extend(shrink);
@@ -118,25 +123,17 @@ impl<R: Real> Regime<R> {
         let growth = modes.growth(whole * dt_ms);
         regime.epoch_growth = growth.into_iter().map(R::from_f64).collect();
         let drift: Vec<f64> = regime.drift.iter().map(|d| d * whole).collect();
-        let drift = regime.to_modes(&drift);
-        regime.epoch_drift = drift.into_iter().map(R::from_f64).collect();
+        let mut of_modes = vec![0.0; n];
+        regime.to_modes(&drift, &mut of_modes);
+        regime.epoch_drift = of_modes.into_iter().map(R::from_f64).collect();
         regime
     }
 
-    /// Input ports.
-    pub(super) fn n_ports(&self) -> usize {
-        self.n_ports
-    }
-
     /// V⁻¹·x.
-    fn to_modes(&self, x: &[f64]) -> Vec<f64> {
-        (0..self.n)
-            .map(|k| {
-                (0..self.n)
-                    .map(|i| self.inverse[k * self.n + i] * x[i])
-                    .sum()
-            })
-            .collect()
+    fn to_modes(&self, x: &[f64], y: &mut [f64]) {
+        for (row, y) in self.inverse.chunks_exact(self.n).zip(y) {
+            *y = row.iter().zip(x).map(|(v, x)| v * x).sum();
+        }
     }
 
     /// m·V: a functional of the states as one of the modes.
@@ -188,7 +185,8 @@ impl<R: Real> Regime<R> {
 
     /// The states in the n-th step of an epoch.
     pub(super) fn states(&self, n: usize, z: &[f64], x: &mut [f64]) {
-        let y = apply(&self.pairs, self.growth(n), z);
+        let mut y = [0.0; MAX_STATES];
+        apply(&self.pairs, self.growth(n), z, &mut y);
         #[allow(clippy::cast_precision_loss, reason = "at most 1,024")]
         let steps = n as f64;
         for (i, x) in x.iter_mut().enumerate() {
@@ -199,39 +197,39 @@ impl<R: Real> Regime<R> {
     }
 
     /// The amplitudes that give states `x` in the n-th step of an epoch.
-    pub(super) fn amplitudes(&self, n: usize, x: &[f64]) -> Vec<f64> {
+    pub(super) fn amplitudes(&self, n: usize, x: &[f64], z: &mut [f64]) {
         #[allow(clippy::cast_precision_loss, reason = "at most 1,024")]
         let steps = n as f64;
-        let moving: Vec<f64> = (0..self.n)
-            .map(|i| x[i] - (self.rest[i] + self.drift[i] * steps))
-            .collect();
-        apply(
-            &self.pairs,
-            self.row(&self.shrink, n),
-            &self.to_modes(&moving),
-        )
+        let mut moving = [0.0; MAX_STATES];
+        for (i, x) in x.iter().enumerate() {
+            moving[i] = x - (self.rest[i] + self.drift[i] * steps);
+        }
+        let mut y = [0.0; MAX_STATES];
+        self.to_modes(&moving, &mut y);
+        apply(&self.pairs, self.row(&self.shrink, n), &y, z);
     }
 
-    /// z ← G(epoch)·z + drift, for `LANES` neurons at a time or one: mode m at `z[m·stride ..][..len]`.
+    /// z ← G(epoch)·z + drift, for the rows of a block.
     #[inline(always)]
-    pub(super) fn next_epoch(&self, z: &mut [R], stride: usize, len: usize) {
+    pub(super) fn next_epoch(&self, z: &mut [[R; WIDTH]]) {
         // Rows ascending, the diagonal first: a row reads only rows after it, not yet changed.
         for i in 0..self.n {
             let (own, drift) = (self.epoch_growth[i], self.epoch_drift[i]);
-            for l in 0..len {
-                z[i * stride + l] *= own;
+            let mut row = z[i];
+            for x in &mut row {
+                *x *= own;
             }
-            for (k, &(_, j)) in self.pairs.iter().enumerate().skip(self.n) {
-                if self.pairs[k].0 == i {
-                    let factor = self.epoch_growth[k];
-                    for l in 0..len {
-                        z[i * stride + l] += factor * z[j * stride + l];
+            for (k, &(to, from)) in self.pairs.iter().enumerate().skip(self.n) {
+                if to == i {
+                    for (x, other) in row.iter_mut().zip(&z[from]) {
+                        *x += self.epoch_growth[k] * *other;
                     }
                 }
             }
-            for l in 0..len {
-                z[i * stride + l] = flushed(z[i * stride + l] + drift);
+            for x in &mut row {
+                *x = flushed(*x + drift);
             }
+            z[i] = row;
         }
     }
 
@@ -251,11 +249,10 @@ fn flushed<R: Real>(x: R) -> R {
     }
 }
 
-/// Σ over pairs (i, j): `entries`·x_j into i.
-fn apply(pairs: &[(usize, usize)], entries: &[f64], x: &[f64]) -> Vec<f64> {
-    let mut y = vec![0.0; x.len()];
+/// Σ over pairs (i, j): `entries`·x_j into y_i.
+fn apply(pairs: &[(usize, usize)], entries: &[f64], x: &[f64], y: &mut [f64]) {
+    y.fill(0.0);
     for (&(i, j), e) in pairs.iter().zip(entries) {
         y[i] += e * x[j];
     }
-    y
 }

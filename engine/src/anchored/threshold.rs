@@ -3,6 +3,7 @@
 use rheobase_equations::linear_system::{AffineMap, Firing};
 use rheobase_equations::real::Real;
 
+use super::block::Outlook;
 use super::bound::Bounds;
 use super::neurons::usize_of;
 use super::regime::{Regime, Split};
@@ -46,6 +47,44 @@ impl<R: Real> Threshold<R> {
             constant,
             growth,
             bounds: Bounds::new(&split.modes, &row, drift, (epoch, dt_ms)),
+        }
+    }
+
+    /// In the n-th step of an epoch: factors of the amplitudes in the margin, its constant, and whether
+    /// the threshold has to be exceeded.
+    pub(super) fn margin(&self, n: usize, n_modes: usize) -> (&[R], R, bool) {
+        let factors = &self.margin[n * n_modes..(n + 1) * n_modes];
+        (factors, self.constant[n], self.strict)
+    }
+
+    /// The outlook from the n-th step of an epoch; `pairs` are those of the free regime, `factors` a
+    /// buffer.
+    pub(super) fn outlook<'a>(
+        &'a self,
+        n: usize,
+        pairs: &'a [(usize, usize)],
+        factors: &'a mut Vec<(R, R)>,
+    ) -> Outlook<'a, R> {
+        let growth = &self.growth[n * pairs.len()..(n + 1) * pairs.len()];
+        let (bounds, constant) = self.bounds.outlook(self.constant[n]);
+        factors.clear();
+        if pairs.iter().all(|(i, j)| i == j) {
+            // Modes that stand alone grow by one factor each.
+            let grown = bounds.iter().zip(growth);
+            factors.extend(grown.map(|(&(most, least), &g)| (most * g, least * g)));
+            return Outlook {
+                constant,
+                factors,
+                mixing: &[],
+                growth: &[],
+            };
+        }
+        factors.extend_from_slice(bounds);
+        Outlook {
+            constant,
+            factors,
+            mixing: pairs,
+            growth,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The neurons of a shard as others see them: monitors, checkpoints, reports.
 
-use rheobase_equations::native::LANES;
+use rheobase_equations::linear_system::MAX_STATES;
 use rheobase_equations::real::Real;
 
-use super::layout::closed;
-use super::neurons::{Anchored, read, usize_of};
+use super::layout::{WIDTH, closed};
+use super::neurons::{Anchored, usize_of};
 use super::regime::Regime;
 
 impl<R: Real> Anchored<R> {
@@ -14,22 +14,20 @@ impl<R: Real> Anchored<R> {
         if state == self.layout.n_modes {
             return self.refractory_left(neuron);
         }
-        let mut x = vec![0.0; self.layout.n_modes];
-        self.states_of(neuron, &mut x);
-        x[state]
+        self.states_of(neuron)[state]
     }
 
-    fn states_of(&self, neuron: usize, x: &mut [f64]) {
+    fn states_of(&self, neuron: usize) -> [f64; MAX_STATES] {
         let is_held = self.z[self.layout.gate(neuron)] != R::ZERO;
         let regime = match &self.held {
             Some(held) if is_held => held,
             _ => &self.free,
         };
-        let z: Vec<f64> = read(self.layout, &self.z, neuron)
-            .iter()
-            .map(|z| z.to_f64())
-            .collect();
-        regime.states(usize_of(self.now % self.epoch), &z, x);
+        let (n, n_modes) = (usize_of(self.now % self.epoch), self.layout.n_modes);
+        let mut x = [0.0; MAX_STATES];
+        let z = self.amplitudes(neuron);
+        regime.states(n, &z[..n_modes], &mut x[..n_modes]);
+        x
     }
 
     /// Steps until a neuron is free again.
@@ -51,17 +49,17 @@ impl<R: Real> Anchored<R> {
     pub(crate) fn state(&mut self, names: &[String], visit: &mut dyn FnMut(&str, &mut [R])) {
         let (n, n_modes) = (self.layout.n, self.layout.n_modes);
         let first_amplitude = self.view.len() - n_modes;
-        let mut x = vec![0.0; n_modes];
+        self.wake_all();
         for array in &mut self.view {
             array.clear();
             array.resize(n, R::ZERO);
         }
         for neuron in 0..n {
-            self.states_of(neuron, &mut x);
+            let x = self.states_of(neuron);
             let at = self.layout.at(neuron);
-            for (m, x) in x.iter().enumerate() {
+            for (m, x) in x[..n_modes].iter().enumerate() {
                 self.view[m][neuron] = R::from_f64(*x);
-                self.view[first_amplitude + m][neuron] = self.z[at + m * LANES];
+                self.view[first_amplitude + m][neuron] = self.z[at + m * WIDTH];
             }
         }
         let len = self.releases.len() as u64;
@@ -95,9 +93,10 @@ impl<R: Real> Anchored<R> {
         let first_amplitude = self.view.len() - n_modes;
         for (m, array) in self.view[first_amplitude..].iter().enumerate() {
             for (neuron, value) in array.iter().enumerate() {
-                self.z[self.layout.at(neuron) + m * LANES] = *value;
+                self.z[self.layout.at(neuron) + m * WIDTH] = *value;
             }
         }
+        self.epochs.set_all();
         self.releases.iter_mut().for_each(Vec::clear);
         if first_amplitude == n_modes {
             return;
@@ -117,22 +116,25 @@ impl<R: Real> Anchored<R> {
         self.epoch
     }
 
-    /// A state and neuron that is not finite, and its value.
-    pub(crate) fn not_finite(&self) -> Option<(usize, usize, f64)> {
-        let len = self.layout.block_len();
-        let (block, place) = self
-            .z
-            .chunks_exact(len)
-            .enumerate()
-            .find_map(|(b, block)| {
-                let amplitudes = &block[..self.layout.n_modes * LANES];
-                let bad = amplitudes.iter().position(|x| !x.is_finite())?;
-                Some((b, bad))
-            })?;
-        let neuron = block * LANES + place % LANES;
-        let mut x = vec![0.0; self.layout.n_modes];
-        self.states_of(neuron.min(self.layout.n - 1), &mut x);
-        let state = x.iter().position(|x| !x.is_finite()).unwrap_or(0);
+    /// A state and neuron that is not finite, and its value, among those that were touched since the
+    /// last call: what only decays stays finite.
+    pub(crate) fn not_finite(&mut self) -> Option<(usize, usize, f64)> {
+        let (len, n_modes) = (self.layout.block_len(), self.layout.n_modes);
+        let z = &self.z;
+        let (block, place) = self.epochs.unchecked().find_map(|b| {
+            let amplitudes = &z[b * len..b * len + n_modes * WIDTH];
+            // NaN and infinity survive multiplication by zero; nothing else does.
+            let zeros = amplitudes.iter().map(|x| *x * R::ZERO);
+            if zeros.fold(R::ZERO, |sum, x| sum + x).is_finite() {
+                return None;
+            }
+            let bad = amplitudes.iter().position(|x| !x.is_finite())?;
+            Some((b, bad))
+        })?;
+        let neuron = (block * WIDTH + place % WIDTH).min(self.layout.n - 1);
+        let x = self.states_of(neuron);
+        let state = x[..n_modes].iter().position(|x| !x.is_finite());
+        let state = state.unwrap_or(0);
         Some((state, neuron, x[state]))
     }
 
@@ -142,6 +144,10 @@ impl<R: Real> Anchored<R> {
         let view: usize = self.view.iter().map(Vec::capacity).sum();
         let lists =
             self.touched.capacity() + self.releases.iter().map(Vec::capacity).sum::<usize>();
-        (2 * self.z.len() + view) * R::BYTES + 4 * lists + self.agenda.bytes() + tables
+        (2 * self.z.len() + view) * R::BYTES
+            + 4 * lists
+            + self.agenda.bytes()
+            + self.epochs.bytes()
+            + tables
     }
 }

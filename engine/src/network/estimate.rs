@@ -218,12 +218,13 @@ impl Plan {
             + ports.n_uniforms
             + ports.n_normals
             + derived;
-        // Anchored: when each neuron is looked at again, the gate, and the initial amplitudes.
+        // Anchored: when each neuron is looked at again and its share of marks, the gate, and the
+        // initial amplitudes.
         let anchored = match population.arithmetic {
             Arithmetic::Stepwise => 0.0,
             Arithmetic::Auto if node.size() < LEAST_NEURONS => 0.0,
             Arithmetic::Auto | Arithmetic::Anchored => {
-                12.25 + (float(ports.states.len()) + 1.0) * self.real_bytes()
+                2.25 + (float(ports.states.len()) + 2.0) * self.real_bytes()
             }
         };
         (float(arrays) * self.real_bytes() + anchored) * self.lanes(node)

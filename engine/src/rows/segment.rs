@@ -5,6 +5,7 @@ use std::ops::Range;
 use bytemuck::Pod;
 use rheobase_equations::real::Real;
 
+use crate::fetch::fetch;
 use crate::pages::Pages;
 
 /// A run of synapses to be delivered in one step.
@@ -359,29 +360,4 @@ impl<R: Real> WeightOf<R> for Quantised<'_, R> {
 #[inline(always)]
 pub(super) fn fetch_all<T: Pod>(values: &[T]) {
     fetch(values, 0..values.len());
-}
-
-/// Asks for the cache lines of a part of an array. Costs nothing where the processor has no such
-/// instruction.
-#[inline(always)]
-fn fetch<T: Pod>(values: &[T], range: Range<usize>) {
-    const LINE_BYTES: usize = 64;
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let Some(part) = values.get(range) else {
-            return;
-        };
-        let start = part.as_ptr().cast::<i8>();
-        let first = start as usize % LINE_BYTES;
-        for offset in (0..size_of_val(part) + first).step_by(LINE_BYTES) {
-            #[allow(unsafe_code, reason = "a hint without effect on results")]
-            // SAFETY: prefetching touches no memory and cannot fault, whatever the address.
-            unsafe {
-                _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(offset));
-            }
-        }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (values, range, LINE_BYTES);
 }

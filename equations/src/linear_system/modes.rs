@@ -2,8 +2,8 @@
 //!
 //! dx/dt = A·x + b with A triangular in some order becomes x = V·y + p(t) with dy/dt = D·y, where D
 //! couples modes of nearly equal rates only. Modes whose rates differ clearly are eigenvectors;
-//! those whose rates nearly coincide stay together in a triangular block, because their
-//! eigenvectors would nearly coincide too. A single mode grows as e^{λt}; a block as
+//! those whose rates nearly coincide and that act on each other stay together in a triangular block,
+//! because their eigenvectors would nearly coincide too. A single mode grows as e^{λt}; a block as
 //! e^{λ̄t}·exp((D − λ̄)t), whose series ends soon.
 //!
 //! p(t) = p₀ + p₁·t is one solution: the resting state where there is one, a drift for perfect
@@ -43,7 +43,8 @@ pub struct Particular {
 }
 
 impl Modes {
-    /// The modes of `system`. Rates closer than `nearness` times the larger of the two share a block.
+    /// The modes of `system`. Rates closer than `nearness` times the larger of the two share a block
+    /// if one acts on the other.
     /// Cost: O(n³).
     #[must_use]
     pub fn of(system: &LinearSystem, nearness: f64) -> Self {
@@ -52,7 +53,11 @@ impl Modes {
         let states: Vec<usize> = system.order.iter().rev().copied().collect();
         let t = |i: usize, j: usize| system.rates[states[i] * n + states[j]];
         let rates: Vec<f64> = (0..n).map(|i| t(i, i)).collect();
-        let blocks = blocks(&rates, nearness);
+        let near = |i: usize, j: usize| {
+            let larger = f64::max(rates[i].abs(), rates[j].abs());
+            (rates[i] - rates[j]).abs() <= nearness * larger
+        };
+        let clusters = connected(n, near);
         let mut v = vec![0.0; n * n];
         let mut d = vec![0.0; n * n];
         for j in 0..n {
@@ -67,7 +72,7 @@ impl Modes {
                 for k in i + 1..j {
                     rest -= v[i * n + k] * d[k * n + j];
                 }
-                if blocks[i] == blocks[j] {
+                if clusters[i] == clusters[j] {
                     d[i * n + j] = rest;
                 } else if rest != 0.0 {
                     v[i * n + j] = rest / (rates[j] - rates[i]);
@@ -75,6 +80,8 @@ impl Modes {
             }
         }
         let inverse = unit_upper_inverse(&v, n);
+        // Of those that are near, only modes that act on each other stay together.
+        let blocks = connected(n, |i, j| d[j * n + i] != 0.0);
         let mut pairs: Vec<(usize, usize)> = (0..n).map(|i| (i, i)).collect();
         let joined = |i: usize, j: usize| blocks[i] == blocks[j];
         pairs.extend((0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j))));
@@ -222,14 +229,12 @@ impl Modes {
     }
 }
 
-/// Blocks of rates that are near each other, directly or through others.
-fn blocks(rates: &[f64], nearness: f64) -> Vec<usize> {
-    let n = rates.len();
+/// Numbers without gaps for what is connected by `joined(i, j)`, i > j, directly or through others.
+fn connected(n: usize, joined: impl Fn(usize, usize) -> bool) -> Vec<usize> {
     let mut block: Vec<usize> = (0..n).collect();
     for i in 0..n {
         for j in 0..i {
-            let larger = rates[i].abs().max(rates[j].abs());
-            if (rates[i] - rates[j]).abs() <= nearness * larger {
+            if joined(i, j) {
                 let (from, to) = (block[i].max(block[j]), block[i].min(block[j]));
                 for b in &mut block {
                     if *b == from {
@@ -239,7 +244,6 @@ fn blocks(rates: &[f64], nearness: f64) -> Vec<usize> {
             }
         }
     }
-    // Numbered without gaps.
     let mut names: Vec<usize> = block.clone();
     names.sort_unstable();
     names.dedup();
