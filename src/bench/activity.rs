@@ -93,11 +93,15 @@ fn sweep(
         // So many events, at random, reach this share of the neurons.
         let events = -float(neurons) * libm::log1p(-activity);
         rate.store((events / float(fan_out)).to_bits(), Ordering::Relaxed);
-        for runner in &mut runners {
+        for ((name, ..), runner) in RUNNERS.iter().zip(&mut runners) {
             // Long enough for whoever chooses to have chosen.
-            let settle = if setting.quick { 0.02 } else { 0.15 };
-            let begun = Instant::now();
-            while begun.elapsed().as_secs_f64() < settle {
+            let (settle_s, least) = match *name {
+                _ if setting.quick => (0.02, 64),
+                "auto" => (0.15, 1024),
+                _ => (0.05, 64),
+            };
+            let (begun, first) = (Instant::now(), runner.now());
+            while begun.elapsed().as_secs_f64() < settle_s || runner.now() < first + least {
                 advance(runner, 64)?;
             }
             runner.take_recording();

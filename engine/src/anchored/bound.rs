@@ -28,8 +28,6 @@ pub(super) enum Due {
 /// Extremes of h over a range of steps.
 #[derive(Debug)]
 struct Window<R> {
-    /// First step.
-    first: u32,
     /// Largest and smallest hₘ, by mode.
     extremes: Vec<(R, R)>,
     /// Most the drift of the margin adds.
@@ -82,7 +80,7 @@ impl<R: Real> Bounds<R> {
         let window = |first: usize, last: usize| {
             let steps = &responses[first..=last];
             let extremes = (0..n).map(|m| extremes(steps.iter().map(|h| h[m])));
-            Window::new(first, extremes.collect(), most_drift(drift, first, last))
+            Window::new(extremes.collect(), most_drift(drift, first, last))
         };
         let part = |first: usize, last: usize| Part::new(&responses, drift, first, last);
         let octaves = (0..HORIZON.ilog2())
@@ -130,7 +128,7 @@ impl<R: Real> Bounds<R> {
         Self {
             outlook: outlook.collect(),
             magnitudes: magnitudes.into_iter().map(representable).collect(),
-            always: Window::new(1, always, if drift > 0.0 { f64::INFINITY } else { drift }),
+            always: Window::new(always, if drift > 0.0 { f64::INFINITY } else { drift }),
             octaves,
             tolerance: R::from_f64(tolerance),
             drift: representable(drift.abs() * horizon_ms / dt_ms),
@@ -187,10 +185,8 @@ impl<R: Real> Bounds<R> {
 }
 
 impl<R: Real> Window<R> {
-    #[allow(clippy::cast_possible_truncation, reason = "at most 1,024")]
-    fn new(first: usize, extremes: Vec<(f64, f64)>, drift: f64) -> Self {
+    fn new(extremes: Vec<(f64, f64)>, drift: f64) -> Self {
         Self {
-            first: first as u32,
             extremes: extremes
                 .into_iter()
                 .map(|(most, least)| (representable(most), representable(least)))
