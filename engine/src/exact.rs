@@ -17,6 +17,7 @@ pub mod moment;
 pub(crate) mod neurons;
 pub mod quadratic;
 mod queue;
+mod quiet;
 pub(crate) mod synapses;
 
 #[cfg(test)]

@@ -1,25 +1,30 @@
-//! Which epoch the amplitudes of each group of neurons belong to.
+//! Which epoch the amplitudes of each block of neurons belong to.
 //!
-//! A sparse step brings up to date only the groups it touches. One that nothing touches is multiplied
+//! A sparse step brings up to date only the blocks it touches. One that nothing touches is multiplied
 //! later, as often as epochs have passed: the same operations, the same bits.
 
 use rheobase_equations::linear_system::MAX_STATES;
 use rheobase_equations::real::Real;
 
-use super::layout::{GROUP, Layout, WIDTH};
+use super::layout::{Layout, WIDTH};
 use super::regime::Regime;
+use crate::fetch::{LINE_BYTES, fetch_line};
 use crate::simd::dispatch;
 
-/// Epochs of the groups of a shard.
+/// Blocks whose memory is asked for ahead of the one that is brought up to date.
+const AHEAD: usize = 8;
+
+/// Epochs of the blocks of a shard.
 #[derive(Debug)]
 pub(super) struct Epochs {
-    /// Of each group, and of those that are up to date.
-    of_group: Vec<u64>,
+    /// Of each block, and of those that are up to date.
+    of_block: Vec<u64>,
     current: u64,
-    /// All groups are up to date.
+    /// All blocks are up to date.
     all: bool,
-    /// Groups of earlier epochs have been checked, and nothing touched them since.
-    checked: u64,
+    /// Blocks that were brought up to date since they were last checked; all of them, or these.
+    unchecked_all: bool,
+    unchecked: Vec<u32>,
 }
 
 /// What multiplies the amplitudes of free and of refractory neurons.
@@ -33,10 +38,11 @@ impl Epochs {
     /// All in the first epoch.
     pub(super) fn new(layout: Layout) -> Self {
         Self {
-            of_group: vec![0; layout.n_groups()],
+            of_block: vec![0; layout.n_blocks()],
             current: 0,
             all: true,
-            checked: 0,
+            unchecked_all: true,
+            unchecked: Vec::new(),
         }
     }
 
@@ -46,52 +52,67 @@ impl Epochs {
         self.all = false;
     }
 
-    /// All groups hold amplitudes of the current epoch.
+    /// All blocks hold amplitudes of the current epoch.
     pub(super) fn set_all(&mut self) {
-        self.of_group.fill(self.current);
+        if !self.all {
+            self.of_block.fill(self.current);
+        }
         self.all = true;
+        self.unchecked_all = true;
     }
 
     /// Epochs that have passed over a block since it was up to date.
     #[inline(always)]
     pub(super) fn pending(&self, block: usize) -> u64 {
-        self.current - self.of_group[block / GROUP]
+        self.current - self.of_block[block]
     }
 
-    /// Brings the groups of `blocks` up to date.
+    /// Brings `blocks` up to date.
     pub(super) fn wake<R: Real>(
         &mut self,
         layout: Layout,
         regimes: Regimes<'_, R>,
         z: &mut [R],
-        blocks: impl IntoIterator<Item = usize>,
+        blocks: impl Iterator<Item = u32> + Clone,
     ) {
         if self.all {
             return;
         }
+        let len = layout.block_len();
+        let mut ahead = blocks.clone().skip(AHEAD);
         for block in blocks {
-            let pending = self.pending(block);
+            if let Some(next) = ahead.next().map(|b| b as usize) {
+                for place in (0..len).step_by(LINE_BYTES / R::BYTES) {
+                    fetch_line(z, next * len + place);
+                }
+            }
+            let b = block as usize;
+            let pending = self.pending(b);
             if pending > 0 {
-                let group = block / GROUP;
-                let len = GROUP * layout.block_len();
-                let z = &mut z[group * len..(group + 1) * len];
-                pass(layout, regimes, pending, z);
-                self.of_group[group] = self.current;
+                pass(layout, regimes, pending, &mut z[b * len..(b + 1) * len]);
+                self.of_block[b] = self.current;
+                self.unchecked.push(block);
             }
         }
     }
 
-    /// Blocks that were up to date at some time since the last call.
-    pub(super) fn unchecked(&mut self) -> impl Iterator<Item = usize> {
-        let since = std::mem::replace(&mut self.checked, self.current);
-        let groups = self.of_group.iter().enumerate();
-        let groups = groups.filter(move |(_, epoch)| **epoch >= since);
-        groups.flat_map(|(group, _)| group * GROUP..(group + 1) * GROUP)
+    /// Lets `check` see the blocks that may have changed since the last call, until it finds something.
+    pub(super) fn check<T>(&mut self, mut check: impl FnMut(usize) -> Option<T>) -> Option<T> {
+        let found = if self.unchecked_all {
+            (0..self.of_block.len()).find_map(&mut check)
+        } else {
+            self.unchecked.iter().find_map(|&b| check(b as usize))
+        };
+        // What is up to date may still change in this epoch.
+        self.unchecked_all = self.all;
+        let (of_block, current) = (&self.of_block, self.current);
+        self.unchecked.retain(|&b| of_block[b as usize] == current);
+        found
     }
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        self.of_group.len() * 8
+        self.of_block.len() * 8 + self.unchecked.capacity() * 4
     }
 }
 
@@ -122,26 +143,25 @@ fn pass_body<R: Real>(layout: Layout, regimes: Regimes<'_, R>, epochs: u64, bloc
 /// Lets one epoch pass over a block. Returns whether it has changed anything.
 #[inline(always)]
 fn pass_one<R: Real>(regimes: Regimes<'_, R>, rows: &mut [[R; WIDTH]], gate: &[R; WIDTH]) -> bool {
-    let mut before = [[R::ZERO; WIDTH]; MAX_STATES];
-    let before = &mut before[..rows.len()];
-    before.copy_from_slice(rows);
-    regimes.free.next_epoch(rows);
-    if let Some(held) = regimes.held
-        && gate.iter().any(|g| *g != R::ZERO)
-    {
-        let mut refractory = [[R::ZERO; WIDTH]; MAX_STATES];
-        let refractory = &mut refractory[..rows.len()];
-        refractory.copy_from_slice(before);
-        held.next_epoch(refractory);
-        for (row, refractory) in rows.iter_mut().zip(refractory) {
-            for l in 0..WIDTH {
-                row[l] = if gate[l] == R::ZERO {
-                    row[l]
-                } else {
-                    refractory[l]
-                };
-            }
+    let held = regimes
+        .held
+        .filter(|_| gate.iter().any(|g| *g != R::ZERO));
+    let Some(held) = held else {
+        return regimes.free.next_epoch(rows);
+    };
+    let mut refractory = [[R::ZERO; WIDTH]; MAX_STATES];
+    let refractory = &mut refractory[..rows.len()];
+    refractory.copy_from_slice(rows);
+    let mut changed = regimes.free.next_epoch(rows);
+    changed |= held.next_epoch(refractory);
+    for (row, refractory) in rows.iter_mut().zip(refractory) {
+        for l in 0..WIDTH {
+            row[l] = if gate[l] == R::ZERO {
+                row[l]
+            } else {
+                refractory[l]
+            };
         }
     }
-    rows != before
+    changed
 }

@@ -4,14 +4,17 @@
 //! where a neuron may fire, [`closed`] where it is refractory, or padding. A block is what a sparse
 //! step touches: one or two cache lines where there are few modes.
 
-use rheobase_equations::native::LANES;
+use rheobase_equations::native::padded;
 use rheobase_equations::real::Real;
 
 /// Neurons of a block.
 pub(crate) const WIDTH: usize = 8;
 
-/// Blocks of a group. Groups are padded to whole ones.
-pub(super) const GROUP: usize = LANES / WIDTH;
+/// The block of a neuron.
+#[allow(clippy::cast_possible_truncation, reason = "8")]
+pub(super) fn block_of(neuron: u32) -> u32 {
+    neuron / WIDTH as u32
+}
 
 /// Rows and blocks of a shard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,12 +26,9 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub(super) fn n_groups(self) -> usize {
-        self.n.div_ceil(LANES)
-    }
-
+    /// As many as the input lanes have, which are padded.
     pub(super) fn n_blocks(self) -> usize {
-        self.n_groups() * GROUP
+        padded(self.n) / WIDTH
     }
 
     /// Values of a block.

@@ -8,7 +8,7 @@ use super::agenda::Agenda;
 use super::block::{self, Found, Lanes, Outlook, Step};
 use super::choice::Mode;
 use super::epochs::{Epochs, Regimes, pass};
-use super::layout::{GROUP, Layout, WIDTH, closed};
+use super::layout::{Layout, WIDTH, block_of, closed};
 use super::marks::Marks;
 use super::regime::{Regime, Split};
 use super::rule::Decision;
@@ -176,7 +176,7 @@ impl<R: Real> Anchored<R> {
             free: &self.free,
             held: self.held.as_ref(),
         };
-        let blocks = self.touched.iter().map(|&b| b as usize);
+        let blocks = self.touched.iter().copied();
         self.epochs.wake(self.layout, regimes, &mut self.z, blocks);
         let n = self.place(step);
         let gains = (&self.free, self.held.as_ref());
@@ -219,8 +219,8 @@ impl<R: Real> Anchored<R> {
             free: &self.free,
             held: self.held.as_ref(),
         };
-        let firsts = (0..self.layout.n_blocks()).step_by(GROUP);
-        self.epochs.wake(self.layout, regimes, &mut self.z, firsts);
+        let blocks = (0..u32::MAX).take(self.layout.n_blocks());
+        self.epochs.wake(self.layout, regimes, &mut self.z, blocks);
         self.epochs.set_all();
     }
 
@@ -309,7 +309,7 @@ impl<R: Real> Anchored<R> {
             free: &self.free,
             held: Some(held),
         };
-        let blocks = released.iter().map(|&neuron| neuron as usize / WIDTH);
+        let blocks = released.iter().map(|&neuron| block_of(neuron));
         self.epochs.wake(self.layout, regimes, &mut self.z, blocks);
         let n = usize_of(step % self.epoch);
         let n_states = self.layout.n_modes;

@@ -209,9 +209,10 @@ impl<R: Real> Regime<R> {
         apply(&self.pairs, self.row(&self.shrink, n), &y, z);
     }
 
-    /// z ← G(epoch)·z + drift, for the rows of a block.
+    /// z ← G(epoch)·z + drift, for the rows of a block. Returns whether that has changed anything.
     #[inline(always)]
-    pub(super) fn next_epoch(&self, z: &mut [[R; WIDTH]]) {
+    pub(super) fn next_epoch(&self, z: &mut [[R; WIDTH]]) -> bool {
+        let mut changed = false;
         // Rows ascending, the diagonal first: a row reads only rows after it, not yet changed.
         for i in 0..self.n {
             let (own, drift) = (self.epoch_growth[i], self.epoch_drift[i]);
@@ -229,8 +230,10 @@ impl<R: Real> Regime<R> {
             for x in &mut row {
                 *x = flushed(*x + drift);
             }
+            changed |= row != z[i];
             z[i] = row;
         }
+        changed
     }
 
     /// Bytes of the tables.

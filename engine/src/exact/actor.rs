@@ -10,7 +10,7 @@ use std::ops::Range;
 use rheobase_equations::real::Real;
 
 use super::moment::{Clock, Moment};
-use super::neurons::{Due, Neurons};
+use super::neurons::{Due, Neurons, Prediction};
 use super::queue::{Deliveries, Delivery, Predictions};
 use super::synapses::{Arrived, Synapses};
 use crate::actor::{Actor, RunError};
@@ -157,23 +157,39 @@ impl ExactActor {
     fn act(&mut self, lane: u32, at: Moment) -> Result<(), RunError> {
         let neuron = lane as usize;
         let due = self.neurons.due(neuron, at);
+        if due == Due::Solves {
+            let prediction = self.neurons.solve(neuron);
+            self.note(lane, prediction);
+            return Ok(());
+        }
         self.neurons.advance(neuron, at);
         self.check(neuron, at)?;
         match due {
             Due::Fires => return self.fire(lane, at),
             Due::Recovers => self.neurons.recover(neuron),
-            Due::Looks => {}
+            Due::Solves | Due::Looks => {}
         }
-        self.predict(lane);
+        let prediction = self.neurons.predict(neuron);
+        self.note(lane, prediction);
         Ok(())
     }
 
-    fn predict(&mut self, lane: u32) {
-        let neuron = lane as usize;
-        let prediction = self.neurons.predict(neuron);
-        self.counts.predictions += u64::from(!self.neurons.is_refractory(neuron));
+    fn note(&mut self, lane: u32, prediction: Prediction) {
+        self.counts.predictions += u64::from(prediction.solved);
         self.counts.grazing += u64::from(prediction.grazing);
         self.predictions.set(lane, prediction.at);
+    }
+
+    /// After input that did not fire a free neuron.
+    fn predict_again(&mut self, lane: u32) {
+        let prediction = self.neurons.predict(lane as usize);
+        let planned = self.predictions.of(lane);
+        // Where nothing happens before what is planned, looking then does no harm, and the queue stays
+        // as it is.
+        let is_kept = planned.is_some_and(|planned| prediction.at.is_none_or(|at| planned <= at));
+        if prediction.solved || !is_kept {
+            self.note(lane, prediction);
+        }
     }
 
     /// A neuron that was advanced to `at` fires there.
@@ -193,7 +209,8 @@ impl ExactActor {
         }
         self.fired.push((self.shape.range.start + lane, at));
         self.neurons.spike(lane as usize);
-        self.predict(lane);
+        let prediction = self.neurons.predict(lane as usize);
+        self.note(lane, prediction);
         Ok(())
     }
 
@@ -237,7 +254,7 @@ impl ExactActor {
             if self.neurons.fires(neuron) {
                 self.fire(lane, at)?;
             } else if !self.neurons.is_refractory(neuron) {
-                self.predict(lane);
+                self.predict_again(lane);
             }
         }
         Ok(())

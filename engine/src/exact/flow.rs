@@ -23,6 +23,12 @@ pub trait Flow: Send {
     /// at or above threshold now. The horizon may be infinite. Not refractory.
     fn next_crossing(&mut self, states: &[f64], horizon_ms: f64) -> Crossing;
 
+    /// A time from now in which it certainly does not fire if nothing arrives \[ms\]; 0 where none is
+    /// known. Costs much less than [`Self::next_crossing`]. Not refractory.
+    fn quiet_ms(&self, _states: &[f64]) -> f64 {
+        0.0
+    }
+
     /// Whether the neuron is at or above its threshold.
     fn fires(&self, states: &[f64]) -> bool;
 

@@ -7,6 +7,7 @@ use super::crossing::Solver;
 use super::flow::{Crossing, Flow};
 use super::make::NotExact;
 use super::modes::Modes;
+use super::quiet::Quiet;
 
 /// Most states of a neuron in closed form.
 pub const MAX_STATES: usize = 12;
@@ -108,6 +109,12 @@ impl Flow for LinearFlow {
         self.margin
             .as_mut()
             .map_or_else(Crossing::default, |m| m.next_crossing(states, horizon_ms))
+    }
+
+    fn quiet_ms(&self, states: &[f64]) -> f64 {
+        self.margin
+            .as_ref()
+            .map_or(f64::INFINITY, |m| m.quiet.before(&m.coefficients(states)))
     }
 
     fn fires(&self, states: &[f64]) -> bool {
@@ -284,6 +291,7 @@ struct Margin {
     /// By function: weights of states and constant.
     weights: Vec<Vec<(usize, f64)>>,
     solver: Solver,
+    quiet: Quiet,
     strict: bool,
 }
 
@@ -304,17 +312,24 @@ impl Margin {
         Self {
             weights: weights.collect(),
             solver: Solver::new(&modes.basis),
+            quiet: Quiet::new(&modes.basis),
             strict: firing.strict,
         }
     }
 
     fn next_crossing(&mut self, states: &[f64], horizon_ms: f64) -> Crossing {
+        let c = self.coefficients(states);
+        self.solver.first(&c, horizon_ms, self.strict)
+    }
+
+    /// By function: its factor in the margin.
+    fn coefficients(&self, states: &[f64]) -> Terms {
         let y = with_constant(states);
         let mut c = [0.0; MAX_TERMS];
         for (c, weights) in c.iter_mut().zip(&self.weights) {
             *c = combine(weights, &y);
         }
-        self.solver.first(&c, horizon_ms, self.strict)
+        c
     }
 }
 

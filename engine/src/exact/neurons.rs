@@ -22,6 +22,8 @@ pub(crate) struct Neurons {
     last: Vec<Moment>,
     /// End of the refractory time.
     refractory: Vec<Option<Moment>>,
+    /// What is predicted is not a spike: until then there is none.
+    looks: Vec<bool>,
     initial: Vec<f64>,
     initial_refractory: Vec<Option<Moment>>,
 }
@@ -31,6 +33,8 @@ pub(super) struct Prediction {
     /// When it will next need attention; `None`: never.
     pub(super) at: Option<Moment>,
     pub(super) grazing: bool,
+    /// The crossing was solved for.
+    pub(super) solved: bool,
 }
 
 /// What happens to a neuron at a moment it asked for.
@@ -40,7 +44,9 @@ pub(super) enum Due {
     Fires,
     /// Its refractory time ends.
     Recovers,
-    /// Nothing yet: it is to be looked at again.
+    /// Nothing yet: its next spike is to be solved for, from the states at its last event.
+    Solves,
+    /// Nothing yet: it is to be advanced and looked at again.
     Looks,
 }
 
@@ -72,6 +78,7 @@ impl Neurons {
             },
             states: initial.clone(),
             last: vec![clock.start(); n],
+            looks: vec![false; n],
             refractory: initial_refractory.clone(),
             initial,
             initial_refractory,
@@ -84,9 +91,9 @@ impl Neurons {
     }
 
     /// Bytes of a neuron with `n_states` states that does nothing: its states, their initial values,
-    /// its last event and the end of its refractory time.
+    /// its last event, the end of its refractory time and what it waits for.
     pub(super) const fn bytes_per_neuron(n_states: usize) -> usize {
-        2 * n_states * size_of::<f64>() + size_of::<Moment>() + 2 * size_of::<Option<Moment>>()
+        2 * n_states * size_of::<f64>() + size_of::<Moment>() + 2 * size_of::<Option<Moment>>() + 1
     }
 
     /// Back to the start.
@@ -141,6 +148,9 @@ impl Neurons {
         if self.refractory[neuron].is_some() {
             return Due::Recovers;
         }
+        if self.looks[neuron] {
+            return Due::Solves;
+        }
         // With an endless horizon every prediction is a spike.
         if self.clock.after(self.last[neuron], self.horizon_ms) == Some(at) {
             return Due::Looks;
@@ -163,12 +173,30 @@ impl Neurons {
 
     /// When a neuron acts next if nothing arrives; from its state at its last event.
     pub(super) fn predict(&mut self, neuron: usize) -> Prediction {
+        self.looks[neuron] = false;
         if let Some(end) = self.refractory[neuron] {
             return Prediction {
                 at: Some(end),
                 grazing: false,
+                solved: false,
             };
         }
+        let quiet_ms = self.flows[self.flow_of(neuron)].quiet_ms(self.states(neuron));
+        if quiet_ms > 0.0 {
+            self.looks[neuron] = true;
+            return Prediction {
+                at: self.clock.after(self.last[neuron], quiet_ms),
+                grazing: false,
+                solved: false,
+            };
+        }
+        self.solve(neuron)
+    }
+
+    /// When a free neuron fires next if nothing arrives, or is to be looked at; from its state at its
+    /// last event.
+    pub(super) fn solve(&mut self, neuron: usize) -> Prediction {
+        self.looks[neuron] = false;
         let (k, n) = (self.flow_of(neuron), self.n_states);
         let states = &self.states[neuron * n..(neuron + 1) * n];
         let Crossing { after_ms, grazing } = self.flows[k].next_crossing(states, self.horizon_ms);
@@ -176,6 +204,7 @@ impl Neurons {
         Prediction {
             at: after_ms.and_then(|ms| self.clock.after(self.last[neuron], ms)),
             grazing,
+            solved: true,
         }
     }
 

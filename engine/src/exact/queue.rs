@@ -97,6 +97,11 @@ impl Predictions {
         }
     }
 
+    /// What `neuron` will do.
+    pub(super) fn of(&self, neuron: u32) -> Option<Moment> {
+        self.0.get_priority(&neuron).map(|first| first.0.0)
+    }
+
     /// The first to act.
     pub(super) fn next(&self) -> Option<(Moment, u32)> {
         self.0.peek().map(|(_, first)| first.0)

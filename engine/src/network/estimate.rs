@@ -224,7 +224,7 @@ impl Plan {
             Arithmetic::Stepwise => 0.0,
             Arithmetic::Auto if node.size() < LEAST_NEURONS => 0.0,
             Arithmetic::Auto | Arithmetic::Anchored => {
-                2.25 + (float(ports.states.len()) + 2.0) * self.real_bytes()
+                3.25 + (float(ports.states.len()) + 2.0) * self.real_bytes()
             }
         };
         (float(arrays) * self.real_bytes() + anchored) * self.lanes(node)
