@@ -117,7 +117,8 @@ pub struct ExactCounts {
     pub events: u64,
     /// Spikes.
     pub spikes: u64,
-    /// Next crossings of the threshold that were solved for.
+    /// Next crossings of the threshold that were solved for: a cost, not a result. It depends on where a
+    /// run is cut.
     pub predictions: u64,
     /// Those among them where a peak came so close to the threshold that rounding decides.
     pub grazing: u64,

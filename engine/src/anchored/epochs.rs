@@ -143,9 +143,7 @@ fn pass_body<R: Real>(layout: Layout, regimes: Regimes<'_, R>, epochs: u64, bloc
 /// Lets one epoch pass over a block. Returns whether it has changed anything.
 #[inline(always)]
 fn pass_one<R: Real>(regimes: Regimes<'_, R>, rows: &mut [[R; WIDTH]], gate: &[R; WIDTH]) -> bool {
-    let held = regimes
-        .held
-        .filter(|_| gate.iter().any(|g| *g != R::ZERO));
+    let held = regimes.held.filter(|_| gate.iter().any(|g| *g != R::ZERO));
     let Some(held) = held else {
         return regimes.free.next_epoch(rows);
     };

@@ -56,7 +56,12 @@ impl Quiet {
         let mut quiet_ms = 0.0;
         for window in &self.windows {
             let mut sum = 0.0;
-            for ((c, most), least) in c.iter().zip(&window.most).zip(&window.least).take(self.n_terms) {
+            for ((c, most), least) in c
+                .iter()
+                .zip(&window.most)
+                .zip(&window.least)
+                .take(self.n_terms)
+            {
                 sum += c * if *c > 0.0 { most } else { least };
             }
             // Also where it is no number.

@@ -37,7 +37,7 @@ fn the_example_runs_and_its_files_hold_offsets() {
         folder.path(),
         &[example, "--duration", "0.3 s", "--out", "whole"],
     );
-    let whole = record(folder.path(), "whole");
+    let mut whole = record(folder.path(), "whole");
     let population = &whole["populations"][0];
     assert_eq!(
         (&population["mode"], &population["continuous"]["time"]),
@@ -74,7 +74,14 @@ fn the_example_runs_and_its_files_hold_offsets() {
         "3",
     ];
     run(folder.path(), &[&[example][..], &rest[..]].concat());
-    let cut = record(folder.path(), "cut");
+    let mut cut = record(folder.path(), "cut");
+    // How many crossings were solved for depends on where the run was cut: a cost, not a result.
+    for record in [&mut whole, &mut cut] {
+        for population in record["populations"].as_array_mut().unwrap() {
+            let continuous = population["continuous"].as_object_mut().unwrap();
+            assert!(continuous.remove("predictions").is_some());
+        }
+    }
     for field in ["fingerprint", "spikes", "synaptic_events", "populations"] {
         assert_eq!(whole[field], cut[field], "{field}");
     }
