@@ -30,6 +30,7 @@ use crate::schedule::Schedule;
 use crate::source::{InputActor, InputHandle, SourceActor};
 use crate::worker::{Placed, Worker};
 use bundles::Groups;
+pub(crate) use populations::whole_population;
 use shards::{Layout, Layouts, Shards, useful_threads};
 
 /// How a plan is built.
@@ -349,37 +350,12 @@ fn source_actor(
 
 fn layer_actor<R: Instantiate>(context: &NodeContext<'_>) -> Result<LayerActor<R>, BuildError> {
     let plan = context.plan;
+    let (edge, delay) = layer_edge(plan, context.id)?;
+    let source = &plan.nodes[edge.source];
     let NodeKind::Layer(layer) = &context.node.kind else {
         return Err(BuildError::Panicked("not a layer".to_owned()));
     };
-    let incoming: Vec<&Edge> = plan
-        .edges
-        .iter()
-        .filter(|e| e.target == context.id)
-        .collect();
-    let [edge] = incoming.as_slice() else {
-        return Err(BuildError::LayerEdges {
-            layer: context.node.name.clone(),
-            edges: incoming.len(),
-        });
-    };
-    let EdgeKind::Identity { delay_steps } = edge.kind else {
-        return Err(BuildError::LayerEdges {
-            layer: context.node.name.clone(),
-            edges: 0,
-        });
-    };
-    let source = &plan.nodes[edge.source];
-    let mut random = construction_stream(plan.seed, Purpose::Layer, context.id as u64, 0);
-    let parameters: Vec<Tensor<R>> = layer
-        .parameters(&source.shape, &mut random)
-        .into_iter()
-        .map(|t| Tensor {
-            name: t.name,
-            shape: t.shape,
-            values: t.values.into_iter().map(R::from_f64).collect(),
-        })
-        .collect();
+    let (_, parameters) = layer_parameters::<R>(plan, context.id)?;
     let gradients = parameters
         .iter()
         .map(|t| Tensor {
@@ -393,7 +369,7 @@ fn layer_actor<R: Instantiate>(context: &NodeContext<'_>) -> Result<LayerActor<R
         parameters,
         gradients,
         source: edge.source,
-        delay: delay_steps,
+        delay,
         real: emits_real(source),
         batch: plan.batch,
         width: source.size(),
@@ -401,6 +377,44 @@ fn layer_actor<R: Instantiate>(context: &NodeContext<'_>) -> Result<LayerActor<R
         gathered: Gathered::default(),
         output: Vec::new(),
     })
+}
+
+/// The edge to a layer, and its delay in steps.
+fn layer_edge(plan: &Plan, id: NodeId) -> Result<(&Edge, u64), BuildError> {
+    let incoming: Vec<&Edge> = plan.edges.iter().filter(|e| e.target == id).collect();
+    let error = |edges| BuildError::LayerEdges {
+        layer: plan.nodes[id].name.clone(),
+        edges,
+    };
+    let [edge] = incoming.as_slice() else {
+        return Err(error(incoming.len()));
+    };
+    match edge.kind {
+        EdgeKind::Identity { delay_steps } => Ok((edge, delay_steps)),
+        EdgeKind::Synapses(_) => Err(error(0)),
+    }
+}
+
+/// The source of a layer, and the layer's initial parameters.
+pub(crate) fn layer_parameters<R: Instantiate>(
+    plan: &Plan,
+    id: NodeId,
+) -> Result<(NodeId, Vec<Tensor<R>>), BuildError> {
+    let (edge, _) = layer_edge(plan, id)?;
+    let NodeKind::Layer(layer) = &plan.nodes[id].kind else {
+        return Err(BuildError::Panicked("not a layer".to_owned()));
+    };
+    let mut random = construction_stream(plan.seed, Purpose::Layer, id as u64, 0);
+    let parameters = layer.parameters(&plan.nodes[edge.source].shape, &mut random);
+    let in_precision = |t: Tensor<f64>| Tensor {
+        name: t.name,
+        shape: t.shape,
+        values: t.values.into_iter().map(R::from_f64).collect(),
+    };
+    Ok((
+        edge.source,
+        parameters.into_iter().map(in_precision).collect(),
+    ))
 }
 
 /// Whether a node emits real values rather than spikes.

@@ -2,7 +2,10 @@
 
 use rheobase_equations::real::Real;
 
-use crate::port::{Drive, DriveType, Kernel, Layer, LayerType, NeuronType, StimulusContext};
+use crate::plan::WeightFormat;
+use crate::port::{
+    Drive, DriveType, Kernel, Layer, LayerType, NeuronType, StepLayer, StimulusContext, Tensor,
+};
 
 /// Picks the f32 or f64 instance of a port.
 pub trait Instantiate: Real {
@@ -12,6 +15,16 @@ pub trait Instantiate: Real {
     fn drive(drive: &dyn DriveType, context: StimulusContext) -> Box<dyn Drive<Self>>;
     /// Computation of a layer for an input of this shape.
     fn layer(layer: &dyn LayerType, input: &[usize]) -> Box<dyn Layer<Self>>;
+    /// Computation of a layer step by step.
+    ///
+    /// # Errors
+    /// A sentence that says why the weights cannot be kept in that form.
+    fn step_layer(
+        layer: &dyn LayerType,
+        input: &[usize],
+        parameters: &[Tensor<Self>],
+        weights: WeightFormat,
+    ) -> Result<Box<dyn StepLayer<Self>>, String>;
 }
 
 impl Instantiate for f32 {
@@ -24,6 +37,14 @@ impl Instantiate for f32 {
     fn layer(layer: &dyn LayerType, input: &[usize]) -> Box<dyn Layer<Self>> {
         layer.layer_f32(input)
     }
+    fn step_layer(
+        layer: &dyn LayerType,
+        input: &[usize],
+        parameters: &[Tensor<Self>],
+        weights: WeightFormat,
+    ) -> Result<Box<dyn StepLayer<Self>>, String> {
+        layer.step_layer_f32(input, parameters, weights)
+    }
 }
 
 impl Instantiate for f64 {
@@ -35,5 +56,13 @@ impl Instantiate for f64 {
     }
     fn layer(layer: &dyn LayerType, input: &[usize]) -> Box<dyn Layer<Self>> {
         layer.layer_f64(input)
+    }
+    fn step_layer(
+        layer: &dyn LayerType,
+        input: &[usize],
+        parameters: &[Tensor<Self>],
+        weights: WeightFormat,
+    ) -> Result<Box<dyn StepLayer<Self>>, String> {
+        layer.step_layer_f64(input, parameters, weights)
     }
 }

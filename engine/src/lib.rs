@@ -32,6 +32,7 @@ pub mod random;
 pub mod record;
 pub mod rows;
 pub mod schedule;
+pub mod session;
 pub mod simd;
 pub mod simulation;
 mod source;

@@ -110,6 +110,19 @@ pub enum WeightStorage {
     Quantised,
 }
 
+/// How the weights of layers are kept for step-by-step inference.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightFormat {
+    /// As they are.
+    #[default]
+    Exact,
+    /// In 16 bits: as multiples of 1/32,767 of the largest weight onto the same output.
+    Int16,
+    /// In 8 bits: as multiples of 1/127 of the largest weight onto the same output.
+    Int8,
+}
+
 /// A node.
 #[derive(Clone)]
 pub struct Node {

@@ -210,7 +210,7 @@ impl<R: Real> PopulationShard<R> {
     }
 
     /// One step, after synapses have delivered: what else acts on the neurons, then the neurons.
-    /// `marks` holds the lanes that were reached, if anyone wanted to know.
+    /// `marks` holds the blocks of lanes that were reached, if anyone wanted to know.
     pub(crate) fn step(
         &mut self,
         step: u64,
@@ -322,12 +322,13 @@ impl<R: Real> PopulationShard<R> {
             let (state, scale) = (recorder.state, recorder.scale);
             let lanes = recorder.lanes.iter().map(|&l| l as usize);
             let values = &mut recorder.trace.values;
-            match &self.neurons {
+            match &mut self.neurons {
                 Neurons::Stepwise(stepwise) => {
                     let all = stepwise.values(state);
                     values.extend(lanes.map(|l| all[l].to_f64() * scale));
                 }
                 Neurons::Anchored(anchored, _) => {
+                    anchored.wake(&recorder.lanes);
                     values.extend(lanes.map(|l| anchored.value(state, l) * scale));
                 }
             }

@@ -2,6 +2,7 @@
 //! [`Registry`] that maps names to these.
 
 pub(crate) mod actor;
+mod step;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,7 +14,10 @@ use rheobase_equations::real::Real;
 use rheobase_equations::unit::Unit;
 
 use crate::arguments::{ArgumentError, ArgumentSpec, Arguments};
+use crate::plan::WeightFormat;
 use crate::random::{Construction, Philox, Purpose, construction_stream};
+
+pub use step::{StepInput, StepLayer};
 
 pub use actor::{
     ActorContext, ActorError, ActorInputs, ActorOutput, ActorPort, ActorPorts, ActorType,
@@ -310,6 +314,33 @@ pub trait LayerType: Send + Sync {
 
     /// The computation in f64.
     fn layer_f64(&self, input: &[usize]) -> Box<dyn Layer<f64>>;
+
+    /// The computation for one step of one sample at a time, in f32, with these parameters. The results
+    /// have the bits of [`Layer::forward`] where weights are kept exactly.
+    ///
+    /// # Errors
+    /// A sentence that says why the weights cannot be kept in that form.
+    fn step_layer_f32(
+        &self,
+        input: &[usize],
+        parameters: &[Tensor<f32>],
+        weights: WeightFormat,
+    ) -> Result<Box<dyn StepLayer<f32>>, String> {
+        step::of_layer(self.layer_f32(input), input, parameters, weights)
+    }
+
+    /// As [`Self::step_layer_f32`], in f64.
+    ///
+    /// # Errors
+    /// A sentence that says why the weights cannot be kept in that form.
+    fn step_layer_f64(
+        &self,
+        input: &[usize],
+        parameters: &[Tensor<f64>],
+        weights: WeightFormat,
+    ) -> Result<Box<dyn StepLayer<f64>>, String> {
+        step::of_layer(self.layer_f64(input), input, parameters, weights)
+    }
 }
 
 /// The computation of a layer. Rows are steps × batch.

@@ -120,7 +120,8 @@ pub struct ExactCounts {
     /// Next crossings of the threshold that were solved for: a cost, not a result. It depends on where a
     /// run is cut.
     pub predictions: u64,
-    /// Those among them where a peak came so close to the threshold that rounding decides.
+    /// Those among them where a peak came so close to the threshold that rounding decides, whether or
+    /// not input came before.
     pub grazing: u64,
 }
 

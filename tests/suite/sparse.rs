@@ -27,7 +27,7 @@ struct Kind {
 }
 
 /// Everything that can be anchored: those of the zoo, and neurons that have what those lack.
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 10] = [
     Kind {
         model: "iaf_psc_delta",
         text: "",
@@ -115,6 +115,34 @@ const KINDS: [Kind; 8] = [
         port: "x",
         weight: (40.0, "mV"),
         drive: "drive = \"2 mV/ms\"",
+    },
+    // Its margin falls by itself: a crossing not seen in its step is never seen.
+    Kind {
+        model: "falling",
+        text: "neuron falling
+  parameter drive = -0.3 mV/ms
+  dv/dt = drive : mV (unless refractory)
+  input x(w : mV): v += w (unless refractory)
+  spike when v >= 15 mV, reset v = 0, refractory 1 ms",
+        port: "x",
+        weight: (9.0, "mV"),
+        drive: "drive = \"0.7 mV/ms\"",
+    },
+    Kind {
+        model: "deep",
+        text: "neuron deep
+  parameter tau = 12 ms, drive = 0 mV/ms
+  dv/dt = -v/tau + e + drive : mV (unless refractory)
+  da/dt = -a/(1 ms) : mV/ms
+  db/dt = (a - b)/(2 ms) : mV/ms
+  dc/dt = (b - c)/(3 ms) : mV/ms
+  dd/dt = (c - d)/(4.5 ms) : mV/ms
+  de/dt = (d - e)/(6 ms) : mV/ms
+  input x(w : mV/ms): a += w
+  spike when v >= 15 mV, reset v = 0, refractory 2 ms",
+        port: "x",
+        weight: (28.0, "mV/ms"),
+        drive: "drive = \"1.4 mV/ms\"",
     },
 ];
 

@@ -51,10 +51,13 @@
 //! # Ok::<(), rheobase_components::MakeError>(())
 //! ```
 
+mod step;
+
 use std::sync::Arc;
 
 use rheobase_engine::arguments::{ArgumentError, ArgumentKind, ArgumentSpec, Arguments};
-use rheobase_engine::port::{Entry, Layer, LayerInput, LayerType, Tensor};
+use rheobase_engine::plan::WeightFormat;
+use rheobase_engine::port::{Entry, Layer, LayerInput, LayerType, StepLayer, Tensor};
 use rheobase_engine::random::Construction;
 use rheobase_equations::real::Real;
 
@@ -142,6 +145,26 @@ impl LayerType for Linear {
 
     fn layer_f64(&self, input: &[usize]) -> Box<dyn Layer<f64>> {
         Box::new(self.kernel(input))
+    }
+
+    fn step_layer_f32(
+        &self,
+        input: &[usize],
+        parameters: &[Tensor<f32>],
+        weights: WeightFormat,
+    ) -> Result<Box<dyn StepLayer<f32>>, String> {
+        let shape = (input.iter().product(), self.n_out);
+        Ok(Box::new(step::Linear::new(shape, parameters, weights)))
+    }
+
+    fn step_layer_f64(
+        &self,
+        input: &[usize],
+        parameters: &[Tensor<f64>],
+        weights: WeightFormat,
+    ) -> Result<Box<dyn StepLayer<f64>>, String> {
+        let shape = (input.iter().product(), self.n_out);
+        Ok(Box::new(step::Linear::new(shape, parameters, weights)))
     }
 }
 

@@ -10,6 +10,8 @@
 use rheobase_equations::linear_system::Modes;
 use rheobase_equations::real::{Precision, Real};
 
+use super::regime::LEAST;
+
 /// Steps that are looked ahead. A neuron that may cross later is looked at again then.
 pub(super) const HORIZON: usize = 1024;
 
@@ -59,8 +61,9 @@ pub(super) struct Bounds<R> {
     magnitudes: Vec<R>,
     /// Share of the magnitude of the terms that rounding may hide.
     tolerance: R,
-    /// Largest drift that is looked at.
-    drift: R,
+    /// Largest drift that is looked at, and what amplitudes that are set to 0 may amount to, as a
+    /// magnitude.
+    least_size: R,
 }
 
 impl<R: Real> Bounds<R> {
@@ -117,6 +120,8 @@ impl<R: Real> Bounds<R> {
             .collect();
         let magnitudes = cancelled(modes, &sizes, epoch, dt_ms);
         let tolerance = tolerance::<R>(n, epoch);
+        let lost: f64 = magnitudes.iter().map(|m| m * LEAST * 10.0).sum();
+        let lost = lost * epochs_ahead(epoch);
         let outlook = always.iter().zip(responses[0].iter().zip(&magnitudes));
         let outlook = outlook.map(|(&(most, least), (&now, size))| {
             let hidden = tolerance * size;
@@ -131,7 +136,7 @@ impl<R: Real> Bounds<R> {
             always: Window::new(always, if drift > 0.0 { f64::INFINITY } else { drift }),
             octaves,
             tolerance: R::from_f64(tolerance),
-            drift: representable(drift.abs() * horizon_ms / dt_ms),
+            least_size: representable(drift.abs() * horizon_ms / dt_ms + lost / tolerance),
         }
     }
 
@@ -151,13 +156,19 @@ impl<R: Real> Bounds<R> {
     /// all that follow; where it is below 0, that is certain.
     pub(super) fn outlook(&self, constant: R) -> (&[(R, R)], R) {
         let hidden = self.tolerance * self.size(constant);
-        (&self.outlook, constant + self.always.drift + hidden)
+        // In this step nothing has drifted yet.
+        let drift = if self.always.drift > R::ZERO {
+            self.always.drift
+        } else {
+            R::ZERO
+        };
+        (&self.outlook, constant + drift + hidden)
     }
 
     /// What the magnitude of the terms begins with.
     #[inline(always)]
     fn size(&self, constant: R) -> R {
-        constant.abs() + self.drift
+        constant.abs() + self.least_size
     }
 
     /// Whether a margin of at most `highest` is certainly below 0, terms
@@ -292,8 +303,13 @@ fn tolerance<R: Real>(n_modes: usize, epoch: u64) -> f64 {
         Precision::F32 => f64::from(f32::EPSILON),
         Precision::F64 => f64::EPSILON,
     };
-    let epochs = 1.0 + HORIZON as f64 / epoch.max(1) as f64;
-    8.0 * rounding * (n_modes + 4) as f64 * epochs
+    8.0 * rounding * (n_modes + 4) as f64 * epochs_ahead(epoch)
+}
+
+/// Epochs that begin within the horizon, and the current one.
+#[allow(clippy::cast_precision_loss, reason = "at most 1,024")]
+fn epochs_ahead(epoch: u64) -> f64 {
+    1.0 + HORIZON as f64 / epoch.max(1) as f64
 }
 
 /// Infinity as a number so large that it excludes nothing, yet times 0 is 0.

@@ -1,7 +1,7 @@
 //! Dense or sparse: what costs less, found out while running.
 //!
-//! Every so many slices the steps of a population are timed. Each mode is known by the median of its
-//! last times; that of the mode not in use is predicted from what arrives, and tried out now and
+//! Every so many slices the steps of a population are timed. A sparse step is known by its last time,
+//! a dense one by the median of its last times; that of the mode not in use is predicted from what arrives, and tried out now and
 //! then, for a small share of the time. A switch needs a clear advantage several times in a row.
 //! Results do not depend on any of this.
 
@@ -282,11 +282,12 @@ impl Chooser {
                 self.confirmations = 0;
                 let before = back.unwrap_or(mode);
                 // All slices of the trial count, not only the last.
-                let better = self.better(before, Work { time: None, ..work });
+                let costs = self.costs(Work { time: None, ..work });
+                let better = better(before, costs);
                 if self.mode != better || before != better {
                     self.mode = better;
                     if before != better || self.n_switches == 0 {
-                        self.note(next, work);
+                        self.note(next, costs);
                     }
                 }
             }
@@ -295,10 +296,14 @@ impl Chooser {
 
     /// What to do after a timed slice in which nothing was tried.
     fn watch(&mut self, next: u64, ns: f64, work: Work) {
-        #[allow(clippy::cast_precision_loss, reason = "counts of a slice")]
-        let steps = (work.steps * TIMED_EVERY) as f64;
-        self.since_trial_ns += ns * steps;
-        let better = self.better(self.mode, work);
+        // A slice timed in its turn stands for those that are not.
+        if (self.slices - 1).is_multiple_of(TIMED_EVERY) {
+            #[allow(clippy::cast_precision_loss, reason = "counts of a slice")]
+            let steps = (work.steps * TIMED_EVERY) as f64;
+            self.since_trial_ns += ns * steps;
+        }
+        let costs = self.costs(work);
+        let better = better(self.mode, costs);
         if better == self.mode {
             self.confirmations = 0;
         } else {
@@ -306,12 +311,12 @@ impl Chooser {
             if self.confirmations >= CONFIRMATIONS {
                 self.confirmations = 0;
                 self.mode = better;
-                self.note(next, work);
+                self.note(next, costs);
                 return;
             }
         }
         // Far apart, the other mode need not be tried as often.
-        let (dense, sparse) = self.costs(work);
+        let (dense, sparse) = costs;
         let (least, most) = (dense.min(sparse), dense.max(sparse));
         let patience = (most / least.max(1.0)).clamp(1.0, 100.0);
         #[allow(clippy::cast_precision_loss, reason = "number of neurons")]
@@ -349,18 +354,7 @@ impl Chooser {
         (dense, sparse)
     }
 
-    /// The cheaper mode, where `now` must be beaten clearly.
-    fn better(&self, now: Mode, work: Work) -> Mode {
-        let (dense, sparse) = self.costs(work);
-        match now {
-            Mode::Dense if sparse < ADVANTAGE * dense => Mode::Sparse,
-            Mode::Sparse if dense < ADVANTAGE * sparse => Mode::Dense,
-            _ => now,
-        }
-    }
-
-    fn note(&mut self, step: u64, work: Work) {
-        let (dense_ns, sparse_ns) = self.costs(work);
+    fn note(&mut self, step: u64, (dense_ns, sparse_ns): (f64, f64)) {
         self.n_switches += 1;
         if self.switches.len() < REMEMBERED {
             self.switches.push(Switch {
@@ -370,6 +364,15 @@ impl Chooser {
                 sparse_ns,
             });
         }
+    }
+}
+
+/// The cheaper mode, where `now` must be beaten clearly.
+fn better(now: Mode, (dense, sparse): (f64, f64)) -> Mode {
+    match now {
+        Mode::Dense if sparse < ADVANTAGE * dense => Mode::Sparse,
+        Mode::Sparse if dense < ADVANTAGE * sparse => Mode::Dense,
+        _ => now,
     }
 }
 

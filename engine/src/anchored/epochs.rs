@@ -22,9 +22,11 @@ pub(super) struct Epochs {
     current: u64,
     /// All blocks are up to date.
     all: bool,
-    /// Blocks that were brought up to date since they were last checked; all of them, or these.
+    /// Blocks that may have changed since they were last checked: all of them, or these, each once.
     unchecked_all: bool,
     unchecked: Vec<u32>,
+    /// The epoch in which blocks were last checked.
+    checked: u64,
 }
 
 /// What multiplies the amplitudes of free and of refractory neurons.
@@ -43,6 +45,7 @@ impl Epochs {
             all: true,
             unchecked_all: true,
             unchecked: Vec::new(),
+            checked: 0,
         }
     }
 
@@ -59,6 +62,7 @@ impl Epochs {
         }
         self.all = true;
         self.unchecked_all = true;
+        self.unchecked.clear();
     }
 
     /// Epochs that have passed over a block since it was up to date.
@@ -90,23 +94,46 @@ impl Epochs {
             let pending = self.pending(b);
             if pending > 0 {
                 pass(layout, regimes, pending, &mut z[b * len..(b + 1) * len]);
-                self.of_block[b] = self.current;
-                self.unchecked.push(block);
+                self.note(b);
             }
         }
     }
 
+    /// A block has been brought up to date.
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "a shard has below 2^32 neurons"
+    )]
+    fn note(&mut self, block: usize) {
+        // Those of later epochs are on the list.
+        if self.of_block[block] < self.checked {
+            self.unchecked.push(block as u32);
+        }
+        self.of_block[block] = self.current;
+    }
+
     /// Lets `check` see the blocks that may have changed since the last call, until it finds something.
-    pub(super) fn check<T>(&mut self, mut check: impl FnMut(usize) -> Option<T>) -> Option<T> {
+    pub(super) fn check<T>(&mut self, mut check: impl FnMut(u32) -> Option<T>) -> Option<T> {
+        let n = self.of_block.len();
+        let all = (0..u32::MAX).take(n);
         let found = if self.unchecked_all {
-            (0..self.of_block.len()).find_map(&mut check)
+            all.clone().find_map(&mut check)
         } else {
-            self.unchecked.iter().find_map(|&b| check(b as usize))
+            self.unchecked.iter().copied().find_map(&mut check)
         };
         // What is up to date may still change in this epoch.
-        self.unchecked_all = self.all;
         let (of_block, current) = (&self.of_block, self.current);
-        self.unchecked.retain(|&b| of_block[b as usize] == current);
+        let is_current = |block: &u32| of_block[*block as usize] == current;
+        if self.all {
+            self.unchecked.clear();
+        } else if self.unchecked_all {
+            self.unchecked.clear();
+            self.unchecked.extend(all.filter(is_current));
+        } else {
+            self.unchecked.retain(is_current);
+        }
+        self.unchecked_all = self.all;
+        self.checked = self.current;
         found
     }
 
@@ -162,4 +189,50 @@ fn pass_one<R: Real>(regimes: Regimes<'_, R>, rows: &mut [[R; WIDTH]], gate: &[R
         }
     }
     changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever is woken when, what a check sees is what was up to date since the last one, each block
+    /// once.
+    #[test]
+    fn what_may_have_changed_is_checked_once() {
+        let layout = Layout { n_modes: 1, n: 80 };
+        let n = layout.n_blocks();
+        let mut epochs = Epochs::new(layout);
+        let mut touched = vec![true; n];
+        let mut random = 7_u32;
+        for step in 0..400 {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            if step % 3 == 0 {
+                epochs.begin();
+            }
+            if random >> 29 == 0 {
+                epochs.set_all();
+                touched.fill(true);
+            }
+            for (b, touched) in touched.iter_mut().enumerate() {
+                if (random >> b) & 5 == 0 {
+                    if epochs.pending(b) > 0 {
+                        epochs.note(b);
+                    }
+                    *touched = true;
+                }
+            }
+            if step % 7 == 0 {
+                let mut seen = vec![0; n];
+                epochs.check(|block| -> Option<()> {
+                    seen[block as usize] += 1;
+                    None
+                });
+                for (b, touched) in touched.iter_mut().enumerate() {
+                    assert!(seen[b] <= 1 && (seen[b] == 1 || !*touched), "{step} {b}");
+                    *touched = false;
+                }
+                assert!(epochs.unchecked.len() <= n);
+            }
+        }
+    }
 }

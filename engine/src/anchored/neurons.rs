@@ -264,7 +264,7 @@ impl<R: Real> Anchored<R> {
         let Some(firing) = &self.firing else {
             return;
         };
-        let n = usize_of(step % self.epoch);
+        let n = self.place(step);
         let n_states = self.layout.n_modes;
         let steps = firing.refractory_steps;
         let mut x = [0.0; MAX_STATES];
@@ -311,7 +311,7 @@ impl<R: Real> Anchored<R> {
         };
         let blocks = released.iter().map(|&neuron| block_of(neuron));
         self.epochs.wake(self.layout, regimes, &mut self.z, blocks);
-        let n = usize_of(step % self.epoch);
+        let n = self.place(step);
         let n_states = self.layout.n_modes;
         let (mut x, mut z) = ([0.0; MAX_STATES], [0.0; MAX_STATES]);
         for &neuron in &released {

@@ -14,6 +14,9 @@ const NEARNESS: f64 = 0.125;
 const GROWTH_ALONE: f64 = 16.0;
 const GROWTH_IN_BLOCKS: f64 = 8.0;
 
+/// Amplitudes below this are set to 0 at the end of an epoch: long before they are subnormal.
+pub(super) const LEAST: f64 = 1e-25;
+
 /// Most steps of an epoch: what tables may take.
 const LONGEST_EPOCH: u64 = 1024;
 
@@ -242,10 +245,10 @@ impl<R: Real> Regime<R> {
     }
 }
 
-/// 0 where an amplitude has decayed to nothing: long before it is subnormal.
+/// 0 where an amplitude has decayed to nothing.
 #[inline(always)]
 fn flushed<R: Real>(x: R) -> R {
-    if x.abs() < R::from_f64(1e-25) {
+    if x.abs() < R::from_f64(LEAST) {
         R::ZERO
     } else {
         x

@@ -3,11 +3,22 @@
 use rheobase_equations::linear_system::MAX_STATES;
 use rheobase_equations::real::Real;
 
-use super::layout::{WIDTH, closed};
+use super::epochs::Regimes;
+use super::layout::{WIDTH, block_of, closed};
 use super::neurons::{Anchored, usize_of};
 use super::regime::Regime;
 
 impl<R: Real> Anchored<R> {
+    /// Brings neurons up to date, so that looking at them again costs little.
+    pub(crate) fn wake(&mut self, neurons: &[u32]) {
+        let regimes = Regimes {
+            free: &self.free,
+            held: self.held.as_ref(),
+        };
+        let blocks = neurons.iter().map(|&neuron| block_of(neuron));
+        self.epochs.wake(self.layout, regimes, &mut self.z, blocks);
+    }
+
     /// State `state` of a neuron after the last step; the one after the last is the number of
     /// refractory steps left.
     pub(crate) fn value(&self, state: usize, neuron: usize) -> f64 {
@@ -121,7 +132,8 @@ impl<R: Real> Anchored<R> {
     pub(crate) fn not_finite(&mut self) -> Option<(usize, usize, f64)> {
         let (len, n_modes) = (self.layout.block_len(), self.layout.n_modes);
         let z = &self.z;
-        let (block, place) = self.epochs.check(|b| {
+        let (block, place) = self.epochs.check(|block| {
+            let b = block as usize;
             let amplitudes = &z[b * len..b * len + n_modes * WIDTH];
             // NaN and infinity survive multiplication by zero; nothing else does.
             let zeros = amplitudes.iter().map(|x| *x * R::ZERO);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use rheobase_equations::native::Derived;
+use rheobase_equations::native::{Aligned, Derived};
 
 use super::shards::{Layouts, Shards};
 use super::{
@@ -11,11 +11,12 @@ use super::{
 use crate::anchored::choice::Chooser;
 use crate::anchored::{Anchored, Decision, decide};
 use crate::instantiate::Instantiate;
-use crate::plan::{EdgeKind, Monitor, NodeKind, Plan, Population};
+use crate::plan::{EdgeKind, Monitor, NodeId, NodeKind, Plan, Population};
 use crate::population::{
-    Afferent, Identity, Neurons, PopulationParts, PopulationShard, Shape, StateRecorder, stride_of,
+    Afferent, Identity, Inputs, Neurons, PopulationParts, PopulationShard, Shape, StateRecorder,
+    stride_of,
 };
-use crate::port::StimulusContext;
+use crate::port::{Drive, StimulusContext};
 use crate::random::{Philox, Purpose, construction_stream};
 use crate::record::Trace;
 use crate::stepwise::{Stepwise, StepwiseParts};
@@ -79,27 +80,17 @@ fn population_shard<R: Instantiate>(
     range: &Range<u32>,
     first_lane: usize,
 ) -> PopulationShard<R> {
-    let ports = population.neuron.ports();
-    let shape = Shape {
-        node: context.id,
-        name: context.node.name.clone(),
-        range: range.clone(),
-        state_names: ports.states.iter().map(|s| s.name.clone()).collect(),
-        n_inputs: ports.inputs.len(),
-        n_outputs: ports.outputs.len(),
-        n_uniforms: ports.n_uniforms,
-        n_normals: ports.n_normals,
-        emits: population.emits,
-        last_step: context.plan.steps,
-        dt_ms: context.plan.dt_ms,
-    };
+    let shape = shape(context, population, range);
     let initial = quantities.initial(range);
     let neurons = match Anchored::new(decision, shape.dt_ms, &initial) {
         Some(anchored) => {
             let chooser = Chooser::new(context.options.mode, range.len());
             Neurons::Anchored(Box::new(anchored), Box::new(chooser))
         }
-        None => stepwise(context, population, quantities, initial, &shape),
+        None => {
+            let stepwise = stepwise(context, population, quantities, initial, &shape);
+            Neurons::Stepwise(Box::new(stepwise))
+        }
     };
     PopulationShard::new(PopulationParts {
         first_lane,
@@ -111,13 +102,75 @@ fn population_shard<R: Instantiate>(
     })
 }
 
+fn shape(context: &NodeContext<'_>, population: &Population, range: &Range<u32>) -> Shape {
+    let ports = population.neuron.ports();
+    Shape {
+        node: context.id,
+        name: context.node.name.clone(),
+        range: range.clone(),
+        state_names: ports.states.iter().map(|s| s.name.clone()).collect(),
+        n_inputs: ports.inputs.len(),
+        n_outputs: ports.outputs.len(),
+        n_uniforms: ports.n_uniforms,
+        n_normals: ports.n_normals,
+        emits: population.emits,
+        last_step: context.plan.steps,
+        dt_ms: context.plan.dt_ms,
+    }
+}
+
+/// One copy of a population, in one piece, stepwise.
+pub(crate) struct WholePopulation<R: Instantiate> {
+    pub(crate) shape: Shape,
+    pub(crate) neurons: Stepwise<R>,
+    pub(crate) inputs: Inputs<R>,
+    /// Stimuli that act on its ports.
+    pub(crate) drives: Vec<(usize, Box<dyn Drive<R>>)>,
+}
+
+/// The population `id` of a plan.
+pub(crate) fn whole_population<R: Instantiate>(
+    plan: &Plan,
+    id: NodeId,
+) -> Result<WholePopulation<R>, BuildError> {
+    let node = &plan.nodes[id];
+    let NodeKind::Population(population) = &node.kind else {
+        return Err(BuildError::Panicked("not a population".to_owned()));
+    };
+    let context = NodeContext {
+        plan,
+        id,
+        node,
+        options: BuildOptions::default(),
+    };
+    let range = 0..to_u32(node.size());
+    let shape = shape(&context, population, &range);
+    let quantities = Quantities::draw(&context, population)?;
+    let initial = quantities.initial(&range);
+    let plane = stride_of::<R>(range.len());
+    let drives = afferents(&context).into_iter();
+    let drives = drives.filter_map(|(port, afferent)| match afferent {
+        Afferent::Drive(drive) => Some((port, drive)),
+        Afferent::Identity(_) => None,
+    });
+    Ok(WholePopulation {
+        neurons: stepwise(&context, population, &quantities, initial, &shape),
+        inputs: Inputs {
+            lanes: Aligned::zeroed(shape.n_inputs * plane),
+            plane,
+        },
+        drives: drives.collect(),
+        shape,
+    })
+}
+
 fn stepwise<R: Instantiate>(
     context: &NodeContext<'_>,
     population: &Population,
     quantities: &Quantities,
     initial: Vec<Vec<R>>,
     shape: &Shape,
-) -> Neurons<R> {
+) -> Stepwise<R> {
     let stride = stride_of::<R>(shape.range.len());
     let parts = StepwiseParts {
         kernel: R::kernel(population.neuron.as_ref()),
@@ -130,7 +183,7 @@ fn stepwise<R: Instantiate>(
             .and_then(|_| population.neuron.component())
             .map(|component| PopulationAdjoint::new(component, stride)),
     };
-    Neurons::Stepwise(Box::new(Stepwise::new(shape, parts)))
+    Stepwise::new(shape, parts)
 }
 
 /// Initial states and derived quantities of a whole population, in f64.

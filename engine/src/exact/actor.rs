@@ -95,7 +95,7 @@ impl ExactActor {
     }
 
     /// Predictions anew, from the states: after a reset, and after states were seen, hence perhaps
-    /// changed. They are those there were, bit for bit, where nothing was changed.
+    /// changed. Where nothing was, they lead to the same spikes, bit for bit.
     fn refresh(&mut self) {
         if !std::mem::take(&mut self.stale) {
             return;
@@ -157,19 +157,19 @@ impl ExactActor {
     fn act(&mut self, lane: u32, at: Moment) -> Result<(), RunError> {
         let neuron = lane as usize;
         let due = self.neurons.due(neuron, at);
-        if due == Due::Solves {
-            let prediction = self.neurons.solve(neuron);
-            self.note(lane, prediction);
-            return Ok(());
+        if due != Due::Solves {
+            self.neurons.advance(neuron, at);
+            self.check(neuron, at)?;
         }
-        self.neurons.advance(neuron, at);
-        self.check(neuron, at)?;
-        match due {
+        let prediction = match due {
             Due::Fires => return self.fire(lane, at),
-            Due::Recovers => self.neurons.recover(neuron),
-            Due::Solves | Due::Looks => {}
-        }
-        let prediction = self.neurons.predict(neuron);
+            Due::Solves => self.neurons.solve(neuron),
+            Due::Looks => self.neurons.predict(neuron),
+            Due::Recovers => {
+                self.neurons.recover(neuron);
+                self.neurons.predict(neuron)
+            }
+        };
         self.note(lane, prediction);
         Ok(())
     }

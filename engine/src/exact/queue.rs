@@ -69,7 +69,7 @@ impl Deliveries {
     }
 }
 
-/// When each neuron acts next if nothing arrives: fires, or ends its refractory time. The neuron
+/// When each neuron acts next if nothing arrives: fires, ends its refractory time, or is looked at. The neuron
 /// stands in the priority, so that the order of those at the same moment is their own.
 pub(super) struct Predictions(PriorityQueue<u32, Reverse<(Moment, u32)>, DefaultHashBuilder>);
 
