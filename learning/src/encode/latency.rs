@@ -30,6 +30,8 @@ pub enum Latency {
     Logarithmic,
     /// t = round(T·(1 − x)); no spike where that is T. For the activities of a
     /// [`Tuning`](super::Tuning).
+    ///
+    /// Source: `GaussianTuning` of SpikingJelly 2.0.0, whose times are these before rounding.
     Activity,
 }
 

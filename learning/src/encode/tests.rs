@@ -1,6 +1,7 @@
 //! Encoders against closed forms, and what holds for all of them.
 
 use proptest::prelude::*;
+use rheobase_engine::port::LayerInput;
 
 use super::*;
 
@@ -48,6 +49,10 @@ fn lists_and_arrays_hold_the_same_spikes() {
         }
         assert!(lists.indices.len() > 100);
         assert!(lists.row(21).is_empty());
+        let LayerInput::Spikes { offsets, width, .. } = lists.input::<f32>() else {
+            panic!("spikes")
+        };
+        assert_eq!((offsets.len(), width), (22, 301));
     }
 }
 

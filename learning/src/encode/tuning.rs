@@ -4,9 +4,9 @@ use rheobase_equations::real::Real;
 
 use super::{ANY, EncodeError, Samples};
 
-/// A population of m neurons for each value: neuron i has the activity exp(−((x − μᵢ)/σ)²/2), from 0 to
-/// 1. What the activities become in time is up to an encoder: [`Poisson`](super::Poisson),
-/// [`Integrate`](super::Integrate), [`Latency::Activity`](super::Latency::Activity), or
+/// A population of m neurons for each value: neuron i has the activity exp(−((x − μᵢ)/σ)²/2), which is
+/// between 0 and 1. What activities become in time is up to an encoder: [`Poisson`](super::Poisson),
+/// [`Integrate`](super::Integrate), [`Latency::Activity`](super::Latency::Activity) or
 /// [`ConstantCurrent`](super::ConstantCurrent).
 ///
 /// ```

@@ -137,7 +137,7 @@ fn momentum_body<R: Real>(
     let f = factors;
     for ((p, &g), b) in parameter.iter_mut().zip(gradient).zip(buffer) {
         *b = *b * f.momentum + f.taken * (g + f.decay * *p);
-        *p = *p + f.rate * *b;
+        *p += f.rate * *b;
     }
 }
 
@@ -152,7 +152,7 @@ fn nesterov_body<R: Real>(
     for ((p, &g), b) in parameter.iter_mut().zip(gradient).zip(buffer) {
         let g = g + f.decay * *p;
         *b = *b * f.momentum + f.taken * g;
-        *p = *p + f.rate * (g + f.momentum * *b);
+        *p += f.rate * (g + f.momentum * *b);
     }
 }
 
