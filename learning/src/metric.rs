@@ -97,8 +97,8 @@ mod tests {
         let mut confusion = Confusion::new(3);
         assert_eq!((confusion.classes(), confusion.accuracy()), (3, None));
         confusion.add(&[0, 2, 1, 2], &[0, 1, 1, 2]).unwrap();
-        confusion.add(&[1], &[2]).unwrap();
-        assert_eq!(confusion.counts(), [1, 0, 0, 0, 1, 1, 0, 1, 1]);
+        confusion.add(&[0], &[2]).unwrap();
+        assert_eq!(confusion.counts(), [1, 0, 0, 0, 1, 1, 1, 0, 1]);
         assert_eq!(
             (confusion.n_samples(), confusion.accuracy()),
             (5, Some(0.6))

@@ -164,29 +164,37 @@ fn trajectory<R: Real>(golden: &Value, case: &Value) -> f64 {
     largest
 }
 
-/// 100 updates in f64 stay within 1e-12 of PyTorch's, relative to the largest parameter.
-#[test]
-fn trajectories_of_optimizers() {
+/// Trajectories that are further from PyTorch's than they may be.
+fn far<R: Real>(most: f64) -> Vec<String> {
     let golden = parse(OPTIMIZERS);
     let cases = list(&golden["cases"]);
     assert_eq!(cases.len(), 20);
+    let mut far = Vec::new();
     for case in cases {
-        let error = trajectory::<f64>(&golden, case);
-        let (rule, options) = (&case["rule"], &case["options"]);
-        println!("{rule} {options}: {error:.1e}");
-        assert!(error < 1e-12, "{case}: {error}");
+        let error = trajectory::<R>(&golden, case);
+        let clip = case.get("clip").unwrap_or(&Value::Null);
+        let line = format!("{} {} {clip}: {error:.1e}", case["rule"], case["options"]);
+        println!("{line}");
+        // NaN is far.
+        if error.is_nan() || error >= most {
+            far.push(line);
+        }
     }
+    far
+}
+
+/// 100 updates in f64 stay within 1e-12 of PyTorch's, relative to the largest parameter.
+#[test]
+fn trajectories_of_optimizers() {
+    let far = far::<f64>(1e-12);
+    assert!(far.is_empty(), "{}", far.join("\n"));
 }
 
 /// The same in f32, within what 100 roundings leave.
 #[test]
 fn trajectories_in_single_precision() {
-    let golden = parse(OPTIMIZERS);
-    for case in list(&golden["cases"]) {
-        let error = trajectory::<f32>(&golden, case);
-        println!("{} {}: {error:.1e}", case["rule"], case["options"]);
-        assert!(error < 2e-5, "{case}: {error}");
-    }
+    let far = far::<f32>(2e-5);
+    assert!(far.is_empty(), "{}", far.join("\n"));
 }
 
 fn schedule(form: &str, base: f64, arguments: &Value) -> Schedule {

@@ -172,3 +172,27 @@ rheobase_engine::simd::dispatch! {
         hits: &mut [u32; LANES],
     ) -> usize;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_compared_strictly() {
+        let mut words = [[u32::MAX; 4]; BLOCKS];
+        words[0] = [0, 1, 2, 3];
+        words[1] = [9, 9, u32::MAX, 9];
+        words[31] = [8, 7, 6, 5];
+        let mut thresholds = [[0; 4]; BLOCKS];
+        thresholds[0] = [0, 1, 1, 2];
+        thresholds[1] = [0, 5, 1 << 31, 4];
+        thresholds[31] = [4, 4, 4, 4];
+        let blocks: Vec<u32> = (0..32).map(|block| 10 * block).collect();
+        let mut hits = [0; LANES];
+        let n = below(&words, &thresholds, &blocks, &mut hits);
+        assert_eq!(hits[..n], [1, 3, 41, 42, 1241, 1242, 1243]);
+        // The last chunk of a row holds fewer blocks.
+        let n = below(&words, &thresholds[..2], &blocks[..2], &mut hits);
+        assert_eq!(hits[..n], [1, 3, 41, 42]);
+    }
+}

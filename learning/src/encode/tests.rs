@@ -57,6 +57,21 @@ fn lists_and_arrays_hold_the_same_spikes() {
 }
 
 #[test]
+fn nothing_is_left_of_an_earlier_batch() {
+    let (mut array, mut lists) = (Vec::new(), SpikeLists::default());
+    for (values, elements) in [(vec![1.0_f32; 12], 6), (vec![0.0, 1.0], 2)] {
+        let numbers: Vec<u32> = (0..2).take(values.len() / elements).collect();
+        let samples = Samples::new(&values, elements, &numbers).unwrap();
+        let draws = Draws::new(1, 0);
+        dense(&Poisson::default(), 2, samples, draws, &mut array).unwrap();
+        spikes(&Poisson::default(), 2, samples, draws, &mut lists).unwrap();
+    }
+    assert_eq!(array, [0.0, 1.0, 0.0, 1.0]);
+    assert_eq!((lists.offsets, lists.indices), (vec![0, 1, 2], vec![1, 1]));
+    assert_eq!(lists.width, 2);
+}
+
+#[test]
 fn a_sample_does_not_depend_on_its_batch() {
     for encoder in all() {
         let (_, batch) = encode(encoder.as_ref(), &[4, 0, 9], 6);

@@ -136,7 +136,7 @@ fn the_learning_rate_can_be_changed() {
 }
 
 /// The error of a second pass over other arrays than those of the first, "a" and "b" of length 2.
-fn second_pass(arrays: &[(&str, usize, usize)]) -> String {
+fn second_pass(node: &str, arrays: &[(&str, usize, usize)]) -> String {
     let mut optimizer = Optimizer::new(Adam::default()).unwrap();
     let mut pass = optimizer.pass();
     pass.update_array("fc", "a", &mut [0.0, 0.0], &[1.0, 1.0]);
@@ -144,7 +144,7 @@ fn second_pass(arrays: &[(&str, usize, usize)]) -> String {
     pass.finish().unwrap();
     let mut pass = optimizer.pass();
     for &(name, length, of_gradient) in arrays {
-        pass.update_array("fc", name, &mut vec![0.0; length], &vec![0.0; of_gradient]);
+        pass.update_array(node, name, &mut vec![0.0; length], &vec![0.0; of_gradient]);
     }
     match pass.finish() {
         Ok(()) => String::new(),
@@ -154,27 +154,31 @@ fn second_pass(arrays: &[(&str, usize, usize)]) -> String {
 
 #[test]
 fn other_arrays_than_in_the_first_pass_are_errors() {
-    assert_eq!(second_pass(&[("a", 2, 2), ("b", 2, 2)]), "");
+    assert_eq!(second_pass("fc", &[("a", 2, 2), ("b", 2, 2)]), "");
     let same = "every pass takes the same arrays in the same order";
     let cases = [
         (
-            second_pass(&[("b", 2, 2), ("a", 2, 2)]),
+            second_pass("lif", &[("a", 2, 2), ("b", 2, 2)]),
+            format!("array 0 of this pass is `lif.a`, but was `fc.a` in the first: {same}"),
+        ),
+        (
+            second_pass("fc", &[("b", 2, 2), ("a", 2, 2)]),
             format!("array 0 of this pass is `fc.b`, but was `fc.a` in the first: {same}"),
         ),
         (
-            second_pass(&[("a", 2, 2)]),
+            second_pass("fc", &[("a", 2, 2)]),
             format!("array 1 of this pass is absent, but was `fc.b` in the first: {same}"),
         ),
         (
-            second_pass(&[("a", 2, 2), ("b", 2, 2), ("c", 1, 1)]),
+            second_pass("fc", &[("a", 2, 2), ("b", 2, 2), ("c", 1, 1)]),
             format!("array 2 of this pass is `fc.c`, but was absent in the first: {same}"),
         ),
         (
-            second_pass(&[("a", 3, 3)]),
+            second_pass("fc", &[("a", 3, 3)]),
             "`fc.a` holds 3 values, expected 2".to_owned(),
         ),
         (
-            second_pass(&[("a", 2, 1)]),
+            second_pass("fc", &[("a", 2, 1)]),
             "`fc.a` holds 1 values, expected 2".to_owned(),
         ),
     ];
