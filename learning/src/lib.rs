@@ -1,8 +1,14 @@
-//! Losses of Rheobase.
+//! Training in Rheobase: from data to spikes, from outputs to losses, from gradients to weights.
 //!
-//! What lives here: losses and what follows from them for learning; learners, optimisers and
-//! schedules join them.
+//! What lives here: [`encode`] and [`decode`] at the two ends of a network, [`loss`] and [`metric`]
+//! over its output, [`optimizer`] and [`schedule`] for its parameters; learners join them.
 //!
 //! What may not: reaching into the engine except through its ports.
 
+pub mod decode;
+pub mod encode;
 pub mod loss;
+pub mod metric;
+pub mod optimizer;
+pub mod output;
+pub mod schedule;
