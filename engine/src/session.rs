@@ -3,8 +3,7 @@
 //! A [`Session`] runs the same description as a [`Simulation`](crate::simulation::Simulation) with the
 //! same arithmetic and the same bits, but without slices, mailboxes and threads: every node is
 //! visited once a step, in an order fixed when the session is made. A step takes no lock, looks up no
-//! name, and allocates nothing once every node has emitted as many spikes as it ever does (room for
-//! all of them is made at the beginning).
+//! name, and allocates nothing: room for all that a node may emit is made at the beginning.
 //!
 //! Cost of a step: neurons, and for each layer its active inputs × outputs where spikes arrive.
 

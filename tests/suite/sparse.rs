@@ -113,20 +113,21 @@ const KINDS: [Kind; 10] = [
   input x(w : mV): c += w
   spike when v >= 15 mV, reset v = 0, refractory 2.5 ms",
         port: "x",
-        weight: (40.0, "mV"),
+        weight: (26.0, "mV"),
         drive: "drive = \"2 mV/ms\"",
     },
     // Its margin falls by itself: a crossing not seen in its step is never seen.
     Kind {
         model: "falling",
         text: "neuron falling
-  parameter drive = -0.3 mV/ms
+  parameter drive = -0.29173 mV/ms
   dv/dt = drive : mV (unless refractory)
   input x(w : mV): v += w (unless refractory)
   spike when v >= 15 mV, reset v = 0, refractory 1 ms",
         port: "x",
         weight: (9.0, "mV"),
-        drive: "drive = \"0.7 mV/ms\"",
+        // No whole number of steps leads exactly to the threshold.
+        drive: "drive = \"0.71317 mV/ms\"",
     },
     Kind {
         model: "deep",
@@ -182,7 +183,7 @@ impl Case {
         write!(
             text,
             "[populations.n]\nmodel = \"{}\"\nsize = {}\nparameters = {{ {drive} }}\n\
-             [stimuli.s]\nmodel = \"poisson\"\nsize = 60\nrate = \"10 Hz\"\n\
+             [stimuli.s]\nmodel = \"poisson\"\nsize = 60\nrate = \"12 Hz\"\n\
              [[projections]]\nsource = \"s\"\ntarget = \"n\"\nport = \"{port}\"\n\
              rule = {{ fixed_indegree = {{ indegree = {} }} }}\n\
              weight = {{ normal = {{ mean = \"{weight} {unit}\", sd = \"{} {unit}\" }} }}\n\
@@ -212,7 +213,7 @@ fn cases() -> impl Strategy<Value = Case> {
         96_usize..400,
         any::<u32>(),
         any::<bool>(),
-        3_usize..7,
+        4_usize..8,
         -0.6..0.2_f64,
         delays,
         2_usize..5,
@@ -235,6 +236,7 @@ struct Outcome {
     fingerprint: u64,
     spikes: Spikes,
     modes: ModeReport,
+    synaptic_events: u64,
 }
 
 fn run<R: Instantiate>(text: &str, mode: ModeChoice, threads: usize) -> Outcome {
@@ -258,10 +260,11 @@ fn run<R: Instantiate>(text: &str, mode: ModeChoice, threads: usize) -> Outcome 
         fingerprint: simulation.fingerprint(&recording),
         spikes: recording.spikes.iter().find_map(of_node).unwrap(),
         modes: recording.modes[0].1.clone(),
+        synaptic_events: recording.synaptic_events,
     }
 }
 
-fn same_bits<R: Instantiate>(case: &Case) -> Result<(usize, f64), TestCaseError> {
+fn same_bits<R: Instantiate>(case: &Case) -> Result<Found, TestCaseError> {
     let text = case.text(300);
     let dense = run::<R>(&text, ModeChoice::Dense, 1);
     let sparse = run::<R>(&text, ModeChoice::Sparse, 1);
@@ -285,8 +288,24 @@ fn same_bits<R: Instantiate>(case: &Case) -> Result<(usize, f64), TestCaseError>
             threads
         );
     }
-    let skipped = steps.1 as f64 / (steps.0 + steps.1) as f64;
-    Ok((dense.spikes.len(), skipped))
+    let steps = (steps.0 + steps.1, steps.1);
+    let skipped = steps.1 as f64 / steps.0 as f64;
+    // Share of the blocks of eight that no event falls on, if events fall at random.
+    let quiet = (-8.0 * sparse.synaptic_events as f64 / steps.0 as f64).exp();
+    Ok(Found {
+        spikes: dense.spikes.len(),
+        skipped,
+        quiet,
+    })
+}
+
+/// What a case did.
+struct Found {
+    spikes: usize,
+    /// Share of the neuron-steps that sparse steps skipped, and that they might have skipped if only
+    /// events counted.
+    skipped: f64,
+    quiet: f64,
 }
 
 /// Cases that count: every kind often enough.
@@ -298,20 +317,27 @@ fn many<R: Instantiate>() {
         failure_persistence: None,
         ..ProptestConfig::default()
     });
+    let asserted = std::cell::RefCell::new(0);
     let seen = std::cell::RefCell::new(vec![(0_u32, 0_usize, 1.0_f64); KINDS.len()]);
     runner
         .run(&cases(), |case| {
-            let (spikes, skipped) = same_bits::<R>(&case)?;
-            // Neurons that cannot fire by themselves leave most steps alone.
-            if !case.driven {
-                prop_assert!(skipped >= 0.5, "only {skipped} of neuron-steps skipped");
-            }
+            let found = same_bits::<R>(&case)?;
             let kind = &mut seen.borrow_mut()[case.kind];
-            let skipped = if case.driven { 1.0 } else { skipped };
-            *kind = (kind.0 + 1, kind.1 + spikes, kind.2.min(skipped));
+            kind.0 += 1;
+            kind.1 += found.spikes;
+            // Neurons that cannot fire by themselves leave most steps alone, where events do.
+            if !case.driven && found.quiet >= 0.8 {
+                let skipped = found.skipped;
+                prop_assert!(skipped >= 0.5, "only {skipped} of neuron-steps skipped");
+                kind.2 = kind.2.min(skipped);
+                *asserted.borrow_mut() += 1;
+            }
             Ok(())
         })
         .unwrap_or_else(|e| panic!("{e}"));
+    let asserted = asserted.into_inner();
+    println!("{asserted} of {CASES} networks are quiet enough to tell what is skipped");
+    assert!(asserted >= CASES / 8, "{asserted}");
     for (kind, (cases, spikes, skipped)) in KINDS.iter().zip(seen.into_inner()) {
         println!(
             "{}: {cases} networks, {spikes} spikes, undriven at least {skipped:.3} of neuron-steps skipped",

@@ -3,6 +3,7 @@
 use super::{PopulationWork, Ring, Route, Session, SessionNode, Work};
 use crate::build::{BuildError, emits_real, layer_parameters, whole_population};
 use crate::instantiate::Instantiate;
+use crate::packet::Packet;
 use crate::plan::{EdgeKind, NodeId, NodeKind, Plan, WeightFormat};
 use crate::port::Tensor;
 
@@ -149,6 +150,11 @@ fn work<R: Instantiate>(
         }
         NodeKind::Population(_) => {
             let whole = whole_population::<R>(plan, id)?;
+            // Room for as much as it ever emits.
+            let mut packet = Packet::default();
+            packet.clear();
+            packet.spikes_mut().reserve(node.size());
+            packet.real_mut().reserve(node.size());
             let of_node = routes.iter().filter(|r| r.0 == id);
             Ok(Work::Population(Box::new(PopulationWork {
                 shape: whole.shape,
@@ -156,7 +162,7 @@ fn work<R: Instantiate>(
                 inputs: whole.inputs,
                 afferents: of_node.map(|&(_, route, port)| (port, route)).collect(),
                 drives: whole.drives,
-                packet: crate::packet::Packet::default(),
+                packet,
             })))
         }
         NodeKind::Source(_) => unsupported("a stimulus that emits spikes"),
