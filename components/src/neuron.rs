@@ -24,6 +24,7 @@ macro_rules! zoo {
 }
 
 zoo! {
+    if = "src/neuron/if.rheo",
     lif = "src/neuron/lif.rheo",
     iaf_psc_delta = "src/neuron/iaf_psc_delta.rheo",
     iaf_psc_exp = "src/neuron/iaf_psc_exp.rheo",

@@ -9,7 +9,8 @@
 //! 5. the threshold is tested (never while refractory);
 //! 6. outputs are evaluated;
 //! 7. the reset runs where the neuron fired;
-//! 8. the refractory counter is set or counts down.
+//! 8. what `then` assigns is assigned, fired or not;
+//! 9. the refractory counter is set or counts down.
 //!
 //! It then splits off the *prologue*: everything that depends on parameters and dt only becomes a
 //! [`Slot::Derived`] quantity, computed once per population in f64 on the host.
@@ -138,6 +139,8 @@ struct StepBuilder<'m> {
     now: Vec<Value>,
     /// Refractory counter at the start of the step, and whether it is above zero.
     refractory: Option<(Value, Value)>,
+    /// Whether it fired, 1 or 0, once that is known.
+    spike: Option<Value>,
 }
 
 impl<'m> StepBuilder<'m> {
@@ -158,12 +161,13 @@ impl<'m> StepBuilder<'m> {
             now: previous.clone(),
             previous,
             refractory,
+            spike: None,
         }
     }
 
     /// The value of an expression of the model, states at their current values.
     fn evaluate(&mut self, root: Value) -> Value {
-        let (now, previous) = (&self.now, &self.previous);
+        let (now, previous, spike) = (&self.now, &self.previous, self.spike);
         self.b.import(
             &self.model.ops,
             root,
@@ -171,6 +175,7 @@ impl<'m> StepBuilder<'m> {
             &mut |b, slot| match slot {
                 Slot::State(i) => now[i as usize],
                 Slot::Previous(i) => previous[i as usize],
+                Slot::Spike => spike.unwrap_or_else(|| b.constant(0.0)),
                 other => b.load(other),
             },
         )
@@ -283,6 +288,8 @@ impl<'m> StepBuilder<'m> {
             let old = self.now[a.state as usize];
             self.now[a.state as usize] = self.b.select(fired, new, old);
         }
+        self.spike = Some(spike);
+        self.assign(&s.then);
         if let (Some((counter, active)), Some(t_ref)) = (self.refractory, s.refractory) {
             let t_ref = self.evaluate(t_ref);
             let dt = self.b.load(Slot::Dt);

@@ -6,7 +6,9 @@
 mod cell;
 mod conformance;
 mod examples;
+mod golden;
 mod nest;
 mod networks;
 mod spikingjelly;
+mod spikingjelly_gradients;
 mod texts;
