@@ -9,6 +9,7 @@ mod examples;
 mod golden;
 mod nest;
 mod networks;
+mod snntorch;
 mod spikingjelly;
 mod spikingjelly_gradients;
 mod texts;
