@@ -19,6 +19,7 @@ pub mod events;
 pub mod expand;
 mod fold;
 pub mod gradient;
+pub mod gradient_check;
 pub mod integrate;
 pub mod interpret;
 pub mod ir;

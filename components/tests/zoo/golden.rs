@@ -90,19 +90,19 @@ pub(crate) fn chosen(name: &str, choices: &Choices) -> Component {
 
 /// Widest gap between the arrays, relative to the largest value expected.
 pub(crate) fn gap<R: Real>(found: &[R], expected: &[f64]) -> f64 {
-    assert_eq!(found.len(), expected.len());
     let largest = expected.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
-    let widest = found
+    distance(found, expected) / if largest > 0.0 { largest } else { 1.0 }
+}
+
+/// Widest gap between the arrays.
+pub(crate) fn distance<R: Real>(found: &[R], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let gaps = found
         .iter()
         .zip(expected)
-        .map(|(x, y)| (x.to_f64() - y).abs())
-        .fold(
-            0.0_f64,
-            |m, d| if d.is_nan() { f64::INFINITY } else { m.max(d) },
-        );
-    if largest > 0.0 {
-        widest / largest
-    } else {
-        widest
-    }
+        .map(|(x, y)| (x.to_f64() - y).abs());
+    gaps.fold(
+        0.0,
+        |m, d| if d.is_nan() { f64::INFINITY } else { m.max(d) },
+    )
 }

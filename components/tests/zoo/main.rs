@@ -7,6 +7,7 @@ mod cell;
 mod conformance;
 mod examples;
 mod golden;
+mod gradients;
 mod nest;
 mod networks;
 mod snntorch;

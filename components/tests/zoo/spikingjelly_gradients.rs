@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use rheobase_equations::choice::Choices;
 use rheobase_equations::real::{Precision, Real};
-use rheobase_equations::unroll::{Gradients, Unrolled, Upstream};
+use rheobase_equations::unroll::{Gradients, ParameterGradient, Unrolled, Upstream};
 
-use crate::golden::{Case, Golden, chosen, gap};
+use crate::golden::{Case, Golden, chosen, distance, gap};
 
 /// Relative to the largest value of each array.
 const F64: f64 = 1e-9;
@@ -275,20 +275,31 @@ fn compare_gradients<R: Real>(
         }
         note(gaps, "gp_conduct", gap(&sums, &expected));
     }
-    for gradient in &gradients.parameters {
+    let of = |gradient: &ParameterGradient| {
         let name = &component.model.parameters[gradient.parameter as usize].name;
-        let what = format!("gp_{name}");
-        let expected = case.expect(&format!("{what}{suffix}"));
+        let expected = case.expect(&format!("gp_{name}{suffix}"));
+        (name.clone(), expected)
+    };
+    let all = gradients.parameters.iter().flat_map(|g| of(g).1);
+    let largest = all.fold(0.0_f64, |m, x| m.max(x.abs()));
+    for gradient in &gradients.parameters {
+        let (name, expected) = of(gradient);
         let mut sums = vec![0.0; expected.len()];
         for (neuron, x) in gradient.values.iter().enumerate() {
             sums[channel(case, neuron, expected.len())] += x;
         }
-        note(gaps, &what, gap(&sums, &expected));
+        // In f32, sums that cancel are judged by the size of the parameters' gradient as a whole.
+        let gap = match R::PRECISION {
+            Precision::F64 => gap(&sums, &expected),
+            Precision::F32 => distance(&sums, &expected) / largest,
+        };
+        note(gaps, &format!("gp_{name}"), gap);
         if name == "w"
             && let Some(expected) = case.array(&format!("gtau{suffix}"))
         {
             let tau = case.expect("tau")[0];
-            note(gaps, "gtau", gap(&[-sums[0] / (tau - 1.0)], &expected));
+            let gtau = [-sums[0] / (tau - 1.0)];
+            note(gaps, "gtau", crate::golden::gap(&gtau, &expected));
         }
     }
     if let Some(expected) = case.array(&format!("gv0{suffix}")) {
