@@ -23,6 +23,7 @@ use crate::integrate::{IntegrateError, integrate};
 use crate::interpret;
 use crate::ir::{Binary, Builder, Op, Program, Slot, Type, Unary, Value};
 use crate::model::{Assignment, InputTiming, Integrator, Model, Spike};
+use crate::native::prepare::{SpikeAs, prepare};
 use crate::real::Precision;
 use crate::unit::Unit;
 
@@ -461,12 +462,14 @@ impl Component {
         expand(&self.step, precision)
     }
 
-    /// Identifies the code of the step: equal fingerprints mean equal programs in both precisions.
+    /// Identifies the code of the step: equal fingerprints mean equal programs in both precisions, as
+    /// runners take them. What matters to gradients alone (surrogate, detached reset) does not change it.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let mut hash = fnv1a(0xcbf2_9ce4_8422_2325, &self.model.text);
         for precision in [Precision::F32, Precision::F64] {
-            hash = fnv1a(hash, &self.expanded_step(precision).to_string());
+            let program = prepare(&self.expanded_step(precision), SpikeAs::Flag);
+            hash = fnv1a(hash, &program.to_string());
         }
         hash
     }

@@ -29,11 +29,13 @@ fn setting(component: &Component) -> Setting {
         "mV/ms" => 30.0,
         "pA" => 900.0,
         "pA/ms" => 900.0,
-        "nS" => 4.0,
+        "nS" => 60.0,
         other => panic!("no usual size is known for {other}"),
     };
+    // Inhibition is kept weak.
+    let share = |name: &str| if name == "in" { 0.02 } else { 1.0 };
     Setting {
-        input_sizes: ports.map(|p| size(&p.unit.name)).collect(),
+        input_sizes: ports.map(|p| share(&p.name) * size(&p.unit.name)).collect(),
         ..Setting::default()
     }
 }

@@ -263,13 +263,13 @@ impl<'a> Checker<'a, '_> {
         is_free
     }
 
-    /// Reports why what arrives at an input cannot have this name, if it cannot.
+    /// Reports why what is named for one expression alone cannot have this name, if it cannot.
     pub(super) fn check_arriving(&mut self, name: Name<'a>) {
         let problem = match self.names.get(name.text) {
             Some(entry) => Some(
                 Problem::new(name.span, format!("`{}` is already taken", name.text))
                     .label(format!("{} has this name", entry.meaning.shown()))
-                    .help("give what arrives another name"),
+                    .help("choose another name"),
             ),
             None => taken_by_the_language(name),
         };
