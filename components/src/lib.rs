@@ -28,7 +28,7 @@ mod stimulus;
 use rheobase_engine::port::Registry;
 
 pub use make::{MakeError, layer, rule, stimulus};
-pub use neuron::neuron_text;
+pub use neuron::{NeuronError, neuron, neuron_text};
 
 /// Every component of this crate, by name.
 #[must_use]

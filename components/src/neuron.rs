@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rheobase_engine::neuron::EquationNeuron;
 use rheobase_engine::port::Registry;
+use rheobase_equations::choice::{ChoiceError, Choices};
 use rheobase_equations::lower::lower;
 use rheobase_equations::native::NativeComponent;
 use rheobase_equations::parse_one;
@@ -24,7 +25,20 @@ macro_rules! zoo {
 }
 
 zoo! {
+    if = "src/neuron/if.rheo",
     lif = "src/neuron/lif.rheo",
+    plif = "src/neuron/plif.rheo",
+    qif = "src/neuron/qif.rheo",
+    eif = "src/neuron/eif.rheo",
+    izhikevich_discrete = "src/neuron/izhikevich_discrete.rheo",
+    klif = "src/neuron/klif.rheo",
+    liaf = "src/neuron/liaf.rheo",
+    clif = "src/neuron/clif.rheo",
+    cuba_lif = "src/neuron/cuba_lif.rheo",
+    gated_lif = "src/neuron/gated_lif.rheo",
+    alif = "src/neuron/alif.rheo",
+    leaky_readout = "src/neuron/leaky_readout.rheo",
+    leaky = "src/neuron/leaky.rheo",
     iaf_psc_delta = "src/neuron/iaf_psc_delta.rheo",
     iaf_psc_exp = "src/neuron/iaf_psc_exp.rheo",
     iaf_psc_alpha = "src/neuron/iaf_psc_alpha.rheo",
@@ -44,6 +58,51 @@ pub fn neuron_text(name: &str) -> Option<&'static str> {
     ZOO.iter()
         .find(|(n, _)| *n == name)
         .map(|(_, native)| native.text)
+}
+
+/// Why a neuron cannot be made.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NeuronError {
+    /// There is none of that name.
+    #[error("unknown neuron `{0}`")]
+    Unknown(String),
+    /// It cannot be had that way.
+    #[error(transparent)]
+    Choice(#[from] ChoiceError),
+}
+
+/// The neuron of that name, with these options and this surrogate. It runs as compiled code where
+/// its step is that of the default options: surrogates and detached resets leave a step as it is.
+///
+/// ```
+/// use rheobase_components::neuron;
+/// use rheobase_equations::choice::Choices;
+///
+/// let detached = Choices::new().option("detach_reset", "true").surrogate("erf(2)");
+/// assert!(neuron("lif", &detached)?.is_native());
+/// let soft = neuron("lif", &Choices::new().option("soft_reset", "true"))?;
+/// assert!(!soft.is_native());
+/// let wrong = neuron("lif", &Choices::new().option("soft_rest", "true"));
+/// assert!(wrong.unwrap_err().to_string().contains("did you mean `soft_reset`?"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// An unknown neuron, option, value or surrogate.
+///
+/// # Panics
+/// Never: each text has been parsed and lowered when this crate was compiled.
+#[allow(clippy::expect_used, reason = "the texts have been compiled")]
+pub fn neuron(name: &str, choices: &Choices) -> Result<EquationNeuron, NeuronError> {
+    let native = ZOO
+        .iter()
+        .find(|(n, _)| *n == name)
+        .map(|(_, native)| native);
+    let native = native.ok_or_else(|| NeuronError::Unknown(name.to_owned()))?;
+    let model = parse_one(native.text, name).expect("a compiled text parses");
+    let component = lower(&Arc::new(model.choose(choices)?), None).expect("a compiled text lowers");
+    Ok(EquationNeuron::new(component, Some(*native)))
 }
 
 /// Adds every neuron of this room.

@@ -10,8 +10,9 @@
 //!
 //! # Rules that are choices
 //!
-//! - A Heaviside step passes ȳ·σ'(x) with σ' its surrogate, and nothing to the shape arguments, on
-//!   which its value does not depend.
+//! - A Heaviside step passes ȳ·σ'(x) with σ' its surrogate. To a shape argument a, on which its value
+//!   does not depend, it passes ȳ·∂σ/∂a with σ the primitive, so that a slope can be learned; nothing
+//!   where the text writes the surrogate as an expression.
 //! - A `select` on [`Unary::Fired`] of a spike passes ȳ·(yes − no) to the spike; other conditions
 //!   pass nothing. The branch not taken gets 0.
 //! - `min` and `max` pass to the operand chosen (the first where both are equal); |x| has slope 1 at 0.
@@ -24,9 +25,10 @@
 //! The result contains transcendental functions; [`crate::expand::expand`] makes it the same on every
 //! machine. [`Op::ExpDifference`] occurs in it only where it occurs in the program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use crate::ir::{Binary, Builder, Op, Program, Slot, Type, Unary, Value};
+use crate::ir::{Binary, Builder, Op, Program, Slot, SurrogateId, Type, Unary, Value};
+use crate::surrogate;
 
 /// The adjoint of `program` with respect to the slots `wrt`; slots that carry no gradient
 /// ([`Slot::cotangent`]) are left out, slots the program does not depend on get 0.
@@ -154,9 +156,10 @@ impl<'a> Sweep<'a> {
             } => {
                 let at = self.value(*x);
                 let shape: Vec<Value> = arguments.iter().map(|&v| self.value(v)).collect();
-                let derivative = crate::surrogate::get(*surrogate).derivative;
+                let derivative = surrogate::get(*surrogate).derivative;
                 let slope = derivative(&mut self.b, at, &shape);
                 self.pass_times(*x, g, slope);
+                self.pass_to_shape(*surrogate, at, arguments, g);
             }
             Op::ExpDifference(nodes) => {
                 for &node in nodes
@@ -170,6 +173,34 @@ impl<'a> Sweep<'a> {
                     self.pass_times(node, g, slope);
                 }
             }
+        }
+    }
+
+    /// What a surrogate passes to its shape: the gradient of its primitive.
+    fn pass_to_shape(&mut self, id: SurrogateId, at: Value, arguments: &[Value], g: Value) {
+        let active: Vec<Slot> = (0..arguments.len())
+            .filter(|&k| self.active[arguments[k].index()])
+            .map(shape_slot)
+            .collect();
+        if active.is_empty() || id == surrogate::OWN {
+            return;
+        }
+        let shape: Vec<Value> = arguments.iter().map(|&v| self.value(v)).collect();
+        let gradient = adjoint(&surrogate::primitive_program(id, shape.len()), &active);
+        let mut memo = HashMap::new();
+        for (k, &argument) in arguments.iter().enumerate() {
+            let slot = shape_slot(k).cotangent();
+            let Some(stored) = slot.and_then(|slot| gradient.stored(slot)) else {
+                continue;
+            };
+            let load = &mut |b: &mut Builder, slot| match slot {
+                Slot::Argument(0) => at,
+                Slot::Argument(k) => shape[k as usize - 1],
+                Slot::OutputCotangent(_) => g,
+                other => b.load(other),
+            };
+            let share = self.b.import(&gradient.ops, stored, &mut memo, load);
+            self.pass(argument, share);
         }
     }
 
@@ -311,6 +342,11 @@ impl<'a> Sweep<'a> {
             self.pass_times(exponent, g, slope);
         }
     }
+}
+
+/// Where the k-th shape argument stands in the program of a surrogate.
+fn shape_slot(k: usize) -> Slot {
+    Slot::Argument(Value::at(k + 1).0)
 }
 
 /// erf'(x) = 2/√π·e^−x².

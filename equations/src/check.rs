@@ -4,15 +4,19 @@ mod constant;
 mod expression;
 mod infix;
 mod names;
+mod option;
 mod spike;
 mod statement;
+mod surrogate;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use constant::evaluate as evaluate_constant;
+pub(crate) use surrogate::evaluate as evaluate_surrogate;
 
 use std::collections::BTreeMap;
 
+use crate::choice::Chosen;
 use crate::diagnostic::{Diagnostics, Problem, Sink, Span};
 use crate::ir::{Builder, Value};
 use crate::limits::{MAX_OPS, MAX_TEXT_BYTES};
@@ -41,7 +45,7 @@ use names::Names;
 /// Everything wrong with the text, up to
 /// [`MAX_DIAGNOSTICS`](crate::limits::MAX_DIAGNOSTICS) errors.
 pub fn parse(text: &str, file: &str) -> Result<Vec<Model>, Diagnostics> {
-    let models = parse_with_spans(text, file)?;
+    let models = parse_with_spans(text, file, &Chosen::default())?;
     Ok(models.into_iter().map(|(model, _)| model).collect())
 }
 
@@ -50,7 +54,12 @@ pub fn parse(text: &str, file: &str) -> Result<Vec<Model>, Diagnostics> {
 /// # Errors
 /// As [`parse`]; also where the text holds more than one component.
 pub fn parse_one(text: &str, file: &str) -> Result<Model, Diagnostics> {
-    let mut models = parse_with_spans(text, file)?.into_iter();
+    parse_chosen(text, file, &Chosen::default())
+}
+
+/// As [`parse_one`], with other options than the defaults.
+pub(crate) fn parse_chosen(text: &str, file: &str, chosen: &Chosen) -> Result<Model, Diagnostics> {
+    let mut models = parse_with_spans(text, file, chosen)?.into_iter();
     match (models.next(), models.next()) {
         (Some((model, _)), None) => Ok(model),
         (_, second) => {
@@ -63,7 +72,11 @@ pub fn parse_one(text: &str, file: &str) -> Result<Model, Diagnostics> {
 }
 
 /// The components of a text, and where they stand.
-fn parse_with_spans(text: &str, file: &str) -> Result<Vec<(Model, Span)>, Diagnostics> {
+fn parse_with_spans(
+    text: &str,
+    file: &str,
+    chosen: &Chosen,
+) -> Result<Vec<(Model, Span)>, Diagnostics> {
     if text.len() > MAX_TEXT_BYTES {
         let problem = Problem::new(Span::new(0, 0), "the text is too long").label(format!(
             "{} bytes; at most {MAX_TEXT_BYTES} are allowed",
@@ -73,11 +86,16 @@ fn parse_with_spans(text: &str, file: &str) -> Result<Vec<(Model, Span)>, Diagno
     }
     let mut sink = Sink::new(text, file);
     let tree = parse_text(text, &mut sink);
-    let models = check(&tree, text, &mut sink);
+    let models = check(&tree, text, chosen, &mut sink);
     sink.finish().map(|()| models)
 }
 
-fn check<'a>(tree: &'a Tree<'a>, text: &'a str, sink: &mut Sink<'a>) -> Vec<(Model, Span)> {
+fn check<'a>(
+    tree: &'a Tree<'a>,
+    text: &'a str,
+    chosen: &'a Chosen,
+    sink: &mut Sink<'a>,
+) -> Vec<(Model, Span)> {
     let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
     let mut models = Vec::new();
     for block in &tree.blocks {
@@ -96,7 +114,10 @@ fn check<'a>(tree: &'a Tree<'a>, text: &'a str, sink: &mut Sink<'a>) -> Vec<(Mod
             );
             sink.report(Problem::new(name.span, message).label(label));
         }
-        models.push((Checker::new(tree, block, text, sink).run(), name.span));
+        models.push((
+            Checker::new(tree, block, text, chosen, sink).run(),
+            name.span,
+        ));
     }
     models
 }
@@ -134,6 +155,10 @@ struct Scope<'a> {
     fixed: Option<&'static str>,
     /// Name and port of what arrives, in the effect of an input.
     arriving: Option<(&'a str, u32, Dimension)>,
+    /// A pure number with a name that is known in this expression only.
+    local: Option<(&'a str, Value)>,
+    /// Whether the neuron fired is known.
+    after_spike: bool,
 }
 
 impl Scope<'_> {
@@ -141,6 +166,8 @@ impl Scope<'_> {
     const STEP: Self = Self {
         fixed: None,
         arriving: None,
+        local: None,
+        after_spike: false,
     };
 }
 
@@ -149,6 +176,7 @@ struct Checker<'a, 's> {
     text: &'a str,
     nodes: &'a [Node<'a>],
     block: &'a Block<'a>,
+    chosen: &'a Chosen,
     sink: &'s mut Sink<'a>,
     builder: Builder,
     names: Names<'a>,
@@ -165,6 +193,7 @@ impl<'a, 's> Checker<'a, 's> {
         tree: &'a Tree<'a>,
         block: &'a Block<'a>,
         text: &'a str,
+        chosen: &'a Chosen,
         sink: &'s mut Sink<'a>,
     ) -> Self {
         let model = Model {
@@ -173,6 +202,7 @@ impl<'a, 's> Checker<'a, 's> {
             doc: block.doc.clone(),
             text: block.span.of(text).to_owned(),
             ops: Vec::new(),
+            options: Vec::new(),
             parameters: Vec::new(),
             states: Vec::new(),
             inputs: Vec::new(),
@@ -188,6 +218,7 @@ impl<'a, 's> Checker<'a, 's> {
             text,
             nodes: &tree.nodes,
             block,
+            chosen,
             sink,
             builder: Builder::new(),
             names: Names::default(),
@@ -229,6 +260,7 @@ impl<'a, 's> Checker<'a, 's> {
     /// Enters the names that a statement declares, so that all may use them.
     fn declare(&mut self, statement: &'a Statement<'a>) {
         match statement {
+            Statement::Option(option) => self.declare_option(option),
             Statement::Parameter(parameter) => self.declare_parameter(parameter),
             Statement::Equation(e) => self.declare_state(e.name, &e.unit, &e.doc),
             Statement::State(s) => self.declare_state(s.name, &s.unit, &s.doc),
@@ -246,7 +278,7 @@ impl<'a, 's> Checker<'a, 's> {
     /// Checks and builds the expressions of a statement.
     fn define(&mut self, statement: &'a Statement<'a>) {
         match statement {
-            Statement::Parameter(_) => {}
+            Statement::Option(_) | Statement::Parameter(_) => {}
             Statement::Equation(equation) => self.define_equation(equation),
             Statement::State(state) => self.define_initial(state.name, state.initial),
             Statement::Update(update) => self.define_update(update),

@@ -11,7 +11,7 @@ mod dual;
 mod exp_difference;
 mod reference;
 
-use crate::ir::{Binary, Op, Program, Slot, SurrogateId, Type, Unary, Value};
+use crate::ir::{Binary, Op, Program, Slot, Unary, Value};
 use crate::real::{Precision, Real};
 
 pub use dual::{Dual, run_dual};
@@ -207,20 +207,6 @@ fn to_int<R: Real>(x: R) -> i64 {
 #[allow(clippy::cast_precision_loss, reason = "integers in range are exact")]
 fn to_float<R: Real>(k: i64) -> R {
     R::from_f64(k as f64)
-}
-
-/// σ'(x) of a surrogate as a program of arguments 0 (x), 1, 2, … (shape), storing output 0.
-pub(crate) fn surrogate_derivative(id: SurrogateId, n_arguments: usize) -> Program {
-    let mut b = crate::ir::Builder::new();
-    let x = b.load(Slot::Argument(0));
-    let shape: Vec<Value> = (1_u32..)
-        .take(n_arguments)
-        .map(|k| b.load(Slot::Argument(k)))
-        .collect();
-    let derivative = (crate::surrogate::get(id).derivative)(&mut b, x, &shape);
-    debug_assert!(b.ty(derivative) == Type::Float);
-    b.store(Slot::Output(0), derivative);
-    b.finish()
 }
 
 #[cfg(test)]

@@ -11,12 +11,15 @@
 pub mod adjoint;
 pub mod block;
 mod check;
+pub mod choice;
 pub mod closed_form;
 pub mod diagnostic;
 pub mod emit_rust;
 pub mod events;
 pub mod expand;
 mod fold;
+pub mod gradient;
+pub mod gradient_check;
 pub mod integrate;
 pub mod interpret;
 pub mod ir;
@@ -25,6 +28,7 @@ pub mod linear_system;
 pub mod lower;
 pub mod model;
 pub mod native;
+pub mod primitive;
 pub mod quadratic;
 pub mod real;
 pub mod surrogate;
@@ -32,5 +36,6 @@ mod syntax;
 #[cfg(test)]
 mod testing;
 pub mod unit;
+pub mod unroll;
 
 pub use check::{parse, parse_one};

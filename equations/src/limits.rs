@@ -14,6 +14,8 @@ pub const MAX_STATEMENTS: usize = 4096;
 pub const MAX_STATES: usize = 64;
 /// Parameters of one component.
 pub const MAX_PARAMETERS: usize = 256;
+/// Options of one component.
+pub const MAX_OPTIONS: usize = 16;
 /// Input ports of one component.
 pub const MAX_INPUTS: usize = 32;
 /// Output ports of one component.

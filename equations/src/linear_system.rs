@@ -359,7 +359,8 @@ pub(crate) fn refuse_every_step(model: &Model) -> Result<(), NotLinear> {
     if model.n_uniforms + model.n_normals > 0 {
         return Err(NotLinear::EveryStep("it draws random numbers".to_owned()));
     }
-    if let Some(update) = model.updates.first() {
+    let then = model.spike.iter().flat_map(|s| &s.then);
+    if let Some(update) = model.updates.iter().chain(then).next() {
         let state = state_name(model, update.state);
         return Err(NotLinear::EveryStep(format!("`{state}` is updated")));
     }

@@ -9,7 +9,8 @@
 //! 5. the threshold is tested (never while refractory);
 //! 6. outputs are evaluated;
 //! 7. the reset runs where the neuron fired;
-//! 8. the refractory counter is set or counts down.
+//! 8. what `then` assigns is assigned, fired or not;
+//! 9. the refractory counter is set or counts down.
 //!
 //! It then splits off the *prologue*: everything that depends on parameters and dt only becomes a
 //! [`Slot::Derived`] quantity, computed once per population in f64 on the host.
@@ -22,6 +23,7 @@ use crate::integrate::{IntegrateError, integrate};
 use crate::interpret;
 use crate::ir::{Binary, Builder, Op, Program, Slot, Type, Unary, Value};
 use crate::model::{Assignment, InputTiming, Integrator, Model, Spike};
+use crate::native::prepare::{SpikeAs, prepare};
 use crate::real::Precision;
 use crate::unit::Unit;
 
@@ -138,6 +140,8 @@ struct StepBuilder<'m> {
     now: Vec<Value>,
     /// Refractory counter at the start of the step, and whether it is above zero.
     refractory: Option<(Value, Value)>,
+    /// Whether it fired, 1 or 0, once that is known.
+    spike: Option<Value>,
 }
 
 impl<'m> StepBuilder<'m> {
@@ -158,12 +162,13 @@ impl<'m> StepBuilder<'m> {
             now: previous.clone(),
             previous,
             refractory,
+            spike: None,
         }
     }
 
     /// The value of an expression of the model, states at their current values.
     fn evaluate(&mut self, root: Value) -> Value {
-        let (now, previous) = (&self.now, &self.previous);
+        let (now, previous, spike) = (&self.now, &self.previous, self.spike);
         self.b.import(
             &self.model.ops,
             root,
@@ -171,6 +176,7 @@ impl<'m> StepBuilder<'m> {
             &mut |b, slot| match slot {
                 Slot::State(i) => now[i as usize],
                 Slot::Previous(i) => previous[i as usize],
+                Slot::Spike => spike.unwrap_or_else(|| b.constant(0.0)),
                 other => b.load(other),
             },
         )
@@ -283,6 +289,8 @@ impl<'m> StepBuilder<'m> {
             let old = self.now[a.state as usize];
             self.now[a.state as usize] = self.b.select(fired, new, old);
         }
+        self.spike = Some(spike);
+        self.assign(&s.then);
         if let (Some((counter, active)), Some(t_ref)) = (self.refractory, s.refractory) {
             let t_ref = self.evaluate(t_ref);
             let dt = self.b.load(Slot::Dt);
@@ -454,12 +462,14 @@ impl Component {
         expand(&self.step, precision)
     }
 
-    /// Identifies the code of the step: equal fingerprints mean equal programs in both precisions.
+    /// Identifies the code of the step: equal fingerprints mean equal programs in both precisions, as
+    /// runners take them. What matters to gradients alone (surrogate, detached reset) does not change it.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let mut hash = fnv1a(0xcbf2_9ce4_8422_2325, &self.model.text);
         for precision in [Precision::F32, Precision::F64] {
-            hash = fnv1a(hash, &self.expanded_step(precision).to_string());
+            let program = prepare(&self.expanded_step(precision), SpikeAs::Flag);
+            hash = fnv1a(hash, &program.to_string());
         }
         hash
     }

@@ -31,6 +31,8 @@ pub struct Model {
     pub text: String,
     /// Arena of expressions.
     pub ops: Vec<Op>,
+    /// Options in declaration order, and what is chosen of them in this model.
+    pub options: Vec<ModelOption>,
     /// Parameters in declaration order.
     pub parameters: Vec<Parameter>,
     /// State variables in declaration order.
@@ -51,6 +53,19 @@ pub struct Model {
     pub n_uniforms: u32,
     /// Normal draws per step.
     pub n_normals: u32,
+}
+
+/// A way to have the component that a network chooses: what is known before anything is built.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ModelOption {
+    /// Name.
+    pub name: String,
+    /// Documentation; may be empty.
+    pub doc: String,
+    /// What may be chosen, the default first; `true` and `false` for a switch.
+    pub values: Vec<String>,
+    /// Index of what is chosen.
+    pub chosen: usize,
 }
 
 /// A parameter.
@@ -162,6 +177,9 @@ pub struct Spike {
     pub surrogate_arguments: Vec<Value>,
     /// Assignments at a spike, run in order.
     pub reset: Vec<Assignment>,
+    /// Assignments of every step, run in order after the reset. In them, `Load(Spike)` is 1 where
+    /// the component fired, else 0.
+    pub then: Vec<Assignment>,
     /// No gradient through the spike in the reset.
     pub detach_reset: bool,
     /// Refractory time \[ms\], an expression of parameters.

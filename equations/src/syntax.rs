@@ -9,5 +9,5 @@ pub(crate) mod token;
 mod unit;
 pub(crate) mod words;
 
-pub(crate) use parser::{parse_quantity_expression, parse_text};
+pub(crate) use parser::{parse_quantity_expression, parse_surrogate, parse_text};
 pub(crate) use unit::halves;

@@ -42,7 +42,8 @@ fn native_code_and_the_block_interpreter_give_the_same_bits() {
             assert_eq!(first, run(&mut interpreted, 2), "{name}");
             if n == 1000 {
                 println!("{name} {:?}: {} spikes", R::PRECISION, n_spikes(&first));
-                assert!(n_spikes(&first) > 30);
+                let fires = component(neuron).model.spike.is_some();
+                assert!(n_spikes(&first) > 30 || !fires);
             }
         }
     }
@@ -126,6 +127,12 @@ fn events_add_up() {
             let weight = 0.3;
             let mut moved = false;
             for step in 0..100 {
+                // A port may act on what arrives at another.
+                for other in neuron.ports().inputs.iter().filter(|p| p.name != port.name) {
+                    for cell in [&mut once, &mut twice, &mut never] {
+                        (0..3).for_each(|lane| cell.arrive(&other.name, lane, 0.01));
+                    }
+                }
                 if step % 10 == 0 {
                     once.arrive(&port.name, 1, 2.0 * weight);
                     twice.arrive(&port.name, 1, weight);
@@ -231,7 +238,20 @@ fn exact_steps_compose() {
 fn the_zoo_is_complete() {
     let names: Vec<String> = zoo().into_iter().map(|(name, _)| name).collect();
     let expected = [
+        "if",
         "lif",
+        "plif",
+        "qif",
+        "eif",
+        "izhikevich_discrete",
+        "klif",
+        "liaf",
+        "clif",
+        "cuba_lif",
+        "gated_lif",
+        "alif",
+        "leaky_readout",
+        "leaky",
         "iaf_psc_delta",
         "iaf_psc_exp",
         "iaf_psc_alpha",
@@ -239,10 +259,12 @@ fn the_zoo_is_complete() {
         "izhikevich",
     ];
     assert_eq!(names, expected);
-    let integrators = names
+    let used: Vec<Integrator> = names
         .iter()
-        .map(|name| component(&*registered(name)).integrator);
-    let used: Vec<Integrator> = integrators.skip(1).collect();
+        .map(|name| component(&*registered(name)))
+        .filter(|component| !component.model.equations.is_empty())
+        .map(|component| component.integrator)
+        .collect();
     use Integrator::{Exact, ExponentialEuler, RungeKutta4};
     assert_eq!(used, [Exact, Exact, Exact, ExponentialEuler, RungeKutta4]);
 }

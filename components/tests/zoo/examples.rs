@@ -80,3 +80,77 @@ fn izhikevich_has_a_rheobase() {
         "{intervals:?}"
     );
 }
+
+/// What a neuron of a layered network does with its first inputs: whether it fires, and its states.
+#[test]
+fn layered_neurons_do_what_their_texts_say() {
+    let sigmoid_of_one = 1.0 / (1.0 + (-1.0_f64).exp());
+    type Step = (f64, bool, &'static [(&'static str, f64)]);
+    let examples: [(&str, &[(&str, f64)], &[Step]); 9] = [
+        (
+            "if",
+            &[],
+            &[
+                (0.4, false, &[("v", 0.4)]),
+                (0.4, false, &[("v", 0.8)]),
+                (0.4, true, &[("v", 0.0)]),
+            ],
+        ),
+        (
+            "plif",
+            &[],
+            &[(1.5, false, &[("v", 0.75)]), (1.5, true, &[])],
+        ),
+        (
+            "izhikevich_discrete",
+            &[("b", 0.2)],
+            &[(3.0, true, &[("w", 0.2)])],
+        ),
+        ("klif", &[("k", 2.0)], &[(1.0, true, &[("v", 0.0)])]),
+        ("liaf", &[], &[(3.0, true, &[("v", 0.0)])]),
+        (
+            "cuba_lif",
+            &[],
+            &[(0.3, false, &[("c", 0.3)]), (0.3, true, &[("c", 0.45)])],
+        ),
+        (
+            "gated_lif",
+            &[],
+            &[(1.0, true, &[("v", 0.75 - 0.5 / 64.0)])],
+        ),
+        ("alif", &[], &[(2.0, true, &[("v", 0.0), ("a", 0.05)])]),
+        (
+            "leaky",
+            &[],
+            &[
+                (0.6, false, &[("v", 0.6)]),
+                (0.6, true, &[("v", 1.14)]),
+                (0.6, false, &[("v", 0.626)]),
+            ],
+        ),
+    ];
+    for (name, parameters, steps) in examples {
+        let mut one = cell(name, parameters);
+        for (x, fires, states) in steps {
+            one.arrive("x", 0, *x);
+            assert_eq!(!one.step().is_empty(), *fires, "{name}");
+            for (state, value) in *states {
+                assert!((one.get(state, 0) - value).abs() < 1e-12, "{name} {state}");
+            }
+        }
+    }
+    let mut clif = cell("clif", &[]);
+    clif.arrive("x", 0, 1.0);
+    assert_eq!(clif.step(), [0]);
+    assert!((clif.get("v", 0) + sigmoid_of_one).abs() < 1e-12);
+}
+
+#[test]
+fn qif_grows_by_itself_and_eif_too() {
+    for (name, from, to) in [("qif", 0.9, 0.945), ("eif", 0.8, 0.9)] {
+        let mut one = cell(name, &[]);
+        one.set("v", 0, from);
+        one.step();
+        assert!((one.get("v", 0) - to).abs() < 1e-12, "{name}");
+    }
+}

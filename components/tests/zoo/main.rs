@@ -6,7 +6,11 @@
 mod cell;
 mod conformance;
 mod examples;
+mod golden;
+mod gradients;
 mod nest;
 mod networks;
+mod snntorch;
 mod spikingjelly;
+mod spikingjelly_gradients;
 mod texts;

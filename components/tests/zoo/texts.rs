@@ -47,7 +47,12 @@ fn every_heading_is_there_in_order() {
             "{name}"
         );
         let source = section(text, "Source").join(" ");
-        let sources = ["doi:", "NEST 3.10.0", "SpikingJelly 2.0.0"];
+        let sources = [
+            "doi:",
+            "NEST 3.10.0",
+            "SpikingJelly 2.0.0",
+            "snnTorch 1.0.0",
+        ];
         assert!(
             sources.iter().any(|s| source.contains(s)),
             "{name}: {source}"
@@ -80,6 +85,13 @@ fn tables_are_the_declarations() {
         let component = component(&*neuron);
         let text = rheobase_components::neuron_text(&name).unwrap();
         let ports = neuron.ports();
+        let options = section(text, "Options");
+        assert_eq!(options.len(), component.model.options.len(), "{name}");
+        for (row, option) in options.iter().zip(&component.model.options) {
+            let columns: Vec<&str> = row.split_whitespace().collect();
+            let default = option.values[0].as_str();
+            assert_eq!(columns[..2], [option.name.as_str(), default], "{name}");
+        }
         let parameters: Vec<&Quantity> = ports.parameters.iter().collect();
         check_table(&name, &section(text, "Parameters"), &parameters, false);
         let states: Vec<&Quantity> = ports
@@ -97,6 +109,7 @@ fn everything_is_documented() {
         let component = component(&*neuron);
         let model = &component.model;
         let docs = (model.parameters.iter().map(|p| (&p.name, &p.doc)))
+            .chain(model.options.iter().map(|o| (&o.name, &o.doc)))
             .chain(model.states.iter().map(|s| (&s.name, &s.doc)))
             .chain(model.inputs.iter().map(|i| (&i.name, &i.doc)));
         for (what, doc) in docs {

@@ -90,7 +90,10 @@ pub(crate) fn evaluate(
                 let arguments: Vec<Constant> = arguments.iter().map(|&i| operand(i)).collect();
                 call(node, name.text, &arguments)?
             }
-            NodeKind::Truth(_) | NodeKind::Prefix(Prefix::Not, _) | NodeKind::Call(..) => {
+            NodeKind::Truth(_)
+            | NodeKind::Is(..)
+            | NodeKind::Prefix(Prefix::Not, _)
+            | NodeKind::Call(..) => {
                 return Err(not_constant(node));
             }
         };

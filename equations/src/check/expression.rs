@@ -102,6 +102,7 @@ impl<'a> Checker<'a, '_> {
                 },
                 scope,
             ),
+            NodeKind::Is(option, choice) => self.is_chosen(*option, *choice),
             NodeKind::Prefix(prefix, operand) => self.prefix(*prefix, *operand, at(*operand)),
             NodeKind::Infix(operator, x, y) => {
                 self.infix(*operator, (*x, *y), at(*x), at(*y), node.span)
@@ -145,10 +146,20 @@ impl<'a> Checker<'a, '_> {
         {
             return Some(self.load(Slot::Input(port), dimension));
         }
+        if let Some((local, value)) = scope.local
+            && local == name.text
+        {
+            return Some(Typed {
+                value,
+                ty: Type::Float(Dimension::NONE),
+                is_fixed: false,
+            });
+        }
         let Some(entry) = self.names.get(name.text) else {
             return self.name_of_the_language(name, scope);
         };
         let typed = match entry.meaning {
+            Meaning::Option(i) => return self.switch(name, i),
             Meaning::Parameter(i) => {
                 let dimension = self.model.parameters.get(i as usize)?.unit.dimension;
                 Typed {
@@ -203,6 +214,16 @@ impl<'a> Checker<'a, '_> {
 
     /// `pi`, `dt`, `t`, and units.
     fn name_of_the_language(&mut self, name: Name<'a>, scope: Scope<'a>) -> Option<Typed> {
+        if name.text == "spike" {
+            if scope.after_spike {
+                return Some(self.load(Slot::Spike, Dimension::NONE));
+            }
+            let problem = Problem::new(name.span, "`spike` is not known here")
+                .label("known in `then` only, after the threshold was tested")
+                .help("write `spike when CONDITION, then x = …`");
+            self.report(problem);
+            return None;
+        }
         let time = match name.text {
             "pi" => return Some(self.constant_of(std::f64::consts::PI, Dimension::NONE)),
             "dt" => Some(Slot::Dt),
@@ -321,6 +342,11 @@ impl<'a> Checker<'a, '_> {
                     Type::Float(Dimension::NONE),
                 )
             }
+            "detach" => {
+                self.number(nodes[0], operands[0])?;
+                let value = self.builder.unary(Unary::Detach, operands[0].value);
+                (value, operands[0].ty)
+            }
             "previous" => {
                 let value = self.previous(nodes[0], "previous")?;
                 return Some(Typed {
@@ -351,7 +377,7 @@ impl<'a> Checker<'a, '_> {
 
     /// 1 where x ≥ 0, else 0, with the default surrogate for its derivative.
     fn heaviside(&mut self, x: Value) -> Value {
-        let surrogate = super::spike::default_surrogate();
+        let surrogate = super::surrogate::default_surrogate();
         let arguments = surrogate::get(surrogate).arguments;
         let arguments = arguments
             .iter()

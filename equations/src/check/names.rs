@@ -15,6 +15,7 @@ use crate::unit::lookup;
 /// What a name of the component stands for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Meaning {
+    Option(u32),
     Parameter(u32),
     State(u32),
     /// An input port read by its own name.
@@ -27,6 +28,7 @@ impl Meaning {
     /// How it reads in a message.
     pub(super) fn shown(self) -> &'static str {
         match self {
+            Self::Option(_) => "an option",
             Self::Parameter(_) => "a parameter",
             Self::State(_) => "a state variable",
             Self::Input(_) => "an input",
@@ -225,7 +227,7 @@ impl<'a> Checker<'a, '_> {
         });
     }
 
-    fn enter(&mut self, name: Name<'a>, meaning: Meaning) {
+    pub(super) fn enter(&mut self, name: Name<'a>, meaning: Meaning) {
         self.names.set(
             name.text,
             Entry {
@@ -236,7 +238,13 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// Reports why the name cannot be declared, if it cannot.
-    fn may_declare(&mut self, name: Name<'a>, what: &str, count: usize, limit: usize) -> bool {
+    pub(super) fn may_declare(
+        &mut self,
+        name: Name<'a>,
+        what: &str,
+        count: usize,
+        limit: usize,
+    ) -> bool {
         let problem = if let Some(entry) = self.names.get(name.text) {
             let line = line_of(self.text, entry.span);
             Some(
@@ -255,13 +263,13 @@ impl<'a> Checker<'a, '_> {
         is_free
     }
 
-    /// Reports why what arrives at an input cannot have this name, if it cannot.
+    /// Reports why what is named for one expression alone cannot have this name, if it cannot.
     pub(super) fn check_arriving(&mut self, name: Name<'a>) {
         let problem = match self.names.get(name.text) {
             Some(entry) => Some(
                 Problem::new(name.span, format!("`{}` is already taken", name.text))
                     .label(format!("{} has this name", entry.meaning.shown()))
-                    .help("give what arrives another name"),
+                    .help("choose another name"),
             ),
             None => taken_by_the_language(name),
         };

@@ -1,11 +1,10 @@
 //! Threshold, reset, refractoriness.
 
 use super::{Checker, Scope, Typed};
-use crate::diagnostic::{Problem, nearest};
-use crate::ir::{Binary, Op, SurrogateId, Value};
+use crate::diagnostic::Problem;
+use crate::ir::{Binary, Op, Value};
 use crate::model;
-use crate::surrogate;
-use crate::syntax::ast::{Argument, Expression, Infix, NodeKind, Spike, Surrogate};
+use crate::syntax::ast::{Detached, Expression, Infix, NodeKind, Spike};
 use crate::unit::Dimension;
 
 /// A condition taken apart.
@@ -31,15 +30,18 @@ impl<'a> Checker<'a, '_> {
             .filter_map(|a| self.assignment(a, Scope::STEP, false))
             .collect();
         let refractory = spike.refractory.and_then(|r| self.refractory(r));
-        let (surrogate, surrogate_arguments) = self.surrogate(spike.surrogate.as_ref());
-        if let (None, Some(named)) = (condition.margin, &spike.surrogate)
-            && self.sink.count() == 0
-        {
-            self.report(
-                Problem::new(named.name.span, "there is nothing to take a surrogate of")
-                    .label("the condition has no comparison of numbers joined by `and`"),
-            );
-        }
+        let after = Scope {
+            after_spike: true,
+            ..Scope::STEP
+        };
+        let then: Vec<_> = spike
+            .then
+            .iter()
+            .filter_map(|a| self.assignment(a, after, false))
+            .collect();
+        let named = spike.surrogate.as_ref();
+        let (surrogate, surrogate_arguments) = self.surrogate(named, condition.margin);
+        let detach_reset = self.is_detached(spike.detached.as_ref());
         self.model.spike = Some(model::Spike {
             margin: condition.margin,
             strict: condition.strict,
@@ -47,7 +49,8 @@ impl<'a> Checker<'a, '_> {
             surrogate,
             surrogate_arguments,
             reset,
-            detach_reset: spike.detached,
+            then,
+            detach_reset,
             refractory,
         });
     }
@@ -124,10 +127,32 @@ impl<'a> Checker<'a, '_> {
         Some(self.was_beyond(operator, previous, level.value))
     }
 
+    /// `detached`, or `detached when` an option says so.
+    fn is_detached(&mut self, detached: Option<&Detached>) -> bool {
+        let Some(detached) = detached else {
+            return false;
+        };
+        let Some(condition) = detached.condition else {
+            return true;
+        };
+        let typed = self.expression(condition, Scope::STEP);
+        if self.condition(condition.root, typed).is_none() {
+            return false;
+        }
+        if let Op::Bool(holds) = *self.builder.op(typed.value) {
+            return holds;
+        }
+        let span = self.nodes[condition.root].span;
+        let problem = Problem::new(span, "whether a reset is detached depends on options only")
+            .label("not known before the run");
+        self.report(problem);
+        false
+    }
+
     fn refractory(&mut self, expression: Expression) -> Option<Value> {
         let scope = Scope {
             fixed: Some("a refractory time"),
-            arriving: None,
+            ..Scope::STEP
         };
         let typed = self.expression(expression, scope);
         let fits = self.expect_dimension(expression, typed, Dimension::TIME, |found| {
@@ -147,86 +172,6 @@ impl<'a> Checker<'a, '_> {
         }
         Some(typed.value)
     }
-
-    fn surrogate(&mut self, named: Option<&'a Surrogate<'a>>) -> (SurrogateId, Vec<Value>) {
-        let id = match named {
-            None => default_surrogate(),
-            Some(named) => match surrogate::find(named.name.text) {
-                Some(id) => id,
-                None => {
-                    self.unknown_surrogate(named);
-                    return (default_surrogate(), Vec::new());
-                }
-            },
-        };
-        let declared = surrogate::get(id).arguments;
-        let mut given: Vec<Option<Value>> = vec![None; declared.len()];
-        for (i, argument) in named.map_or(&[][..], |n| &n.arguments).iter().enumerate() {
-            self.surrogate_argument(declared, i, argument, &mut given);
-        }
-        let values = given
-            .into_iter()
-            .zip(declared)
-            .map(|(value, d)| value.unwrap_or_else(|| self.builder.constant(d.1)))
-            .collect();
-        (id, values)
-    }
-
-    fn surrogate_argument(
-        &mut self,
-        declared: &[(&'static str, f64)],
-        position: usize,
-        argument: &'a Argument<'a>,
-        given: &mut [Option<Value>],
-    ) {
-        let scope = Scope {
-            fixed: Some("the shape of a surrogate"),
-            arriving: None,
-        };
-        let value = self.expression(argument.value, scope);
-        let span = self.nodes[argument.value.root].span;
-        let names = || declared.iter().map(|d| d.0);
-        let slot = match argument.name {
-            Some(name) => declared.iter().position(|d| d.0 == name.text),
-            None => Some(position),
-        };
-        let Some(slot) = slot.filter(|&s| s < declared.len()) else {
-            let all: Vec<&str> = names().collect();
-            let label = format!("the surrogate takes ({})", all.join(", "));
-            let span = argument.name.map_or(span, |n| n.span);
-            let problem = Problem::new(span, "no such argument of the surrogate").label(label);
-            self.report(match argument.name {
-                Some(name) => problem.suggest(name.text, names()),
-                None => problem,
-            });
-            return;
-        };
-        if given[slot].is_some() {
-            let message = format!("`{}` is given twice", declared[slot].0);
-            self.report(Problem::new(span, message).label("the second one"));
-            return;
-        }
-        let fits = self.expect_dimension(argument.value, value, Dimension::NONE, |found| {
-            (
-                format!("the shape of a surrogate is a pure number, not {found}"),
-                None,
-            )
-        });
-        if fits {
-            given[slot] = Some(value.value);
-        }
-    }
-
-    fn unknown_surrogate(&mut self, named: &Surrogate<'a>) {
-        let all: Vec<&str> = surrogate::SURROGATES.iter().map(|s| s.name).collect();
-        let name = named.name.text;
-        let problem = Problem::new(named.name.span, format!("unknown surrogate `{name}`"))
-            .label("expected the name of a surrogate");
-        self.report(match nearest(name, all.iter().copied()) {
-            Some(best) => problem.help(format!("did you mean `{best}`?")),
-            None => problem.help(format!("known are {}", all.join(", "))),
-        });
-    }
 }
 
 /// Comparisons that have a margin.
@@ -240,9 +185,4 @@ fn is_ordering(operator: Infix) -> bool {
             | Infix::CrossesUp
             | Infix::CrossesDown
     )
-}
-
-/// The surrogate of thresholds that name none.
-pub(super) fn default_surrogate() -> SurrogateId {
-    surrogate::find("atan").unwrap_or(SurrogateId(0))
 }

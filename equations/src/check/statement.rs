@@ -14,7 +14,7 @@ use crate::unit::{Dimension, Unit};
 /// What an initial value is called in a message.
 const INITIAL: Scope<'static> = Scope {
     fixed: Some("an initial value"),
-    arriving: None,
+    ..Scope::STEP
 };
 
 impl<'a> Checker<'a, '_> {
@@ -150,8 +150,8 @@ impl<'a> Checker<'a, '_> {
         let dimension = input.unit.unit.dimension;
         let arriving = Some((effect.arriving.text, small(port), dimension));
         let scope = Scope {
-            fixed: None,
             arriving,
+            ..Scope::STEP
         };
         for assignment in &effect.assignments {
             if let Some(effect) = self.assignment(assignment, scope, false) {

@@ -54,6 +54,7 @@ pub(crate) fn model(
         doc: String::new(),
         text: String::new(),
         ops: b.ops().to_vec(),
+        options: vec![],
         parameters: parameters.iter().map(parameter).collect(),
         states: states.iter().map(state).collect(),
         inputs: vec![],

@@ -1,7 +1,8 @@
 //! Forward mode: values with one tangent each.
 
-use super::{Interpreter, exp_difference, reference, surrogate_derivative};
-use crate::ir::{Binary, Op, Program, Slot, Unary, Value};
+use super::{Interpreter, exp_difference, reference};
+use crate::ir::{Binary, Op, Program, Slot, SurrogateId, Unary, Value};
+use crate::surrogate::{OWN, derivative_program, primitive_program};
 
 /// A value and its derivative along one direction.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
@@ -14,8 +15,8 @@ pub struct Dual {
 
 /// Runs `program` in f64 and carries the derivative along one direction.
 ///
-/// A Heaviside step has the derivative of its surrogate (none by the shape arguments, on which its
-/// value does not depend); a `select` on [`Unary::Fired`] passes (yes − no) times the tangent of the
+/// A Heaviside step has the derivative of its surrogate by its argument, and that of the surrogate's
+/// primitive by the shape (none by expressions of the text); a `select` on [`Unary::Fired`] passes (yes − no) times the tangent of the
 /// spike; `detach`, rounding, indicators and integer operations have none.
 pub fn run_dual(program: &Program, load: &mut dyn FnMut(Slot) -> Dual) -> Vec<(Slot, Dual)> {
     let mut values = Interpreter::<f64>::new(program.clone());
@@ -82,13 +83,14 @@ impl Sweep<'_> {
                 arguments,
                 ..
             } => {
-                let slope = surrogate_derivative(*surrogate, arguments.len());
+                let slope = derivative_program(*surrogate, arguments.len());
                 let mut load = |slot| match slot {
                     Slot::Argument(0) => self.values.float(*x),
                     Slot::Argument(k) => self.values.float(arguments[k as usize - 1]),
                     _ => 0.0,
                 };
-                super::run(&slope, &mut load)[0].1 * self.of(*x)
+                let by_x = super::run(&slope, &mut load)[0].1 * self.of(*x);
+                by_x + self.by_shape(*surrogate, *x, arguments)
             }
             Op::ExpDifference(z) => {
                 let repeated = |&node: &Value| {
@@ -99,6 +101,26 @@ impl Sweep<'_> {
                 z.iter().map(repeated).sum()
             }
         }
+    }
+
+    /// Change of a surrogate's primitive by its shape.
+    fn by_shape(&self, id: SurrogateId, x: Value, arguments: &[Value]) -> f64 {
+        if id == OWN || arguments.iter().all(|&v| self.of(v) == 0.0) {
+            return 0.0;
+        }
+        let primitive = primitive_program(id, arguments.len());
+        let stored = run_dual(&primitive, &mut |slot| match slot {
+            Slot::Argument(0) => Dual {
+                value: self.values.float(x),
+                tangent: 0.0,
+            },
+            Slot::Argument(k) => Dual {
+                value: self.values.float(arguments[k as usize - 1]),
+                tangent: self.of(arguments[k as usize - 1]),
+            },
+            _ => Dual::default(),
+        });
+        stored.first().map_or(0.0, |(_, dual)| dual.tangent)
     }
 
     fn unary(&self, i: usize, u: Unary, operand: Value) -> f64 {

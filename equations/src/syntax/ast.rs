@@ -40,6 +40,7 @@ pub(crate) struct Block<'a> {
 /// A statement.
 #[derive(Debug)]
 pub(crate) enum Statement<'a> {
+    Option(Choice<'a>),
     Parameter(Parameter<'a>),
     Equation(Equation<'a>),
     State(State<'a>),
@@ -49,6 +50,15 @@ pub(crate) enum Statement<'a> {
     Output(Output<'a>),
     Spike(Box<Spike<'a>>),
     Integrator(Name<'a>),
+}
+
+/// `option name = first or second "doc"`.
+#[derive(Debug)]
+pub(crate) struct Choice<'a> {
+    pub(crate) name: Name<'a>,
+    /// What may be chosen; the first is the default.
+    pub(crate) values: Vec<Name<'a>>,
+    pub(crate) doc: String,
 }
 
 /// `parameter name = default in [low, high] learnable per neuron "doc"`.
@@ -133,16 +143,32 @@ pub(crate) struct Spike<'a> {
     pub(crate) span: Span,
     pub(crate) condition: Expression,
     pub(crate) reset: Vec<Assignment<'a>>,
+    pub(crate) then: Vec<Assignment<'a>>,
     pub(crate) refractory: Option<Expression>,
     pub(crate) surrogate: Option<Surrogate<'a>>,
-    pub(crate) detached: bool,
+    pub(crate) detached: Option<Detached>,
 }
 
-/// `surrogate name(arguments)`.
+/// `detached` or `detached when condition`.
 #[derive(Debug)]
-pub(crate) struct Surrogate<'a> {
-    pub(crate) name: Name<'a>,
-    pub(crate) arguments: Vec<Argument<'a>>,
+pub(crate) struct Detached {
+    pub(crate) condition: Option<Expression>,
+}
+
+/// The derivative of the spike.
+#[derive(Debug)]
+pub(crate) enum Surrogate<'a> {
+    /// `name(arguments)`.
+    Named {
+        name: Name<'a>,
+        arguments: Vec<Argument<'a>>,
+    },
+    /// `(margin) = slope primitive curve`.
+    Own {
+        margin: Name<'a>,
+        slope: Expression,
+        primitive: Option<Expression>,
+    },
 }
 
 /// `2` or `alpha = 2`.
@@ -190,6 +216,8 @@ pub(crate) enum NodeKind<'a> {
     Prefix(Prefix, usize),
     Infix(Infix, usize, usize),
     Call(Name<'a>, Vec<usize>),
+    /// `option is choice`.
+    Is(Name<'a>, Name<'a>),
 }
 
 /// Operators before their operand.

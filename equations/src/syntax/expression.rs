@@ -187,10 +187,18 @@ impl<'a> Parser<'a, '_> {
         let truth = match word {
             "true" => Some(true),
             "false" => Some(false),
+            // The spike of this step, known in `then`.
+            "spike" => None,
             _ if words::is_reserved(word) => return self.expected("an expression"),
             _ => None,
         };
         let span = self.advance().span;
+        if truth.is_none() && self.eat_word("is").is_some() {
+            let choice = self.any_word("what the option may be")?;
+            let option = Name { text: word, span };
+            let span = span.to(choice.span);
+            return Ok(self.node(NodeKind::Is(option, choice), span));
+        }
         Ok(self.node(truth.map_or(NodeKind::Name(word), NodeKind::Truth), span))
     }
 

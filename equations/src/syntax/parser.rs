@@ -1,6 +1,6 @@
 //! The parser's core: the token cursor, blocks, and recovery at the end of a statement.
 
-use super::ast::{Block, Expression, Name, Node, Tree};
+use super::ast::{Block, Expression, Name, Node, Surrogate, Tree};
 use super::lexer;
 use super::token::{Kind, Token};
 use super::words;
@@ -38,6 +38,21 @@ pub(crate) fn parse_quantity_expression<'a>(
         parser.expected::<()>("the end of the text").ok()?;
     }
     Some((expression, parser.nodes))
+}
+
+/// Parses a surrogate that is the whole text, as in `atan(2)`.
+pub(crate) fn parse_surrogate<'a>(
+    text: &'a str,
+    sink: &mut Sink<'a>,
+) -> Option<(Surrogate<'a>, Vec<Node<'a>>)> {
+    let mut parser = Parser::new(text, sink);
+    let surrogate = parser.surrogate().ok()?;
+    parser.end_of_statement("the end of the text").ok()?;
+    parser.at += 1;
+    if parser.kind() != Kind::End {
+        parser.expected::<()>("the end of the text").ok()?;
+    }
+    Some((surrogate, parser.nodes))
 }
 
 pub(super) struct Parser<'a, 's> {

@@ -1,8 +1,8 @@
 //! Statements.
 
 use super::ast::{
-    Argument, Assignment, Effect, Equation, Expression, Infix, Input, Name, Output, Parameter,
-    Spike, State, Statement, Subexpression, Surrogate, UnitNote, Update,
+    Argument, Assignment, Choice, Detached, Effect, Equation, Expression, Infix, Input, Name,
+    Output, Parameter, Spike, State, Statement, Subexpression, Surrogate, UnitNote, Update,
 };
 use super::parser::{Parsed, Parser};
 use super::token::Kind;
@@ -14,6 +14,7 @@ impl<'a> Parser<'a, '_> {
     pub(super) fn statement(&mut self) -> Parsed<Vec<Statement<'a>>> {
         let one = |statement| vec![statement];
         match self.peek_word(0) {
+            "option" => self.option().map(one),
             "parameter" => self.parameters(),
             "state" => self.state().map(one),
             "update" => self.update().map(one),
@@ -60,6 +61,19 @@ impl<'a> Parser<'a, '_> {
             None => problem,
         };
         self.fail(problem)
+    }
+
+    /// `option name = first or second`.
+    fn option(&mut self) -> Parsed<Statement<'a>> {
+        self.advance();
+        let name = self.new_name("the name of an option")?;
+        self.expect(Kind::Assign)?;
+        let mut values = vec![self.any_word("`true`, `false` or the name of a choice")?];
+        while self.eat_word("or").is_some() {
+            values.push(self.any_word("the name of a choice")?);
+        }
+        let doc = self.doc();
+        Ok(Statement::Option(Choice { name, values, doc }))
     }
 
     // parameter
@@ -404,9 +418,10 @@ impl<'a> Parser<'a, '_> {
             span: start,
             condition: self.expression()?,
             reset: Vec::new(),
+            then: Vec::new(),
             refractory: None,
             surrogate: None,
-            detached: false,
+            detached: None,
         };
         while self.eat(Kind::Comma) {
             self.clause(&mut spike)?;
@@ -432,6 +447,11 @@ impl<'a> Parser<'a, '_> {
                 let assignments = self.assignments()?;
                 !std::mem::replace(&mut spike.reset, assignments).is_empty()
             }
+            "then" => {
+                self.advance();
+                let assignments = self.assignments()?;
+                !std::mem::replace(&mut spike.then, assignments).is_empty()
+            }
             "refractory" => {
                 self.advance();
                 spike.refractory.replace(self.expression()?).is_some()
@@ -442,7 +462,11 @@ impl<'a> Parser<'a, '_> {
             }
             "detached" => {
                 self.advance();
-                std::mem::replace(&mut spike.detached, true)
+                let condition = match self.eat_word("when") {
+                    Some(_) => Some(self.expression()?),
+                    None => None,
+                };
+                spike.detached.replace(Detached { condition }).is_some()
             }
             other => return self.unknown_clause(other),
         };
@@ -454,7 +478,7 @@ impl<'a> Parser<'a, '_> {
     }
 
     fn unknown_clause<T>(&mut self, word: &'a str) -> Parsed<T> {
-        const EXPECTED: &str = "`reset`, `refractory`, `surrogate` or `detached`";
+        const EXPECTED: &str = "`reset`, `then`, `refractory`, `surrogate` or `detached`";
         if word.is_empty() {
             return self.expected(EXPECTED);
         }
@@ -467,7 +491,11 @@ impl<'a> Parser<'a, '_> {
         self.fail(problem)
     }
 
-    fn surrogate(&mut self) -> Parsed<Surrogate<'a>> {
+    /// `name(arguments)`, or `(margin) = slope primitive curve`.
+    pub(super) fn surrogate(&mut self) -> Parsed<Surrogate<'a>> {
+        if self.kind() == Kind::Open {
+            return self.own_surrogate();
+        }
         let name = self.any_word("the name of a surrogate")?;
         let mut arguments = Vec::new();
         if self.eat(Kind::Open) {
@@ -482,7 +510,24 @@ impl<'a> Parser<'a, '_> {
             }
             self.advance();
         }
-        Ok(Surrogate { name, arguments })
+        Ok(Surrogate::Named { name, arguments })
+    }
+
+    fn own_surrogate(&mut self) -> Parsed<Surrogate<'a>> {
+        self.advance();
+        let margin = self.new_name("a name for the distance to the threshold")?;
+        self.expect(Kind::Close)?;
+        self.expect(Kind::Assign)?;
+        let slope = self.expression()?;
+        let primitive = match self.eat_word("primitive") {
+            Some(_) => Some(self.expression()?),
+            None => None,
+        };
+        Ok(Surrogate::Own {
+            margin,
+            slope,
+            primitive,
+        })
     }
 
     fn argument(&mut self) -> Parsed<Argument<'a>> {

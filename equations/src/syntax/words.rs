@@ -3,6 +3,7 @@
 /// Words that open a statement.
 pub(crate) const STATEMENTS: &[&str] = &[
     "neuron",
+    "option",
     "parameter",
     "state",
     "input",
@@ -13,13 +14,29 @@ pub(crate) const STATEMENTS: &[&str] = &[
 ];
 
 /// Words that open a clause of `spike`.
-pub(crate) const CLAUSES: &[&str] = &["when", "reset", "refractory", "surrogate", "detached"];
+pub(crate) const CLAUSES: &[&str] = &[
+    "when",
+    "reset",
+    "then",
+    "refractory",
+    "surrogate",
+    "detached",
+];
 
 /// Other reserved words.
 const OTHERS: &[&str] = &["and", "or", "not", "unless", "crosses", "true", "false"];
 
 /// Words that mean something in one place only, and may be names elsewhere.
-const CONTEXTUAL: &[&str] = &["in", "learnable", "per", "before", "after", "downward"];
+const CONTEXTUAL: &[&str] = &[
+    "in",
+    "is",
+    "learnable",
+    "per",
+    "before",
+    "after",
+    "downward",
+    "primitive",
+];
 
 /// Constants and quantities of the step.
 pub(crate) const CONSTANTS: &[&str] = &["pi", "dt", "t"];
@@ -31,6 +48,7 @@ pub(crate) const HIDDEN_STATE: &str = "refractory_steps";
 pub(crate) const FUNCTIONS: &[(&str, usize)] = &[
     ("select", 3),
     ("previous", 1),
+    ("detach", 1),
     ("exp", 1),
     ("expm1", 1),
     ("exprel", 1),
@@ -84,6 +102,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("minimum", "min(a, b)"),
     ("pow", "x^y"),
     ("step", "heaviside(x)"),
+    ("stop_gradient", "detach(x)"),
     (
         "not_refractory",
         "(unless refractory)` after an equation, not `not_refractory",

@@ -48,6 +48,7 @@ fn every_limit_is_stated() {
         l::MAX_STATEMENTS,
         l::MAX_STATES,
         l::MAX_PARAMETERS,
+        l::MAX_OPTIONS,
         l::MAX_INPUTS,
         l::MAX_OUTPUTS,
         l::MAX_DRAWS,

@@ -81,6 +81,64 @@ const CASES: &[(&str, &str)] = &[
     ("unknown_unit_case", " parameter v_th = -50 mv"),
     ("brian_unit", " parameter v_th = -50*mvolt"),
     ("number_times_name", " parameter g = 2\n update v = 2 g : 1"),
+    // Options.
+    (
+        "option_single",
+        " option reset_by = hard\n update v = 1 : 1",
+    ),
+    (
+        "option_twice",
+        " option kind = hard or soft or hard\n update v = 1 : 1",
+    ),
+    (
+        "option_of_truth",
+        " option kind = true or soft\n update v = 1 : 1",
+    ),
+    (
+        "option_unknown_choice",
+        " option kind = hard or soft\n update v = select(kind is sfot, v, 0) : 1",
+    ),
+    (
+        "option_as_number",
+        " option soft_reset = false\n update v = 2*soft_reset : 1",
+    ),
+    (
+        "option_without_is",
+        " option kind = hard or soft\n update v = select(kind, v, 0) : 1",
+    ),
+    (
+        "is_of_parameter",
+        " parameter kind = 1\n update v = select(kind is soft, v, 0) : 1",
+    ),
+    (
+        "is_of_unknown",
+        " option kind = hard or soft\n update v = select(knd is soft, v, 0) : 1",
+    ),
+    ("option_assigned", " option soft = true\n update soft = 1"),
+    (
+        "detached_by_state",
+        " dv/dt = -v/ms : mV\n spike when v > 1 mV, reset v = 0, detached when v > 2 mV",
+    ),
+    (
+        "spike_in_update",
+        " dv/dt = -v/ms : mV\n update w = spike : 1\n spike when v > 1 mV, reset v = 0",
+    ),
+    (
+        "then_unit",
+        " dv/dt = -v/ms : mV\n spike when v > 1 mV, then v = v - spike",
+    ),
+    (
+        "own_surrogate_unit",
+        " dv/dt = -v/ms : mV\n spike when v > 1 mV, surrogate (u) = v",
+    ),
+    (
+        "own_surrogate_name",
+        " dv/dt = -v/ms : mV\n spike when v > 1 mV, surrogate (v) = 1/(1 + v)",
+    ),
+    (
+        "own_surrogate_of_nothing",
+        " dv/dt = -v/ms : mV\n spike when v == 1 mV, surrogate (u) = exp(-abs(u))",
+    ),
     // Names.
     (
         "unknown_name",
