@@ -291,10 +291,10 @@ fn one_step_from_random_states() {
         let name = format!("{}, {}", component.model.name, component.integrator.name());
         let (found, spikes) = one_step(&device, component, &mut Random::new(100 + k as u64));
         println!("{name}: {spikes} spikes, {found:?}");
-        assert!(
-            spikes > 0 && spikes < N,
-            "{name}: states must straddle the threshold"
-        );
+        if component.model.spike.is_some() {
+            let straddle = spikes > 0 && spikes < N;
+            assert!(straddle, "{name}: states must straddle the threshold");
+        }
         found.check(&name, is_exact(&component.expanded_step(Precision::F32)));
     }
 }
@@ -340,6 +340,6 @@ fn hundreds_of_steps_stay_together() {
         assert_eq!(rows(&cpu), rows(&gpu), "{name}: states after {STEPS} steps");
         let method = component.integrator.name();
         println!("{name}, {method}: {STEPS} steps, {spikes} spikes, all bits equal");
-        assert!(spikes > 0, "{name}");
+        assert!(spikes > 0 || component.model.spike.is_none(), "{name}");
     }
 }
