@@ -1,0 +1,48 @@
+// One step of `plif`.
+struct Params {
+    n: u32,
+    stride: u32,
+    zero: u32,
+    time: f32,
+    places: array<vec4<u32>, 2>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> states: array<f32>;
+@group(0) @binding(2) var<storage, read_write> inputs: array<f32>;
+@group(0) @binding(3) var<storage, read> derived: array<f32>;
+@group(0) @binding(4) var<storage, read_write> fired: array<u32>;
+
+// Rounds here and now: no compiler knows that `zero` is 0.
+fn rounded(x: f32) -> f32 {
+    return bitcast<f32>(bitcast<u32>(x) ^ params.zero);
+}
+
+fn step(i: u32) {
+    let v0 = states[i]; // v
+    let v1 = inputs[i]; // x
+    let v2 = derived[params.places[0].x + i * params.places[0].y];
+    let v3 = rounded(v0 - v2);
+    let v4 = v1 - v3;
+    let v5 = derived[params.places[0].z + i * params.places[0].w];
+    let v6 = rounded(v4 * v5);
+    let v7 = v0 + v6;
+    let v8 = derived[params.places[1].x + i * params.places[1].y];
+    let v9 = v8 <= v7;
+    let v10 = select(v7, v2, v9);
+    fired[i] = select(0u, 1u, v9);
+    states[i] = v10; // v
+    inputs[i] = 0.0f;
+}
+
+@compute @workgroup_size(64)
+fn step_kernel(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let i = (group.y * groups.x + group.x) * 64u + lane;
+    if (i < params.n) {
+        step(i);
+    }
+}
