@@ -14,6 +14,7 @@ mod construction;
 mod delivery;
 mod exact;
 mod host;
+mod latency;
 mod limits;
 mod process;
 mod scaling;
@@ -29,6 +30,7 @@ use rheobase_engine::actor::RunError;
 use rheobase_engine::build::{BuildError, BuildOptions};
 use rheobase_engine::network::{Network, NetworkErrors};
 use rheobase_engine::plan::Plan;
+use rheobase_engine::session::{SessionError, StepError};
 use rheobase_engine::simulation::Simulation;
 use rheobase_report::FileError;
 use rheobase_report::plot::PlotError;
@@ -69,6 +71,11 @@ pub const QUESTIONS: &[Question] = &[
         name: "exact",
         why: "ns per event in continuous time, against the size of the network and against silent neurons: what exactness costs",
         ask: exact::ask,
+    },
+    Question {
+        name: "latency",
+        why: "ns of one step of one sample, median to 99.9 %, by active inputs and storage of weights: what a loop waits for",
+        ask: latency::ask,
     },
     Question {
         name: "update",
@@ -212,6 +219,12 @@ pub enum BenchError {
     /// It cannot be run.
     #[error("a network of the benchmark: {0}")]
     Run(#[from] RunError),
+    /// It cannot be run step by step.
+    #[error("a network of the benchmark: {0}")]
+    Session(#[from] SessionError),
+    /// A step of it is refused.
+    #[error("a network of the benchmark: {0}")]
+    Step(#[from] StepError),
     /// A process of the sweep failed.
     #[error("a run of {network} failed ({status}): {message}")]
     Process {

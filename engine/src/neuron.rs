@@ -1,5 +1,7 @@
 //! Neuron types made from equations.
 
+use std::sync::Arc;
+
 use rheobase_equations::block::BlockProgram;
 use rheobase_equations::expand::expand;
 use rheobase_equations::interpret::Interpreter;
@@ -166,6 +168,10 @@ impl NeuronType for EquationNeuron {
 
     fn component(&self) -> Option<&Component> {
         Some(&self.component)
+    }
+
+    fn with(&self, component: Component) -> Arc<dyn NeuronType> {
+        Arc::new(Self::new(component, self.native))
     }
 }
 

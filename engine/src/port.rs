@@ -14,6 +14,7 @@ use rheobase_equations::real::Real;
 use rheobase_equations::unit::Unit;
 
 use crate::arguments::{ArgumentError, ArgumentSpec, Arguments};
+use crate::neuron::EquationNeuron;
 use crate::plan::WeightFormat;
 use crate::random::{Construction, Philox, Purpose, construction_stream};
 
@@ -76,6 +77,12 @@ pub trait NeuronType: Send + Sync {
     /// The lowered equations, if it has any: what training and other backends are derived from.
     fn component(&self) -> Option<&Component> {
         None
+    }
+
+    /// A neuron type of other equations, which came from those of this one by choosing an integrator,
+    /// options or a surrogate. What was compiled stays in use where it computes the same.
+    fn with(&self, component: Component) -> Arc<dyn NeuronType> {
+        Arc::new(EquationNeuron::new(component, None))
     }
 }
 

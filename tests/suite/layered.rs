@@ -229,3 +229,64 @@ fn a_run_cut_into_calls_gives_the_same_bits() {
     assert_eq!(run(&[1, 2, 3, 4, 5, 6, 7, 8]), whole);
     assert_eq!(run(&[3, 8]), whole);
 }
+
+/// Options and surrogate of a component, chosen in the network file.
+#[test]
+fn a_network_chooses_options_and_surrogate() {
+    let text = |choice: &str| {
+        format!(
+            "name = \"choice\"\ndt = \"1 ms\"\nduration = \"4 ms\"\nprecision = \"f64\"\n\
+             [inputs.x]\nshape = [1]\n[populations.n]\nmodel = \"if\"\nsize = 1\n{choice}\n\
+             [[edges]]\nsource = \"x\"\ntarget = \"n\"\n"
+        )
+    };
+    let run = |choice: &str| {
+        let plan = harness::plan(&Network::from_toml(&text(choice), "choice").unwrap());
+        let options = BuildOptions {
+            tape_steps: Some(4),
+            ..BuildOptions::default()
+        };
+        let mut simulation = Simulation::<f64>::build(Arc::new(plan), options).unwrap();
+        simulation.set_input("x", 1, vec![0.75; 4]).unwrap();
+        simulation.advance_to(4).unwrap();
+        let spikes: Vec<f64> = (1..=4)
+            .flat_map(|step| simulation.emitted(1, step))
+            .collect();
+        let mut cotangents = simulation.cotangents(4);
+        cotangents.at(1, 1)[0] = 1.0;
+        simulation.backward(&mut cotangents).unwrap();
+        (spikes, cotangents.at(0, 1)[0])
+    };
+    // 0.75, 1.5 and back to 0; or 1.5 − 1 = 0.5, 1.25, 1.0.
+    let (spikes, slope) = run("");
+    assert_eq!(spikes, [0.0, 1.0, 0.0, 1.0]);
+    let (soft, _) = run("options = { soft_reset = true }");
+    assert_eq!(soft, [0.0, 1.0, 1.0, 1.0]);
+    // The derivative of a spike at 0.25 below the threshold: of sigmoid(4) by itself, then chosen.
+    let (_, rectangle) = run("surrogate = \"rect(1)\"");
+    assert!((rectangle - 1.0).abs() < 1e-15, "{rectangle}");
+    assert!(slope != rectangle);
+
+    for (choice, expected) in [
+        (
+            "options = { soft_rest = true }",
+            "did you mean `soft_reset`?",
+        ),
+        (
+            "options = { soft_reset = \"perhaps\" }",
+            "cannot be `perhaps`",
+        ),
+        (
+            "options = { soft_reset = 3 }",
+            "expected true, false or a word",
+        ),
+        ("surrogate = \"atn(2)\"", "atan"),
+    ] {
+        let error = Network::from_toml(&text(choice), "choice")
+            .and_then(|network| network.resolve(&rheobase::registry()))
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}

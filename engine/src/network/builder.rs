@@ -205,6 +205,8 @@ impl Population {
             size: Some(size.into()),
             shape: None,
             integrator: None,
+            options: indexmap::IndexMap::new(),
+            surrogate: None,
             arithmetic: None,
             emits: None,
             time: None,
@@ -224,6 +226,20 @@ impl Population {
     #[must_use]
     pub fn integrator(mut self, integrator: Integrator) -> Self {
         self.integrator = Some(integrator);
+        self
+    }
+
+    /// Chooses the value of an option of the component: `"soft_reset"`, `"true"`.
+    #[must_use]
+    pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.insert(name.into(), value.into().into());
+        self
+    }
+
+    /// Chooses the surrogate of the spike's derivative: `"atan(2)"`.
+    #[must_use]
+    pub fn surrogate(mut self, text: impl Into<String>) -> Self {
+        self.surrogate = Some(text.into());
         self
     }
 

@@ -180,6 +180,12 @@ pub struct Population {
     /// How differential equations are advanced, where not as the model says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integrator: Option<Integrator>,
+    /// Values of the component's options, where not as its text says: true, false or a word.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub options: IndexMap<String, Json>,
+    /// Surrogate of the spike's derivative, where not as the model says: `"atan(2)"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surrogate: Option<String>,
     /// How the state is kept, where not as the network says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arithmetic: Option<Arithmetic>,

@@ -75,6 +75,9 @@ fn kind(kind: &Kind) -> Json {
         Kind::Values => {
             json!({ "type": "object", "additionalProperties": reference("value") })
         }
+        Kind::Words => {
+            json!({ "type": "object", "additionalProperties": { "type": ["boolean", "string"] } })
+        }
         Kind::Rule => reference("rule"),
         Kind::Neurons => reference("neurons"),
         Kind::Model => named(reference("model")),

@@ -32,6 +32,8 @@ pub(super) enum Kind {
     Value,
     /// A table of values.
     Values,
+    /// A table of words, or true and false.
+    Words,
     /// A connectivity rule.
     Rule,
     /// A list of neurons, or `{ first = n }`.
@@ -126,6 +128,12 @@ const POPULATION: Section = Section {
             "integrator",
             Kind::Choice(INTEGRATORS),
             "how differential equations are advanced",
+        ),
+        may("options", Kind::Words, "values of the component's options"),
+        may(
+            "surrogate",
+            Kind::Text,
+            "surrogate of the spike's derivative, e.g. \"atan(2)\"",
         ),
         may(
             "arithmetic",

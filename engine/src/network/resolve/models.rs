@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use rheobase_equations::lower::lower;
+use rheobase_equations::lower::{Component, lower};
 use rheobase_equations::model::{Integrator, Kind, Model};
 use rheobase_equations::parse_one;
 
@@ -60,7 +60,8 @@ fn read_one(
         let message = format!("the text describes `{}`; use that name here", model.name);
         return Err((ErrorKind::Name, message));
     }
-    neuron(&Arc::new(model), None).map_err(|e| (ErrorKind::Model, e))
+    let component = component(&Arc::new(model), None).map_err(|e| (ErrorKind::Model, e))?;
+    Ok(Arc::new(EquationNeuron::new(component, None)))
 }
 
 /// What diagnostics of a text name as its file.
@@ -72,11 +73,10 @@ fn origin_of(network: &Network, path: &Path) -> String {
     }
 }
 
-/// A neuron type from a model, advanced by `integrator` or as its text says.
-pub(super) fn neuron(
+/// A model, advanced by `integrator` or as its text says.
+pub(super) fn component(
     model: &Arc<Model>,
     integrator: Option<Integrator>,
-) -> Result<Arc<dyn NeuronType>, String> {
-    let component = lower(model, integrator).map_err(|e| e.to_string())?;
-    Ok(Arc::new(EquationNeuron::new(component, None)))
+) -> Result<Component, String> {
+    lower(model, integrator).map_err(|e| e.to_string())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rheobase_equations::choice::Choices;
 use rheobase_equations::model::{Integrator, Parameter};
 use rheobase_equations::unit::Unit;
 use serde_json::Value as Json;
@@ -165,7 +166,7 @@ impl<'a> Resolver<'a> {
         Some((shape?, population))
     }
 
-    /// The neuron type, with the integrator the description asks for.
+    /// The neuron type, with what the description chooses about it.
     fn neuron(&mut self, p: &Population, path: &Path) -> Option<Arc<dyn NeuronType>> {
         let inline = self.models.get(&p.model).cloned();
         let neuron = match (inline, self.registry.neurons.get(&p.model)) {
@@ -182,24 +183,28 @@ impl<'a> Resolver<'a> {
                 return self.error(ErrorKind::Name, &path.key("model"), message);
             }
         };
-        let Some(integrator) = p.integrator else {
+        let given = [
+            ("integrator", p.integrator.is_some()),
+            ("options", !p.options.is_empty()),
+            ("surrogate", p.surrogate.is_some()),
+        ];
+        let Some((first, _)) = given.into_iter().find(|(_, is_given)| *is_given) else {
             return Some(neuron);
         };
-        let path = path.key("integrator");
         let Some(component) = neuron.component() else {
             let message = format!(
-                "`{}` is written in Rust and has no equations; leave `integrator` out",
+                "`{}` is written in Rust and has no equations; leave `{first}` out",
                 p.model
             );
-            return self.error(ErrorKind::Model, &path, message);
+            return self.error(ErrorKind::Model, &path.key(first), message);
         };
-        match models::neuron(&component.model, Some(integrator)) {
-            // The code that was compiled for the integrator of the text stays in use.
-            Ok(new) if new.component().map(|c| c.integrator) == Some(component.integrator) => {
-                Some(neuron)
-            }
-            Ok(new) => Some(new),
-            Err(message) => self.error(ErrorKind::Model, &path, message),
+        let model = match component.model.choose(&choices(p)) {
+            Ok(model) => Arc::new(model),
+            Err(error) => return self.error(ErrorKind::Model, path, error.to_string()),
+        };
+        match models::component(&model, p.integrator) {
+            Ok(component) => Some(neuron.with(component)),
+            Err(message) => self.error(ErrorKind::Model, &path.key("integrator"), message),
         }
     }
 
@@ -346,5 +351,18 @@ impl<'a> Resolver<'a> {
             .filter_map(|i| i.parse().ok())
             .fold(path.key(name), |at, i| at.index(i));
         self.error(ErrorKind::Value, &at, error.message.clone())
+    }
+}
+
+/// What a population chooses about its component.
+fn choices(p: &Population) -> Choices {
+    let word = |value: &Json| match value {
+        Json::String(word) => word.clone(),
+        other => other.to_string(),
+    };
+    let options = p.options.iter();
+    Choices {
+        options: options.map(|(k, v)| (k.clone(), word(v))).collect(),
+        surrogate: p.surrogate.clone(),
     }
 }

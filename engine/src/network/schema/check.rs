@@ -81,8 +81,21 @@ impl Kind {
             Self::Text if !json.is_string() => wrong("a string", json, path, errors),
             Self::Boolean if !json.is_boolean() => wrong("true or false", json, path, errors),
             Self::Values if !json.is_object() => wrong("a table", json, path, errors),
+            Self::Words => words(json, path, errors),
             // Values are read when the unit is known, parameters before everything else.
             Self::Text | Self::Boolean | Self::Value | Self::Values | Self::Parameters => {}
+        }
+    }
+}
+
+fn words(json: &Json, path: &Path, errors: &mut Errors) {
+    let Some(table) = json.as_object() else {
+        wrong("a table", json, path, errors);
+        return;
+    };
+    for (name, word) in table {
+        if !word.is_boolean() && !word.is_string() {
+            wrong("true, false or a word", word, &path.key(name), errors);
         }
     }
 }
