@@ -242,6 +242,8 @@ fn a_network_chooses_options_and_surrogate() {
     };
     let run = |choice: &str| {
         let plan = harness::plan(&Network::from_toml(&text(choice), "choice").unwrap());
+        let node = |name: &str| plan.nodes.iter().position(|n| n.name == name).unwrap();
+        let (x, n) = (node("x"), node("n"));
         let options = BuildOptions {
             tape_steps: Some(4),
             ..BuildOptions::default()
@@ -250,12 +252,12 @@ fn a_network_chooses_options_and_surrogate() {
         simulation.set_input("x", 1, vec![0.75; 4]).unwrap();
         simulation.advance_to(4).unwrap();
         let spikes: Vec<f64> = (1..=4)
-            .flat_map(|step| simulation.emitted(1, step))
+            .flat_map(|step| simulation.emitted(n, step))
             .collect();
         let mut cotangents = simulation.cotangents(4);
-        cotangents.at(1, 1)[0] = 1.0;
+        cotangents.at(n, 1)[0] = 1.0;
         simulation.backward(&mut cotangents).unwrap();
-        (spikes, cotangents.at(0, 1)[0])
+        (spikes, cotangents.at(x, 1)[0])
     };
     // 0.75, 1.5 and back to 0; or 1.5 − 1 = 0.5, 1.25, 1.0.
     let (spikes, slope) = run("");
