@@ -1,7 +1,9 @@
 //! Layers: stateless over time, they map what arrives at a step to real values.
 
 mod linear;
-mod tile;
+mod matmul;
+#[cfg(test)]
+mod testing;
 
 use rheobase_engine::port::Registry;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rheobase_engine::neuron::EquationNeuron;
 use rheobase_engine::port::Registry;
 use rheobase_equations::choice::{ChoiceError, Choices};
-use rheobase_equations::lower::lower;
+use rheobase_equations::lower::{LowerError, lower};
 use rheobase_equations::native::NativeComponent;
 use rheobase_equations::parse_one;
 use rheobase_equations_macros::neuron;
@@ -61,7 +61,7 @@ pub fn neuron_text(name: &str) -> Option<&'static str> {
 }
 
 /// Why a neuron cannot be made.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NeuronError {
     /// There is none of that name.
@@ -70,6 +70,9 @@ pub enum NeuronError {
     /// It cannot be had that way.
     #[error(transparent)]
     Choice(#[from] ChoiceError),
+    /// Its equations cannot be advanced with these options.
+    #[error(transparent)]
+    Lower(#[from] LowerError),
 }
 
 /// The neuron of that name, with these options and this surrogate. It runs as compiled code where
@@ -92,7 +95,7 @@ pub enum NeuronError {
 /// An unknown neuron, option, value or surrogate.
 ///
 /// # Panics
-/// Never: each text has been parsed and lowered when this crate was compiled.
+/// Never: each text has been parsed when this crate was compiled.
 #[allow(clippy::expect_used, reason = "the texts have been compiled")]
 pub fn neuron(name: &str, choices: &Choices) -> Result<EquationNeuron, NeuronError> {
     let native = ZOO
@@ -101,7 +104,7 @@ pub fn neuron(name: &str, choices: &Choices) -> Result<EquationNeuron, NeuronErr
         .map(|(_, native)| native);
     let native = native.ok_or_else(|| NeuronError::Unknown(name.to_owned()))?;
     let model = parse_one(native.text, name).expect("a compiled text parses");
-    let component = lower(&Arc::new(model.choose(choices)?), None).expect("a compiled text lowers");
+    let component = lower(&Arc::new(model.choose(choices)?), None)?;
     Ok(EquationNeuron::new(component, Some(*native)))
 }
 

@@ -376,7 +376,15 @@ fn layer_actor<R: Instantiate>(context: &NodeContext<'_>) -> Result<LayerActor<R
         out: context.node.size(),
         gathered: Gathered::default(),
         output: Vec::new(),
+        scratch: Vec::new(),
+        stream: layer_stream(plan, context.id),
+        training: context.options.tape_steps.is_some(),
     })
+}
+
+/// What a layer draws from while a network runs.
+pub(crate) fn layer_stream(plan: &Plan, id: NodeId) -> Philox {
+    Philox::new(plan.seed, Purpose::Layer, id as u64)
 }
 
 /// The edge to a layer, and its delay in steps.

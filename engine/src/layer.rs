@@ -6,7 +6,8 @@ use crate::actor::{Actor, RunError, VisitParameters};
 use crate::cotangent::Cotangents;
 use crate::packet::{History, Packet};
 use crate::plan::NodeId;
-use crate::port::{Layer, LayerInput, Tensor};
+use crate::port::{Layer, LayerCall, LayerInput, Tensor};
+use crate::random::Philox;
 use crate::record::Records;
 use crate::time::Slice;
 
@@ -26,6 +27,10 @@ pub(crate) struct LayerActor<R> {
     pub(crate) out: usize,
     pub(crate) gathered: Gathered<R>,
     pub(crate) output: Vec<R>,
+    pub(crate) scratch: Vec<R>,
+    pub(crate) stream: Philox,
+    /// Kept on a tape.
+    pub(crate) training: bool,
 }
 
 /// What arrives over a slice, as rows of steps × batch.
@@ -34,6 +39,22 @@ pub(crate) struct Gathered<R> {
     values: Vec<R>,
     offsets: Vec<u32>,
     indices: Vec<u32>,
+}
+
+/// What a layer is told of a slice (a macro, as the actor's other fields are borrowed meanwhile).
+macro_rules! call {
+    ($actor:ident, $slice:ident) => {
+        LayerCall {
+            parameters: &$actor.parameters,
+            training: $actor.training,
+            again: false,
+            batch: $actor.batch,
+            first_step: usize::try_from($slice.first - 1).unwrap_or(usize::MAX),
+            repeats: 1,
+            stream: $actor.stream,
+            pass: 0,
+        }
+    };
 }
 
 impl<R: Real> LayerActor<R> {
@@ -68,19 +89,20 @@ impl<R: Real> LayerActor<R> {
             }
         }
     }
+}
 
-    fn input(&self) -> LayerInput<'_, R> {
-        let g = &self.gathered;
-        if self.real {
+impl<R: Real> Gathered<R> {
+    fn input(&self, real: bool, width: usize) -> LayerInput<'_, R> {
+        if real {
             LayerInput::Real {
-                values: &g.values,
-                width: self.width,
+                values: &self.values,
+                width,
             }
         } else {
             LayerInput::Spikes {
-                offsets: &g.offsets,
-                indices: &g.indices,
-                width: self.width,
+                offsets: &self.offsets,
+                indices: &self.indices,
+                width,
             }
         }
     }
@@ -103,16 +125,18 @@ impl<R: Real> Actor<R> for LayerActor<R> {
     ) -> Result<(), RunError> {
         let packet = &mut packets[0];
         self.gather(slice, history);
-        let mut output = std::mem::take(&mut self.output);
-        output.resize(slice.len * self.batch * self.out, R::ZERO);
-        let mut layer = std::mem::replace(&mut self.layer, Box::new(Absent));
-        layer.forward(&self.parameters, self.input(), &mut output);
-        self.layer = layer;
-        packet.real_mut().extend_from_slice(&output);
+        self.output
+            .resize(slice.len * self.batch * self.out, R::ZERO);
+        let call = call!(self, slice);
+        let input = self.gathered.input(self.real, self.width);
+        self.layer.begin(&call, input);
+        let (rows, output) = (0..input.rows(), &mut self.output);
+        self.layer
+            .forward(&call, rows, input, output, &mut self.scratch);
+        packet.real_mut().extend_from_slice(output);
         for _ in 0..slice.len {
             packet.end_step();
         }
-        self.output = output;
         Ok(())
     }
 
@@ -140,17 +164,14 @@ impl<R: Real> Actor<R> for LayerActor<R> {
             output_cotangent.extend_from_slice(cotangents.at(self.node, step));
         }
         let mut input_cotangent = vec![R::ZERO; slice.len * lanes];
-        let mut layer = std::mem::replace(&mut self.layer, Box::new(Absent));
-        let mut gradients = std::mem::take(&mut self.gradients);
-        layer.backward(
-            &self.parameters,
-            self.input(),
-            &output_cotangent,
-            Some(&mut input_cotangent),
-            &mut gradients,
-        );
-        self.layer = layer;
-        self.gradients = gradients;
+        let call = call!(self, slice);
+        let input = self.gathered.input(self.real, self.width);
+        let (rows, dy) = (0..input.rows(), &output_cotangent);
+        self.layer.begin_reverse(&call, input, dy);
+        let (dx, scratch) = (&mut input_cotangent, &mut self.scratch);
+        self.layer.reverse(&call, rows, input, dy, dx, scratch);
+        self.layer
+            .add_gradients(&call, input, dy, &mut self.gradients);
         for (k, step) in slice.steps().enumerate() {
             let Some(emitted) = step.checked_sub(self.delay).filter(|&s| s > 0) else {
                 continue;
@@ -170,21 +191,5 @@ impl<R: Real> Actor<R> for LayerActor<R> {
         for (p, g) in self.parameters.iter_mut().zip(&mut self.gradients) {
             visit(self.node, p, g);
         }
-    }
-}
-
-/// Stands in for the layer while it runs on buffers of its own actor.
-struct Absent;
-
-impl<R: Real> Layer<R> for Absent {
-    fn forward(&mut self, _: &[Tensor<R>], _: LayerInput<'_, R>, _: &mut [R]) {}
-    fn backward(
-        &mut self,
-        _: &[Tensor<R>],
-        _: LayerInput<'_, R>,
-        _: &[R],
-        _: Option<&mut [R]>,
-        _: &mut [Tensor<R>],
-    ) {
     }
 }

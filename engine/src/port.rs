@@ -2,6 +2,7 @@
 //! [`Registry`] that maps names to these.
 
 pub(crate) mod actor;
+mod layer;
 mod step;
 
 use std::ops::Range;
@@ -15,9 +16,9 @@ use rheobase_equations::unit::Unit;
 
 use crate::arguments::{ArgumentError, ArgumentSpec, Arguments};
 use crate::neuron::EquationNeuron;
-use crate::plan::WeightFormat;
 use crate::random::{Construction, Philox, Purpose, construction_stream};
 
+pub use layer::{Layer, LayerCall, LayerInput, LayerType};
 pub use step::{StepInput, StepLayer};
 
 pub use actor::{
@@ -296,78 +297,6 @@ pub enum StimulusType {
     Drive(Arc<dyn DriveType>),
 }
 
-/// A kind of layer: stateless over time, maps what arrives at a step to real values.
-pub trait LayerType: Send + Sync {
-    /// Shape of the output for an input of this shape, without the batch axis.
-    ///
-    /// # Errors
-    /// A sentence that says which shape was expected.
-    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, String>;
-
-    /// Initial parameters for an input of this shape.
-    fn parameters(&self, input: &[usize], random: &mut Construction) -> Vec<Tensor<f64>>;
-
-    /// Number of parameters for an input of this shape, for the memory estimate.
-    fn parameter_count(&self, input: &[usize]) -> usize {
-        let mut random = construction_stream(0, Purpose::Layer, 0, 0);
-        self.parameters(input, &mut random)
-            .iter()
-            .map(|t| t.values.len())
-            .sum()
-    }
-
-    /// The computation in f32.
-    fn layer_f32(&self, input: &[usize]) -> Box<dyn Layer<f32>>;
-
-    /// The computation in f64.
-    fn layer_f64(&self, input: &[usize]) -> Box<dyn Layer<f64>>;
-
-    /// The computation for one step of one sample at a time, in f32, with these parameters. The results
-    /// have the bits of [`Layer::forward`] where weights are kept exactly.
-    ///
-    /// # Errors
-    /// A sentence that says why the weights cannot be kept in that form.
-    fn step_layer_f32(
-        &self,
-        input: &[usize],
-        parameters: &[Tensor<f32>],
-        weights: WeightFormat,
-    ) -> Result<Box<dyn StepLayer<f32>>, String> {
-        step::of_layer(self.layer_f32(input), input, parameters, weights)
-    }
-
-    /// As [`Self::step_layer_f32`], in f64.
-    ///
-    /// # Errors
-    /// A sentence that says why the weights cannot be kept in that form.
-    fn step_layer_f64(
-        &self,
-        input: &[usize],
-        parameters: &[Tensor<f64>],
-        weights: WeightFormat,
-    ) -> Result<Box<dyn StepLayer<f64>>, String> {
-        step::of_layer(self.layer_f64(input), input, parameters, weights)
-    }
-}
-
-/// The computation of a layer. Rows are steps × batch.
-pub trait Layer<R: Real>: Send {
-    /// Overwrites `output` (`[rows, out]`).
-    fn forward(&mut self, parameters: &[Tensor<R>], input: LayerInput<'_, R>, output: &mut [R]);
-
-    /// Adds to `input_cotangent` (`[rows, in]`, absent where nothing upstream needs it) and to
-    /// `parameter_cotangents` what `output_cotangent` (`[rows, out]`) implies, rows in ascending
-    /// order.
-    fn backward(
-        &mut self,
-        parameters: &[Tensor<R>],
-        input: LayerInput<'_, R>,
-        output_cotangent: &[R],
-        input_cotangent: Option<&mut [R]>,
-        parameter_cotangents: &mut [Tensor<R>],
-    );
-}
-
 /// A named array.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Tensor<R> {
@@ -377,28 +306,6 @@ pub struct Tensor<R> {
     pub shape: Vec<usize>,
     /// Values, row-major.
     pub values: Vec<R>,
-}
-
-/// What a layer reads: real values, or spikes.
-#[derive(Clone, Copy, Debug)]
-pub enum LayerInput<'a, R> {
-    /// `[rows, width]`, row-major.
-    Real {
-        /// Values.
-        values: &'a [R],
-        /// Length of a row.
-        width: usize,
-    },
-    /// Index lists: row r holds `indices[offsets[r] .. offsets[r + 1]]`, ascending; an index that
-    /// stands k times counts k.
-    Spikes {
-        /// Start of each row; `rows + 1` entries.
-        offsets: &'a [u32],
-        /// Active inputs.
-        indices: &'a [u32],
-        /// Length of a row.
-        width: usize,
-    },
 }
 
 /// Makes a component from its arguments.

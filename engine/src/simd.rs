@@ -1,7 +1,8 @@
 //! Run-time choice of the instruction set for plain loops.
 //!
 //! Default builds target the baseline of the architecture; a loop written once is compiled again
-//! for wider vectors and picked when it is called. No variant enables FMA: all give the same bits.
+//! for wider vectors and picked when it is called. [`dispatch!`] does not enable FMA: all variants give the
+//! same bits. [`dispatch_fused!`] is for products of real matrices.
 
 /// `dispatch! { fn name = body(args…); }` defines `name`, which runs `body` (an `#[inline(always)]`
 /// function) compiled for the widest vectors of this machine.
@@ -17,31 +18,67 @@ macro_rules! dispatch {
             {
                 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
                 fn wide $(<$g: $bound $(, const $c: $ct)*>)? ($($arg: $ty),*) $(-> $ret)? {
-                    $body($($arg),*)
+                    $body $(::<$g $(, $c)*>)? ($($arg),*)
                 }
                 #[target_feature(enable = "avx2")]
                 fn middle $(<$g: $bound $(, const $c: $ct)*>)? ($($arg: $ty),*) $(-> $ret)? {
-                    $body($($arg),*)
+                    $body $(::<$g $(, $c)*>)? ($($arg),*)
                 }
                 match $crate::simd::level() {
                     $crate::simd::Level::Avx512 => {
                         #[allow(unsafe_code, reason = "call of a target_feature function")]
                         // SAFETY: `level` has found these instructions on this machine.
-                        return unsafe { wide($($arg),*) };
+                        return unsafe { wide $(::<$g $(, $c)*>)? ($($arg),*) };
                     }
                     $crate::simd::Level::Avx2 => {
                         #[allow(unsafe_code, reason = "call of a target_feature function")]
                         // SAFETY: `level` has found these instructions on this machine.
-                        return unsafe { middle($($arg),*) };
+                        return unsafe { middle $(::<$g $(, $c)*>)? ($($arg),*) };
                     }
                     $crate::simd::Level::Baseline => {}
                 }
             }
-            $body($($arg),*)
+            $body $(::<$g $(, $c)*>)? ($($arg),*)
         }
     };
 }
 pub use dispatch;
+
+/// As [`dispatch!`], for a body with a last generic argument `const FUSE: bool`, which says whether a
+/// multiplication and an addition are one instruction ([`fuses`]).
+#[macro_export]
+macro_rules! dispatch_fused {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident <$g:ident : $bound:path $(, const $c:ident : $ct:ty)*> = $body:ident (
+        $($arg:ident : $ty:ty),* $(,)?
+    );) => {
+        $(#[$meta])*
+        #[inline]
+        $vis fn $name <$g: $bound $(, const $c: $ct)*> ($($arg: $ty),*) {
+            #[cfg(target_arch = "x86_64")]
+            if $crate::simd::fuses() {
+                #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,fma")]
+                fn wide <$g: $bound $(, const $c: $ct)*> ($($arg: $ty),*) {
+                    $body::<$g $(, $c)*, true>($($arg),*)
+                }
+                #[target_feature(enable = "avx2,fma")]
+                fn middle <$g: $bound $(, const $c: $ct)*> ($($arg: $ty),*) {
+                    $body::<$g $(, $c)*, true>($($arg),*)
+                }
+                #[allow(unsafe_code, reason = "call of a target_feature function")]
+                // SAFETY: `fuses` and `level` have found these instructions on this machine.
+                unsafe {
+                    match $crate::simd::level() {
+                        $crate::simd::Level::Avx512 => wide::<$g $(, $c)*>($($arg),*),
+                        _ => middle::<$g $(, $c)*>($($arg),*),
+                    }
+                }
+                return;
+            }
+            $body::<$g $(, $c)*, { cfg!(target_arch = "aarch64") }>($($arg),*)
+        }
+    };
+}
+pub use dispatch_fused;
 
 /// Instruction sets told apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,4 +109,15 @@ pub fn level() -> Level {
         }
     }
     Level::Baseline
+}
+
+/// Whether matrix kernels multiply and add in one instruction that rounds once: where the machine can
+/// and its vectors are told apart.
+#[inline]
+#[must_use]
+pub fn fuses() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return level() != Level::Baseline && is_x86_feature_detected!("fma");
+    #[cfg(not(target_arch = "x86_64"))]
+    return cfg!(target_arch = "aarch64");
 }

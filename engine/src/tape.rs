@@ -1,7 +1,7 @@
 //! What a population keeps for back-propagation, and its reverse step.
 
-use rheobase_equations::adjoint::adjoint;
 use rheobase_equations::block::{BlockFunction, Operand};
+use rheobase_equations::gradient::Reverse;
 use rheobase_equations::ir::Slot;
 use rheobase_equations::lower::Component;
 use rheobase_equations::native::{Derived, LANES};
@@ -72,14 +72,8 @@ pub(crate) struct ReverseStep<'a, R> {
 impl<R: Real> PopulationAdjoint<R> {
     pub(crate) fn new(component: &Component, stride: usize) -> Self {
         let differentiable: Vec<bool> = component.states.iter().map(|s| s.differentiable).collect();
-        let states = (0..component.states.len())
-            .filter(|&i| differentiable[i])
-            .map(|i| Slot::State(index(i)));
-        let inputs = (0..component.model.inputs.len()).map(|i| Slot::Input(index(i)));
-        let wrt: Vec<Slot> = states.chain(inputs).collect();
-        let program = adjoint(&component.step, &wrt);
         Self {
-            function: BlockFunction::new(&program),
+            function: BlockFunction::new(Reverse::new(component, &[]).step()),
             stride,
             n_uniforms: component.n_draws().0,
             states: vec![R::ZERO; component.states.len() * stride],

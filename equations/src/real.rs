@@ -57,6 +57,8 @@ pub trait Real:
     fn sqrt(self) -> Self;
     /// |x|.
     fn abs(self) -> Self;
+    /// x·y + z, rounded once. Slow where the code is not compiled for instructions that fuse.
+    fn mul_add(self, y: Self, z: Self) -> Self;
     /// Largest integer ≤ x.
     fn floor(self) -> Self;
     /// Nearest integer, ties to even.
@@ -96,6 +98,10 @@ macro_rules! real {
             #[inline(always)]
             fn abs(self) -> Self {
                 <$t>::abs(self)
+            }
+            #[inline(always)]
+            fn mul_add(self, y: Self, z: Self) -> Self {
+                <$t>::mul_add(self, y, z)
             }
             #[inline(always)]
             fn floor(self) -> Self {

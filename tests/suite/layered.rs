@@ -1,5 +1,5 @@
-//! A layered network from the description that carries circuits: forward, loss and gradients
-//! against SpikingJelly 2.0.0 (`tests/golden/spikingjelly/`), and against a small case by hand.
+//! A layered network from the description that carries circuits: forward, loss, gradients and
+//! training against SpikingJelly 2.0.0 (`tests/golden/spikingjelly/`), and against a small case by hand.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use rheobase::engine::build::BuildOptions;
 use rheobase::engine::network::Network;
 use rheobase::engine::simulation::Simulation;
 use rheobase::learning::loss::mse_rate;
+use rheobase::learning::optimizer::{AdamW, Optimizer, Sgd};
 use safetensors::SafeTensors;
 
 use crate::harness;
@@ -54,8 +55,17 @@ source = "fc2"
 target = "lif2"
 "#;
 
+/// The network, its parameters, input and loss.
+const START: &[u8] = include_bytes!("../golden/spikingjelly/mlp_mse_rate.f64.safetensors");
+/// The same, trained.
+const TRAINED: &[u8] = include_bytes!("../golden/spikingjelly/mlp_opt.f64.safetensors");
+
 fn tensor(file: &SafeTensors<'_>, name: &str) -> Vec<f64> {
-    let view = file.tensor(&format!("mlp_mse_rate/{name}")).unwrap();
+    of_case(file, "mlp_mse_rate", name)
+}
+
+fn of_case(file: &SafeTensors<'_>, case: &str, name: &str) -> Vec<f64> {
+    let view = file.tensor(&format!("{case}/{name}")).unwrap();
     let words = view.data().as_chunks::<8>().0;
     match view.dtype() {
         safetensors::Dtype::F64 => words.iter().map(|w| f64::from_le_bytes(*w)).collect(),
@@ -66,6 +76,15 @@ fn tensor(file: &SafeTensors<'_>, name: &str) -> Vec<f64> {
             .collect(),
         other => panic!("{name}: {other:?}"),
     }
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "labels"
+)]
+fn labels(file: &SafeTensors<'_>) -> Vec<usize> {
+    tensor(file, "y").iter().map(|&y| y as usize).collect()
 }
 
 fn assert_close(name: &str, found: &[f64], expected: &[f64]) {
@@ -94,15 +113,11 @@ fn simulation(tape: bool) -> Simulation<f64> {
 
 #[test]
 fn the_mlp_of_spikingjelly_forward_loss_and_gradients() {
-    let path = harness::root().join("tests/golden/spikingjelly/mlp_mse_rate.f64.safetensors");
-    let bytes = std::fs::read(path).unwrap();
-    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let file = SafeTensors::deserialize(START).unwrap();
     let mut simulation = simulation(true);
     let mut loaded = 0;
     simulation.visit_parameters(|node, parameter, _| {
-        let layer = node.strip_prefix("fc").unwrap();
-        let letter = if parameter.shape.len() == 2 { "w" } else { "b" };
-        parameter.values = tensor(&file, &format!("{letter}{layer}"));
+        parameter.values = tensor(&file, &letter(node, parameter.shape.len()));
         loaded += 1;
     });
     assert_eq!(loaded, 4);
@@ -127,12 +142,7 @@ fn the_mlp_of_spikingjelly_forward_loss_and_gradients() {
     let output = emitted("lif2");
     assert_eq!(output, tensor(&file, "s2"), "spikes of layer 2");
 
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "labels"
-    )]
-    let labels: Vec<usize> = tensor(&file, "y").iter().map(|&y| y as usize).collect();
+    let labels = labels(&file);
     let loss = mse_rate(&output, [8, 4, 10], &labels).unwrap();
     assert_close("loss", &[loss.value], &tensor(&file, "loss"));
     let (input, last) = (node("x"), node("lif2"));
@@ -141,13 +151,7 @@ fn the_mlp_of_spikingjelly_forward_loss_and_gradients() {
     simulation.backward(&mut cotangents).unwrap();
     assert_close("gx", cotangents.node(input), &tensor(&file, "gx"));
     simulation.visit_parameters(|name, parameter, gradient| {
-        let layer = name.strip_prefix("fc").unwrap();
-        let letter = if parameter.shape.len() == 2 {
-            "gw"
-        } else {
-            "gb"
-        };
-        let name = format!("{letter}{layer}");
+        let name = format!("g{}", letter(name, parameter.shape.len()));
         assert_close(&name, &gradient.values, &tensor(&file, &name));
     });
 }
@@ -291,4 +295,79 @@ fn a_network_chooses_options_and_surrogate() {
             .to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+/// The name of a parameter in the file.
+fn letter(node: &str, n_axes: usize) -> String {
+    let kind = if n_axes == 2 { "w" } else { "b" };
+    format!("{kind}{}", node.strip_prefix("fc").unwrap())
+}
+
+/// Five steps on one batch: losses before each, parameters after the first and the last.
+fn train(case: &str, mut optimizer: Optimizer<f64>) {
+    let start = SafeTensors::deserialize(START).unwrap();
+    let trained = SafeTensors::deserialize(TRAINED).unwrap();
+    let mut simulation = simulation(true);
+    let nodes = &simulation.plan().nodes;
+    let last = nodes.iter().position(|n| n.name == "lif2").unwrap();
+    simulation.visit_parameters(|node, p, _| {
+        let name = letter(node, p.shape.len());
+        p.values = tensor(&start, &name);
+    });
+    let labels = labels(&start);
+    let losses = of_case(&trained, case, "loss");
+    let mut largest = 0.0_f64;
+    for (step, expected) in losses.iter().enumerate() {
+        simulation.reset();
+        let x = tensor(&start, "x");
+        simulation.set_input("x", 1, x).unwrap();
+        simulation.advance_to(8).unwrap();
+        let output: Vec<f64> = (1..=8)
+            .flat_map(|step| simulation.emitted(last, step))
+            .collect();
+        let loss = mse_rate(&output, [8, 4, 10], &labels).unwrap();
+        assert!(
+            (loss.value - expected).abs() < 1e-9 * expected,
+            "{case} {step}"
+        );
+        let mut cotangents = simulation.cotangents(8);
+        cotangents.node(last).copy_from_slice(&loss.cotangent);
+        simulation.visit_parameters(|_, _, gradient| gradient.values.fill(0.0));
+        simulation.backward(&mut cotangents).unwrap();
+        let mut pass = optimizer.pass();
+        simulation.visit_parameters(|node, p, gradient| pass.update(node, p, gradient));
+        pass.finish().unwrap();
+        let Some(kept) = [0, 4].iter().position(|&k| k == step) else {
+            continue;
+        };
+        simulation.visit_parameters(|node, p, _| {
+            let n = p.values.len();
+            let name = letter(node, p.shape.len());
+            let expected = &of_case(&trained, case, &name)[kept * n..][..n];
+            let size = expected.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+            for (a, b) in p.values.iter().zip(expected) {
+                largest = largest.max((a - b).abs() / size);
+            }
+        });
+    }
+    println!("{case}: {largest:.1e}");
+    assert!(largest < 1e-9, "{case}: {largest}");
+}
+
+#[test]
+fn a_spiking_network_learns_as_in_the_reference() {
+    let sgd = Sgd {
+        learning_rate: 0.1,
+        momentum: 0.9,
+        ..Sgd::default()
+    };
+    train("mlp_opt_sgdm", Optimizer::new(sgd).unwrap());
+    let nesterov = Sgd {
+        nesterov: true,
+        weight_decay: 1e-3,
+        ..sgd
+    };
+    train("mlp_opt_sgd_nesterov_wd", Optimizer::new(nesterov).unwrap());
+    let adamw = Optimizer::new(AdamW::default()).unwrap();
+    train("mlp_opt_adamw", adamw);
 }

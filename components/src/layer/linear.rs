@@ -5,10 +5,11 @@
 //! dW += dyᵀ·x, db += dy.
 //!
 //! # Update scheme
-//! Each output starts from its bias and adds its inputs in ascending order, multiplications and
-//! additions rounded one by one. Spikes add the weights of active inputs in the same order, so that
-//! an input of zeros and ones gives the same bits either way. Cotangents add outputs (for dx) and
-//! rows (for dW, db) in ascending order. O(in · out) per row, O(active · out) for spikes.
+//! Each output starts from its bias and adds its inputs in ascending order; multiplication and addition
+//! are one operation where the machine can. Spikes add the weights of active inputs in the same order,
+//! so that an input of zeros and ones gives the same bits either way. Cotangents add outputs (for dx)
+//! and rows (for dW, db) in ascending order. O(in · out) per row; for spikes O(active · out) forward and
+//! for dW.
 //!
 //! # Parameters
 //! | name | unit | default | range |
@@ -20,7 +21,7 @@
 //! start uniform between −1/√in and 1/√in.
 //!
 //! # State
-//! None over time. The layer keeps room for a transposed copy of the weights.
+//! None over time. The layer keeps room for its weights in the two layouts of products.
 //!
 //! # Shapes
 //! `[rows, in]` → `[rows, out]`, with rows = steps × batch.
@@ -36,7 +37,8 @@
 //!
 //! # Example
 //! ```
-//! use rheobase_engine::port::{LayerInput, Tensor};
+//! use rheobase_engine::plan::WeightFormat;
+//! use rheobase_engine::port::{StepInput, Tensor};
 //!
 //! let linear = rheobase_components::layer("linear", &[("out_features", "2".into())])?;
 //! assert_eq!(linear.output_shape(&[3]), Ok(vec![2]));
@@ -44,11 +46,11 @@
 //!     Tensor { name: "weight".into(), shape: vec![2, 3], values: vec![1., 2., 3., 4., 5., 6.] },
 //!     Tensor { name: "bias".into(), shape: vec![2], values: vec![0.5, -0.5] },
 //! ];
-//! let spikes = LayerInput::Spikes { offsets: &[0, 2], indices: &[0, 2], width: 3 };
+//! let mut step = linear.step_layer_f64(&[3], &parameters, WeightFormat::Exact)?;
 //! let mut output = [0.0; 2];
-//! linear.layer_f64(&[3]).forward(&parameters, spikes, &mut output);
+//! step.step(StepInput::Spikes(&[0, 2]), &mut output);
 //! assert_eq!(output, [4.5, 9.5]);
-//! # Ok::<(), rheobase_components::MakeError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod step;
@@ -57,11 +59,14 @@ use std::sync::Arc;
 
 use rheobase_engine::arguments::{ArgumentError, ArgumentKind, ArgumentSpec, Arguments};
 use rheobase_engine::plan::WeightFormat;
-use rheobase_engine::port::{Entry, Layer, LayerInput, LayerType, StepLayer, Tensor};
+use std::ops::Range;
+
+use rayon::prelude::*;
+use rheobase_engine::port::{Entry, Layer, LayerCall, LayerInput, LayerType, StepLayer, Tensor};
 use rheobase_engine::random::Construction;
 use rheobase_equations::real::Real;
 
-use super::tile::{Size, Strided, add_rows, add_to, multiply_add, transpose};
+use super::matmul::{Packed, Strided, add_to, gather, multiply_add, transpose};
 
 pub(super) const ENTRY: Entry<Arc<dyn LayerType>> = Entry {
     summary: "every output is a weighted sum of all inputs",
@@ -169,11 +174,13 @@ impl LayerType for Linear {
 }
 
 impl Linear {
-    fn kernel<R>(&self, input: &[usize]) -> Kernel<R> {
+    fn kernel<R: Real>(&self, input: &[usize]) -> Kernel<R> {
         Kernel {
             n_in: input.iter().product(),
             n_out: self.n_out,
-            turned: Vec::new(),
+            by_input: Packed::default(),
+            by_output: Packed::default(),
+            factor: Packed::default(),
         }
     }
 }
@@ -181,79 +188,89 @@ impl Linear {
 struct Kernel<R> {
     n_in: usize,
     n_out: usize,
-    /// Weights, or their cotangents, as `[in, out]`; empty until they are needed.
-    turned: Vec<R>,
+    /// Weights as `[in, out]`.
+    by_input: Packed<R>,
+    /// Weights as `[out, in]`.
+    by_output: Packed<R>,
+    /// The second factor of the weights' cotangents: inputs, or cotangents of outputs.
+    factor: Packed<R>,
 }
 
 impl<R: Real> Layer<R> for Kernel<R> {
-    fn forward(&mut self, parameters: &[Tensor<R>], input: LayerInput<'_, R>, output: &mut [R]) {
-        let weight = &parameters[0].values;
+    fn begin(&mut self, call: &LayerCall<'_, R>, _input: LayerInput<'_, R>) {
+        let weight = Strided::transposed(&call.parameters[0].values, self.n_in);
+        self.by_input.pack(weight, self.n_in, self.n_out);
+    }
+
+    fn forward(
+        &self,
+        call: &LayerCall<'_, R>,
+        _rows: Range<usize>,
+        input: LayerInput<'_, R>,
+        output: &mut [R],
+        scratch: &mut Vec<R>,
+    ) {
         for row in output.chunks_exact_mut(self.n_out) {
-            match parameters.get(1) {
+            match call.parameters.get(1) {
                 // A bias of −0 becomes 0: then adding a product of 0 never changes a sum.
                 Some(bias) => {
-                    row.iter_mut()
-                        .zip(&bias.values)
-                        .for_each(|(y, &b)| *y = b + R::ZERO);
+                    let cells = row.iter_mut().zip(&bias.values);
+                    cells.for_each(|(y, &b)| *y = b + R::ZERO);
                 }
                 None => row.fill(R::ZERO),
             }
         }
         match input {
-            LayerInput::Real { values, .. } => self.dense(weight, values, output),
+            LayerInput::Real { values, .. } => {
+                let x = Strided::rows(values, self.n_in);
+                multiply_add(input.rows(), x, &self.by_input, output, scratch);
+            }
             LayerInput::Spikes {
                 offsets, indices, ..
-            } => {
-                self.gather(weight, offsets, indices, output);
-            }
+            } => gather(offsets, indices, &self.by_input, output),
         }
     }
 
-    fn backward(
+    fn begin_reverse(
         &mut self,
-        parameters: &[Tensor<R>],
+        call: &LayerCall<'_, R>,
+        _input: LayerInput<'_, R>,
+        _output_cotangent: &[R],
+    ) {
+        let weight = Strided::rows(&call.parameters[0].values, self.n_in);
+        self.by_output.pack(weight, self.n_out, self.n_in);
+    }
+
+    fn reverse(
+        &self,
+        _call: &LayerCall<'_, R>,
+        rows: Range<usize>,
+        _input: LayerInput<'_, R>,
+        output_cotangent: &[R],
+        input_cotangent: &mut [R],
+        scratch: &mut Vec<R>,
+    ) {
+        let dy = Strided::rows(output_cotangent, self.n_out);
+        multiply_add(rows.len(), dy, &self.by_output, input_cotangent, scratch);
+    }
+
+    fn add_gradients(
+        &mut self,
+        _call: &LayerCall<'_, R>,
         input: LayerInput<'_, R>,
         output_cotangent: &[R],
-        input_cotangent: Option<&mut [R]>,
-        parameter_cotangents: &mut [Tensor<R>],
+        gradients: &mut [Tensor<R>],
     ) {
-        if let Some(dx) = input_cotangent {
-            let dy = Strided {
-                values: output_cotangent,
-                row_stride: self.n_out,
-                column_stride: 1,
-            };
-            let rows = output_cotangent.len() / self.n_out;
-            let size = Size {
-                rows,
-                depth: self.n_out,
-                columns: self.n_in,
-            };
-            multiply_add(size, dy, &parameters[0].values, dx);
-        }
-        let Some((d_weight, d_bias)) = parameter_cotangents.split_first_mut() else {
+        let Some((d_weight, d_bias)) = gradients.split_first_mut() else {
             return;
         };
         match input {
             LayerInput::Real { values, .. } => {
-                let rows = output_cotangent.len() / self.n_out;
-                let dy = Strided {
-                    values: output_cotangent,
-                    row_stride: 1,
-                    column_stride: self.n_out,
-                };
-                let size = Size {
-                    rows: self.n_out,
-                    depth: rows,
-                    columns: self.n_in,
-                };
-                multiply_add(size, dy, values, &mut d_weight.values);
+                self.multiply(values, output_cotangent, &mut d_weight.values);
             }
             LayerInput::Spikes {
                 offsets, indices, ..
-            } => {
-                self.scatter(output_cotangent, offsets, indices, &mut d_weight.values);
-            }
+            } => self.scatter(offsets, indices, output_cotangent, &mut d_weight.values),
         }
         if let Some(d_bias) = d_bias.first_mut() {
             for dy in output_cotangent.chunks_exact(self.n_out) {
@@ -264,102 +281,87 @@ impl<R: Real> Layer<R> for Kernel<R> {
 }
 
 impl<R: Real> Kernel<R> {
-    fn dense(&mut self, weight: &[R], values: &[R], output: &mut [R]) {
-        let rows = output.len() / self.n_out;
-        if rows == 1 {
-            dot_products(weight, values, output);
-            return;
-        }
-        self.turn(weight);
-        let x = Strided {
-            values,
-            row_stride: self.n_in,
-            column_stride: 1,
+    /// dW += dyᵀ·x: outputs are cut among threads.
+    fn multiply(&mut self, x: &[R], dy: &[R], d_weight: &mut [R]) {
+        let (n_in, n_out, rows) = (self.n_in, self.n_out, dy.len() / self.n_out);
+        self.factor.pack(Strided::rows(x, n_in), rows, n_in);
+        let factor = &self.factor;
+        let part = part(n_out);
+        d_weight
+            .par_chunks_mut(part * n_in)
+            .enumerate()
+            .for_each_init(Vec::new, |scratch, (k, d_weight)| {
+                let dy = Strided::transposed(&dy[k * part..], n_out);
+                multiply_add(d_weight.len() / n_in, dy, factor, d_weight, scratch);
+            });
+    }
+
+    /// The same for spikes: for every input, the cotangents of the rows in which it was active. Inputs
+    /// are cut among threads.
+    fn scatter(&mut self, offsets: &[u32], indices: &[u32], dy: &[R], d_weight: &mut [R]) {
+        let (n_in, n_out) = (self.n_in, self.n_out);
+        let rows_of = RowsOfInputs::new(offsets, indices, n_in);
+        self.factor
+            .pack(Strided::rows(dy, n_out), dy.len() / n_out, n_out);
+        let factor = &self.factor;
+        let mut turned = vec![R::ZERO; d_weight.len()];
+        transpose(n_out, n_in, d_weight, &mut turned);
+        let part = part(n_in);
+        turned
+            .par_chunks_mut(part * n_out)
+            .enumerate()
+            .for_each(|(k, turned)| {
+                let inputs = k * part..k * part + turned.len() / n_out;
+                let offsets = &rows_of.offsets[inputs.start..=inputs.end];
+                gather(offsets, &rows_of.rows, factor, turned);
+            });
+        transpose(n_in, n_out, &turned, d_weight);
+    }
+}
+
+/// So many of `n` go to a thread at a time.
+fn part(n: usize) -> usize {
+    n.div_ceil(rayon::current_num_threads()).max(1)
+}
+
+/// For every input, the rows in which it is active, ascending.
+struct RowsOfInputs {
+    offsets: Vec<u32>,
+    rows: Vec<u32>,
+}
+
+impl RowsOfInputs {
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "offsets are counted in 32 bits"
+    )]
+    fn new(offsets: &[u32], indices: &[u32], n_in: usize) -> Self {
+        let (Some(&first), Some(&last)) = (offsets.first(), offsets.last()) else {
+            return Self {
+                offsets: vec![0; n_in + 1],
+                rows: Vec::new(),
+            };
         };
-        let size = Size {
+        let mut next = vec![0; n_in + 1];
+        for &i in &indices[first as usize..last as usize] {
+            next[i as usize + 1] += 1;
+        }
+        for i in 0..n_in {
+            next[i + 1] += next[i];
+        }
+        let starts = next.clone();
+        let mut rows = vec![0; (last - first) as usize];
+        for (row, span) in offsets.windows(2).enumerate() {
+            for &i in &indices[span[0] as usize..span[1] as usize] {
+                let place = &mut next[i as usize];
+                rows[*place as usize] = row as u32;
+                *place += 1;
+            }
+        }
+        Self {
+            offsets: starts,
             rows,
-            depth: self.n_in,
-            columns: self.n_out,
-        };
-        multiply_add(size, x, &self.turned, output);
-    }
-
-    fn gather(&mut self, weight: &[R], offsets: &[u32], indices: &[u32], output: &mut [R]) {
-        let is_worth_turning = self.is_worth_turning(indices.len());
-        if is_worth_turning {
-            self.turn(weight);
         }
-        for (row, y) in output.chunks_exact_mut(self.n_out).enumerate() {
-            let active = active(offsets, indices, row);
-            if is_worth_turning {
-                add_rows(self.n_out, &self.turned, active, y);
-                continue;
-            }
-            for (y, w) in y.iter_mut().zip(weight.chunks_exact(self.n_in)) {
-                for &i in active {
-                    *y += w[i as usize];
-                }
-            }
-        }
-    }
-
-    fn scatter(&mut self, dy: &[R], offsets: &[u32], indices: &[u32], d_weight: &mut [R]) {
-        let is_worth_turning = self.is_worth_turning(indices.len());
-        if is_worth_turning {
-            self.turn(d_weight);
-        }
-        for (row, dy) in dy.chunks_exact(self.n_out).enumerate() {
-            for &i in active(offsets, indices, row) {
-                let i = i as usize;
-                if is_worth_turning {
-                    add_to(&mut self.turned[i * self.n_out..(i + 1) * self.n_out], dy);
-                    continue;
-                }
-                for (dw, &dy) in d_weight.chunks_exact_mut(self.n_in).zip(dy) {
-                    dw[i] += dy;
-                }
-            }
-        }
-        if is_worth_turning {
-            transpose(self.n_in, self.n_out, &self.turned, d_weight);
-        }
-    }
-
-    /// Whether so many inputs are active that turning all weights costs less than reading theirs
-    /// column by column.
-    fn is_worth_turning(&self, n_active: usize) -> bool {
-        n_active > self.n_in / 2
-    }
-
-    /// Copies `[out, in]` to `turned`.
-    fn turn(&mut self, weight: &[R]) {
-        self.turned.resize(weight.len(), R::ZERO);
-        transpose(self.n_out, self.n_in, weight, &mut self.turned);
-    }
-}
-
-/// Active inputs of a row.
-fn active<'a>(offsets: &[u32], indices: &'a [u32], row: usize) -> &'a [u32] {
-    &indices[offsets[row] as usize..offsets[row + 1] as usize]
-}
-
-/// Adds the products of one row of inputs, eight outputs at a time: their chains of additions do not
-/// wait for each other.
-fn dot_products<R: Real>(weight: &[R], x: &[R], output: &mut [R]) {
-    const OUTPUTS: usize = 8;
-    let n_in = x.len();
-    for (ys, weights) in output
-        .chunks_mut(OUTPUTS)
-        .zip(weight.chunks(OUTPUTS * n_in))
-    {
-        let mut sums = [R::ZERO; OUTPUTS];
-        sums[..ys.len()].copy_from_slice(ys);
-        for (i, &x) in x.iter().enumerate() {
-            for (sum, w) in sums.iter_mut().zip(weights.chunks_exact(n_in)) {
-                *sum += x * w[i];
-            }
-        }
-        ys.copy_from_slice(&sums[..ys.len()]);
     }
 }
 

@@ -445,6 +445,11 @@ mod tests {
             "{:?}",
             chooser.switches
         );
+        // Costs are those that spoke for the new mode.
+        assert!(chooser.switches.iter().all(|s| match s.mode {
+            Mode::Dense => s.dense_ns < s.sparse_ns,
+            Mode::Sparse => s.sparse_ns < s.dense_ns,
+        }));
         let noisy = |slice: u64| 300.0 + if slice % 3 == 0 { 15.0 } else { -15.0 };
         let (chooser, _) = run(10_000, 40_000, |_| 3000.0, noisy, 9.8);
         assert!(chooser.n_switches <= 2, "{:?}", chooser.switches);

@@ -132,8 +132,7 @@ impl<R: Real> Anchored<R> {
     pub(crate) fn not_finite(&mut self) -> Option<(usize, usize, f64)> {
         let (len, n_modes) = (self.layout.block_len(), self.layout.n_modes);
         let z = &self.z;
-        let (block, place) = self.epochs.check(|block| {
-            let b = block as usize;
+        let (block, place) = self.epochs.take_unchecked().find_map(|b| {
             let amplitudes = &z[b * len..b * len + n_modes * WIDTH];
             // NaN and infinity survive multiplication by zero; nothing else does.
             let zeros = amplitudes.iter().map(|x| *x * R::ZERO);

@@ -2,8 +2,9 @@
 
 use rheobase_equations::real::Real;
 
-use super::{Layer, LayerInput, Tensor};
+use super::{Layer, LayerCall, LayerInput, Tensor};
 use crate::plan::WeightFormat;
+use crate::random::{Philox, Purpose};
 
 /// What arrives in one step of one sample.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -36,17 +37,43 @@ pub(super) fn of_layer<R: Real>(
     if weights != WeightFormat::Exact && !parameters.is_empty() {
         return Err("its weights can only be kept exactly".to_owned());
     }
-    Ok(Box::new(OfLayer {
+    let width = input.iter().product();
+    let mut of_layer = OfLayer {
         layer,
         parameters: parameters.to_vec(),
-        width: input.iter().product(),
-    }))
+        width,
+        stream: Philox::new(0, Purpose::Layer, 0),
+        scratch: Vec::new(),
+    };
+    let (call, layer) = of_layer.call();
+    let none = LayerInput::Real { values: &[], width };
+    layer.begin(&call, none);
+    Ok(Box::new(of_layer))
 }
 
 struct OfLayer<R> {
     layer: Box<dyn Layer<R>>,
     parameters: Vec<Tensor<R>>,
     width: usize,
+    /// Nothing is drawn outside training.
+    stream: Philox,
+    scratch: Vec<R>,
+}
+
+impl<R: Real> OfLayer<R> {
+    fn call(&mut self) -> (LayerCall<'_, R>, &mut dyn Layer<R>) {
+        let call = LayerCall {
+            parameters: &self.parameters,
+            training: false,
+            again: false,
+            batch: 1,
+            first_step: 0,
+            repeats: 1,
+            stream: self.stream,
+            pass: 0,
+        };
+        (call, self.layer.as_mut())
+    }
 }
 
 impl<R: Real> StepLayer<R> for OfLayer<R> {
@@ -56,19 +83,21 @@ impl<R: Real> StepLayer<R> for OfLayer<R> {
     )]
     fn step(&mut self, input: StepInput<'_, R>, output: &mut [R]) {
         let width = self.width;
-        match input {
-            StepInput::Real(values) => {
-                let input = LayerInput::Real { values, width };
-                self.layer.forward(&self.parameters, input, output);
-            }
+        let offsets;
+        let input = match input {
+            StepInput::Real(values) => LayerInput::Real { values, width },
             StepInput::Spikes(indices) => {
-                let input = LayerInput::Spikes {
-                    offsets: &[0, indices.len() as u32],
+                offsets = [0, indices.len() as u32];
+                LayerInput::Spikes {
+                    offsets: &offsets,
                     indices,
                     width,
-                };
-                self.layer.forward(&self.parameters, input, output);
+                }
             }
-        }
+        };
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let (call, layer) = self.call();
+        layer.forward(&call, 0..1, input, output, &mut scratch);
+        self.scratch = scratch;
     }
 }

@@ -7,8 +7,10 @@
 
 use rheobase_engine::plan::WeightFormat;
 use rheobase_engine::port::{StepInput, StepLayer, Tensor};
-use rheobase_engine::simd::dispatch;
+use rheobase_engine::simd::{dispatch, dispatch_fused};
 use rheobase_equations::real::Real;
+
+use super::super::matmul::multiply_step;
 
 /// Outputs of a tile, and of the tiles of what is left.
 const TILE: usize = 64;
@@ -211,13 +213,13 @@ fn add_rows_body<R: Real>(stride: usize, w: &[R], active: &[u32], sums: &mut [R]
     });
 }
 
-dispatch! {
+dispatch_fused! {
     /// Adds the rows times their inputs, ascending; inputs that are 0 add nothing.
     fn add_products<R: Real> = add_products_body(stride: usize, w: &[R], x: &[R], sums: &mut [R]);
 }
 
 #[inline(always)]
-fn add_products_body<R: Real>(stride: usize, w: &[R], x: &[R], sums: &mut [R]) {
+fn add_products_body<R: Real, const FUSE: bool>(stride: usize, w: &[R], x: &[R], sums: &mut [R]) {
     for_tiles!(stride, first, N => {
         let mut acc: [R; N] = std::array::from_fn(|l| sums[first + l]);
         for (row, &x) in w.chunks_exact(stride).zip(x) {
@@ -226,7 +228,7 @@ fn add_products_body<R: Real>(stride: usize, w: &[R], x: &[R], sums: &mut [R]) {
             }
             let row = &row[first..first + N];
             for l in 0..N {
-                acc[l] += x * row[l];
+                acc[l] = multiply_step::<R, FUSE>(x, row[l], acc[l]);
             }
         }
         sums[first..first + N].copy_from_slice(&acc);

@@ -3,12 +3,8 @@
 use proptest::prelude::*;
 use rheobase_engine::random::{Purpose, construction_stream};
 
+use super::super::testing::{backward, call, forward, numbers, zeros};
 use super::*;
-
-fn numbers(n: usize, seed: u64) -> Vec<f64> {
-    let mut random = construction_stream(seed, Purpose::Layer, 0, 0);
-    (0..n).map(|_| random.normal()).collect()
-}
 
 fn linear(n_out: usize, bias: bool) -> Linear {
     Linear { n_out, bias }
@@ -32,15 +28,6 @@ fn tensors<R: Real>(n_in: usize, n_out: usize, seed: u64) -> Vec<Tensor<R>> {
     ]
 }
 
-fn zeros<R: Real>(like: &[Tensor<R>]) -> Vec<Tensor<R>> {
-    like.iter()
-        .map(|t| Tensor {
-            values: vec![R::ZERO; t.values.len()],
-            ..t.clone()
-        })
-        .collect()
-}
-
 /// The definition, element by element.
 fn reference(p: &[Tensor<f64>], x: &[f64], n_in: usize) -> Vec<f64> {
     let outputs = |x: &[f64]| {
@@ -59,15 +46,15 @@ fn forward_is_the_definition() {
     for (rows, n_in, n_out) in [(1, 1, 1), (1, 30, 21), (3, 5, 40), (9, 33, 17), (8, 64, 32)] {
         let p = tensors(n_in, n_out, 1);
         let x = numbers(rows * n_in, 2);
-        let mut y = vec![f64::NAN; rows * n_out];
         let input = LayerInput::Real {
             values: &x,
             width: n_in,
         };
-        linear(n_out, true)
-            .layer_f64(&[n_in])
-            .forward(&p, input, &mut y);
-        assert_eq!(y, reference(&p, &x, n_in), "{rows} {n_in} {n_out}");
+        let mut layer = linear(n_out, true).layer_f64(&[n_in]);
+        let y = forward(layer.as_mut(), &call(&p, rows), input, n_out);
+        for (y, expected) in y.iter().zip(reference(&p, &x, n_in)) {
+            assert!((y - expected).abs() < 1e-13, "{y} {expected}");
+        }
     }
 }
 
@@ -84,19 +71,15 @@ fn backward_is_the_adjoint_of_forward() {
         values: &x,
         width: n_in,
     };
-    layer.backward(&p, input, &dy, Some(&mut dx), &mut dp);
+    let of_p = call(&p, rows);
+    backward(layer.as_mut(), &of_p, input, &dy, &mut dx, &mut dp);
 
     let mut forward = |p: &[Tensor<f64>], x: &[f64]| {
-        let mut y = vec![0.0; rows * n_out];
-        layer.forward(
-            p,
-            LayerInput::Real {
-                values: x,
-                width: n_in,
-            },
-            &mut y,
-        );
-        y
+        let input = LayerInput::Real {
+            values: x,
+            width: n_in,
+        };
+        forward(layer.as_mut(), &call(p, rows), input, n_out)
     };
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12 * a.abs().max(100.0), "{a} {b}");
@@ -145,12 +128,12 @@ fn compare<R: Real>(mut layer: Box<dyn Layer<R>>, n_in: usize, n_out: usize, row
         .map(R::from_f64)
         .collect();
     let results = inputs.map(|input| {
-        let mut y = vec![R::ZERO; rows.len() * n_out];
-        layer.forward(&p, input, &mut y);
+        let of_p = call(&p, rows.len());
+        let y = forward(layer.as_mut(), &of_p, input, n_out);
         let (mut dx, mut dp) = (vec![R::ZERO; rows.len() * n_in], zeros(&p));
-        layer.backward(&p, input, &dy, Some(&mut dx), &mut dp);
+        backward(layer.as_mut(), &of_p, input, &dy, &mut dx, &mut dp);
         // A second call adds to the first.
-        layer.backward(&p, input, &dy, Some(&mut dx), &mut dp);
+        backward(layer.as_mut(), &of_p, input, &dy, &mut dx, &mut dp);
         let bits = |v: &[R]| v.iter().map(|x| x.to_int_bits()).collect::<Vec<_>>();
         (
             bits(&y),
@@ -188,9 +171,10 @@ fn an_input_that_spikes_twice_counts_twice() {
         indices: &[1, 1],
         width: 3,
     };
-    let (mut y, mut dp) = (vec![0.0; 2], zeros(&p));
-    layer.forward(&p, spikes, &mut y);
-    layer.backward(&p, spikes, &[1.0, 10.0], None, &mut dp);
+    let (mut dx, mut dp) = (vec![0.0; 3], zeros(&p));
+    let y = forward(layer.as_mut(), &call(&p, 1), spikes, 2);
+    let dy = [1.0, 10.0];
+    backward(layer.as_mut(), &call(&p, 1), spikes, &dy, &mut dx, &mut dp);
     let w = &p[0].values;
     let b = &p[1].values;
     assert_eq!(y, [b[0] + w[1] + w[1], b[1] + w[4] + w[4]]);

@@ -12,9 +12,9 @@ use rheobase_equations::unit::{Dimension, Unit};
 use crate::arguments::{ArgumentError, ArgumentKind, ArgumentSpec};
 use crate::neuron::EquationNeuron;
 use crate::port::{
-    ConnectivityRule, Drive, DriveType, Entry, Kernel, Layer, LayerInput, LayerType, NeuronPorts,
-    NeuronType, Quantity, Registry, RowDrawer, RuleStreams, Sides, SpikeSource, SpikeSourceType,
-    StimulusContext, StimulusType, Tensor, each_row,
+    ConnectivityRule, Drive, DriveType, Entry, Kernel, Layer, LayerCall, LayerInput, LayerType,
+    NeuronPorts, NeuronType, Quantity, Registry, RowDrawer, RuleStreams, Sides, SpikeSource,
+    SpikeSourceType, StimulusContext, StimulusType, Tensor, each_row,
 };
 use crate::random::Construction;
 
@@ -434,14 +434,23 @@ impl LayerType for Linear {
 }
 
 impl<R: Real> Layer<R> for Silent {
-    fn forward(&mut self, _: &[Tensor<R>], _: LayerInput<'_, R>, _: &mut [R]) {}
-    fn backward(
-        &mut self,
-        _: &[Tensor<R>],
+    fn forward(
+        &self,
+        _: &LayerCall<'_, R>,
+        _: std::ops::Range<usize>,
+        _: LayerInput<'_, R>,
+        _: &mut [R],
+        _: &mut Vec<R>,
+    ) {
+    }
+    fn reverse(
+        &self,
+        _: &LayerCall<'_, R>,
+        _: std::ops::Range<usize>,
         _: LayerInput<'_, R>,
         _: &[R],
-        _: Option<&mut [R]>,
-        _: &mut [Tensor<R>],
+        _: &mut [R],
+        _: &mut Vec<R>,
     ) {
     }
 }
