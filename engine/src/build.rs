@@ -30,7 +30,7 @@ use crate::schedule::Schedule;
 use crate::source::{InputActor, InputHandle, SourceActor};
 use crate::worker::{Placed, Worker};
 use bundles::Groups;
-pub(crate) use populations::whole_population;
+pub(crate) use populations::{Quantities, quantities, whole_population};
 use shards::{Layout, Layouts, Shards, useful_threads};
 
 /// How a plan is built.
@@ -71,7 +71,7 @@ pub enum BuildError {
     Rows(#[from] RowsError),
     /// A cycle without delay.
     #[error(
-        "`{source_node}` -> `{target}`: delay 0 on a cycle; every edge on a cycle needs at least one step"
+        "`{source_node}` -> `{target}`: delay 0 on a cycle without delay; every cycle needs at least one step"
     )]
     ZeroDelayCycle {
         /// Source node.

@@ -41,6 +41,7 @@ mod stepwise;
 pub mod suggest;
 mod tape;
 pub mod time;
+pub mod unrolled;
 mod user_actor;
 pub mod value;
 mod worker;

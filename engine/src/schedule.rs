@@ -3,7 +3,8 @@
 //! Every cycle of the graph holds at least one step of delay. The slice is as long as the smallest
 //! delay inside a strongly connected component, so its members need nothing of each other within
 //! the slice; components run in topological order, each for all steps of the slice. For recurrent
-//! networks this is the minimum-delay slice, for layered ones the merge of time and batch.
+//! networks this is the minimum-delay slice, for layered ones the merge of time and batch. Where an
+//! edge inside a component has no delay, the slice is one step, in which its source runs first.
 
 use crate::plan::NodeId;
 
@@ -37,7 +38,7 @@ pub const MAX_SLICE: u64 = 64;
 /// A cycle without delay.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
-    "the edge from node {source_node} to node {target} lies on a cycle and has delay 0; every edge on a cycle needs at least one step"
+    "the edge from node {source_node} to node {target} lies on a cycle without delay; every cycle needs at least one step"
 )]
 pub struct ZeroDelayCycle {
     /// Source of the offending edge.
@@ -49,19 +50,14 @@ pub struct ZeroDelayCycle {
 /// The schedule of a graph.
 ///
 /// # Errors
-/// If an edge on a cycle has delay 0.
+/// If a cycle has no delay.
 pub fn schedule(n_nodes: usize, edges: &[DelayedEdge]) -> Result<Schedule, ZeroDelayCycle> {
     let component = components(n_nodes, edges);
     let inside = |e: &&DelayedEdge| component[e.source] == component[e.target];
-    if let Some(e) = edges.iter().filter(inside).find(|e| e.min_delay == 0) {
-        return Err(ZeroDelayCycle {
-            source_node: e.source,
-            target: e.target,
-        });
-    }
+    let rank = ranks(n_nodes, edges, &component)?;
     let shortest = edges.iter().filter(inside).map(|e| e.min_delay).min();
-    let slice = shortest.unwrap_or(MAX_SLICE).min(MAX_SLICE);
-    let level = levels(n_nodes, edges, &component, slice);
+    let slice = shortest.unwrap_or(MAX_SLICE).clamp(1, MAX_SLICE);
+    let level = levels(n_nodes, edges, (&component, &rank), slice);
     let n_phases = level.iter().max().map_or(0, |m| m + 1);
     let mut phases = vec![Vec::new(); n_phases];
     for (node, &l) in level.iter().enumerate() {
@@ -83,8 +79,50 @@ pub fn schedule(n_nodes: usize, edges: &[DelayedEdge]) -> Result<Schedule, ZeroD
     })
 }
 
+/// Place of each node among those of its component that it hears of without delay: one more than the
+/// latest of them.
+///
+/// # Errors
+/// If they form a cycle.
+pub(crate) fn ranks(
+    n_nodes: usize,
+    edges: &[DelayedEdge],
+    component: &[usize],
+) -> Result<Vec<usize>, ZeroDelayCycle> {
+    let instant: Vec<&DelayedEdge> = edges
+        .iter()
+        .filter(|e| e.min_delay == 0 && component[e.source] == component[e.target])
+        .collect();
+    let mut rank = vec![0; n_nodes];
+    // A chain is no longer than there are edges.
+    for _ in 0..=instant.len() {
+        let mut is_settled = true;
+        for e in &instant {
+            if rank[e.target] <= rank[e.source] {
+                rank[e.target] = rank[e.source] + 1;
+                is_settled = false;
+            }
+        }
+        if is_settled {
+            return Ok(rank);
+        }
+    }
+    // Some edge still asks for more: it lies on a cycle, or behind one.
+    let on_cycle = instant.iter().max_by_key(|e| rank[e.source]);
+    let (source_node, target) = on_cycle.map_or((0, 0), |e| (e.source, e.target));
+    Err(ZeroDelayCycle {
+        source_node,
+        target,
+    })
+}
+
 /// Phase of each node: one more than the latest node it needs within the same slice.
-fn levels(n_nodes: usize, edges: &[DelayedEdge], component: &[usize], slice: u64) -> Vec<usize> {
+fn levels(
+    n_nodes: usize,
+    edges: &[DelayedEdge],
+    (component, rank): (&[usize], &[usize]),
+    slice: u64,
+) -> Vec<usize> {
     let needed: Vec<&DelayedEdge> = edges
         .iter()
         .filter(|e| e.min_delay < slice && component[e.source] != component[e.target])
@@ -110,7 +148,7 @@ fn levels(n_nodes: usize, edges: &[DelayedEdge], component: &[usize], slice: u64
             .max()
             .unwrap_or(0);
         for &n in members {
-            level[n] = highest;
+            level[n] = highest + rank[n];
         }
         start = end;
     }
@@ -203,9 +241,14 @@ mod tests {
     }
 
     #[test]
-    fn zero_delay_on_a_cycle_is_an_error() {
-        let e = schedule(2, &[edge(0, 1, 0), edge(1, 0, 5)]).unwrap_err();
-        assert_eq!((e.source_node, e.target), (0, 1));
+    fn a_cycle_needs_one_step_and_no_more() {
+        let s = schedule(3, &[edge(0, 1, 0), edge(1, 0, 5), edge(1, 2, 0)]).unwrap();
+        assert_eq!(
+            (s.slice_len, s.phases),
+            (1, vec![vec![0], vec![1], vec![2]])
+        );
+        let e = schedule(3, &[edge(2, 0, 0), edge(0, 1, 0), edge(1, 0, 0)]).unwrap_err();
+        assert!([(0, 1), (1, 0)].contains(&(e.source_node, e.target)));
         assert!(schedule(1, &[edge(0, 0, 0)]).is_err());
     }
 }

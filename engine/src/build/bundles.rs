@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use crate::plan::{EdgeKind, NodeId, Plan};
-use crate::schedule::{DelayedEdge, components};
+use crate::schedule::{DelayedEdge, components, ranks};
 
 /// Populations of the plan that depend on each other. They run in the same phase: the schedule knows
 /// every projection, those that drew no synapse too.
@@ -13,19 +13,32 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
-    /// The strongly connected components of the network.
+    /// The strongly connected components of the network, and of each the nodes that hear of none of
+    /// the others without delay, those that hear of these, and so on.
     pub(crate) fn of(plan: &Plan) -> Self {
+        let is_instant = |kind: &EdgeKind| matches!(kind, EdgeKind::Identity { delay_steps: 0 });
         let edges: Vec<DelayedEdge> = plan
             .edges
             .iter()
             .map(|e| DelayedEdge {
                 source: e.source,
                 target: e.target,
-                min_delay: 1,
+                min_delay: u64::from(!is_instant(&e.kind)),
                 max_delay: 1,
             })
             .collect();
-        let mut of_node = components(plan.nodes.len(), &edges);
+        let component = components(plan.nodes.len(), &edges);
+        // Cycles without delay are found, and named, when the schedule is made.
+        let rank = ranks(plan.nodes.len(), &edges, &component)
+            .unwrap_or_else(|_| vec![0; plan.nodes.len()]);
+        let mut kinds: Vec<(usize, usize)> = component.into_iter().zip(rank).collect();
+        let all = kinds.clone();
+        kinds.sort_unstable();
+        kinds.dedup();
+        let mut of_node: Vec<usize> = all
+            .iter()
+            .map(|k| kinds.partition_point(|x| x < k))
+            .collect();
         // A population in continuous time is an actor of its own.
         let n_groups = of_node.iter().max().map_or(0, |g| g + 1);
         for (node, group) in of_node.iter_mut().enumerate() {

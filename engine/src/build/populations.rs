@@ -119,6 +119,21 @@ fn shape(context: &NodeContext<'_>, population: &Population, range: &Range<u32>)
     }
 }
 
+/// The quantities of the population `id` of a plan.
+pub(crate) fn quantities(plan: &Plan, id: NodeId) -> Result<Quantities, BuildError> {
+    let node = &plan.nodes[id];
+    let NodeKind::Population(population) = &node.kind else {
+        return Err(BuildError::Panicked("not a population".to_owned()));
+    };
+    let context = NodeContext {
+        plan,
+        id,
+        node,
+        options: BuildOptions::default(),
+    };
+    Quantities::draw(&context, population)
+}
+
 /// One copy of a population, in one piece, stepwise.
 pub(crate) struct WholePopulation<R: Instantiate> {
     pub(crate) shape: Shape,
@@ -186,9 +201,11 @@ fn stepwise<R: Instantiate>(
     Stepwise::new(shape, parts)
 }
 
-/// Initial states and derived quantities of a whole population, in f64.
-struct Quantities {
+/// Parameters, initial states and derived quantities of a whole population, in f64.
+pub(crate) struct Quantities {
     size: usize,
+    /// Of every parameter, one value or one for each neuron.
+    parameters: Vec<Vec<f64>>,
     /// One row for all neurons, or one per neuron.
     derived: Vec<Vec<f64>>,
     /// `[states][neurons]`.
@@ -197,35 +214,46 @@ struct Quantities {
 
 impl Quantities {
     fn draw(context: &NodeContext<'_>, population: &Population) -> Result<Self, BuildError> {
-        let size = context.node.size();
+        let (plan, id, size) = (context.plan, context.id, context.node.size());
+        let stream =
+            |k: usize| construction_stream(plan.seed, Purpose::Population, id as u64, k as u64);
+        let values = population.parameters.iter().enumerate().map(|(k, value)| {
+            let n = if value.constant().is_some() { 1 } else { size };
+            let mut stream = stream(k);
+            (0..n).map(|i| value.get(i, &mut stream)).collect()
+        });
+        Self::of(plan, id, population, values.collect())
+    }
+
+    /// What follows from the given values of the parameters: of each, one value or one for each neuron.
+    pub(crate) fn of(
+        plan: &Plan,
+        id: NodeId,
+        population: &Population,
+        parameters: Vec<Vec<f64>>,
+    ) -> Result<Self, BuildError> {
+        let node = &plan.nodes[id];
+        let context = NodeContext {
+            plan,
+            id,
+            node,
+            options: BuildOptions::default(),
+        };
+        let size = node.size();
         let neuron = population.neuron.as_ref();
         let ports = neuron.ports();
-        let n_parameters = population.parameters.len();
-        let mut streams: Vec<_> = (0..n_parameters + ports.states.len())
-            .map(|k| {
-                construction_stream(
-                    context.plan.seed,
-                    Purpose::Population,
-                    context.id as u64,
-                    k as u64,
-                )
-            })
-            .collect();
-        let (parameter_streams, state_streams) = streams.split_at_mut(n_parameters);
-        let shared = population.parameters.iter().all(|p| p.constant().is_some());
+        let shared = parameters.iter().all(|values| values.len() == 1);
         let n_rows = if shared { 1.min(size) } else { size };
         let mut derived = Vec::with_capacity(n_rows);
         let mut initial = vec![Vec::with_capacity(size); ports.states.len()];
         for neuron_index in 0..n_rows {
-            let parameters: Vec<f64> = population
-                .parameters
+            let parameters: Vec<f64> = parameters
                 .iter()
-                .zip(parameter_streams.iter_mut())
-                .map(|(p, stream)| p.get(neuron_index, stream))
+                .map(|values| values[neuron_index % values.len()])
                 .collect();
-            let row = neuron.derive(&parameters, context.plan.dt_ms);
+            let row = neuron.derive(&parameters, plan.dt_ms);
             for (k, &value) in row.iter().enumerate() {
-                finite(context, value, neuron_index, || {
+                finite(&context, value, neuron_index, || {
                     let names = ports.parameters.iter().zip(&parameters);
                     let given: Vec<String> = names
                         .map(|(p, x)| {
@@ -236,33 +264,41 @@ impl Quantities {
                 })?;
             }
             derived.push(row);
-            let states = neuron.initial_states(&parameters, context.plan.dt_ms);
+            let states = neuron.initial_states(&parameters, plan.dt_ms);
             let copies = if shared { size } else { 1 };
             for (array, value) in initial.iter_mut().zip(states) {
                 array.extend(std::iter::repeat_n(value, copies));
             }
         }
         for (state, value) in &population.initial {
-            let stream = &mut state_streams[*state];
+            let k = population.parameters.len() + state;
+            let mut stream =
+                construction_stream(plan.seed, Purpose::Population, id as u64, k as u64);
             for (i, x) in initial[*state].iter_mut().enumerate() {
-                *x = value.get(i, stream);
+                *x = value.get(i, &mut stream);
             }
         }
         for (k, array) in initial.iter().enumerate() {
             for (i, &value) in array.iter().enumerate() {
-                finite(context, value, i, || {
+                finite(&context, value, i, || {
                     format!("initial `{}`", ports.states[k].name)
                 })?;
             }
         }
         Ok(Self {
             size,
+            parameters,
             derived,
             initial,
         })
     }
 
-    fn initial<R: Instantiate>(&self, range: &Range<u32>) -> Vec<Vec<R>> {
+    /// Of every parameter, one value or one for each neuron.
+    pub(crate) fn parameters(&self) -> &[Vec<f64>] {
+        &self.parameters
+    }
+
+    pub(crate) fn initial<R: Instantiate>(&self, range: &Range<u32>) -> Vec<Vec<R>> {
         self.initial
             .iter()
             .map(|values| {
@@ -274,7 +310,11 @@ impl Quantities {
             .collect()
     }
 
-    fn derived<R: Instantiate>(&self, range: &Range<u32>, stride: usize) -> Vec<Derived<R>> {
+    pub(crate) fn derived<R: Instantiate>(
+        &self,
+        range: &Range<u32>,
+        stride: usize,
+    ) -> Vec<Derived<R>> {
         let Some(first) = self.derived.first() else {
             return Vec::new();
         };

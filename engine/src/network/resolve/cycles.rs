@@ -1,4 +1,5 @@
-//! Every edge on a cycle needs a delay.
+//! Every cycle needs a delay: at least one step on one of its edges, and on every projection of synapses
+//! in it.
 
 use std::collections::VecDeque;
 
@@ -13,7 +14,9 @@ const MAX_NAMED: usize = 20;
 impl Resolver<'_> {
     /// Reports edges on cycles with a delay of zero, and raises the smallest delay of the others.
     pub(super) fn cycles(&mut self) {
-        let component = self.components();
+        let component = self.components(|_| true);
+        // Element-to-element edges without delay order the nodes of a step; they may not form a cycle.
+        let instant = self.components(|i| self.is_instant(i));
         let mut targets = vec![Vec::new(); self.nodes.len()];
         for edge in &self.edges {
             targets[edge.source].push(edge.target);
@@ -24,9 +27,15 @@ impl Resolver<'_> {
             if component[source] != component[target] {
                 continue;
             }
-            if self.delays[i].steps == Some(0) && named < MAX_NAMED {
+            let is_ordered = self.is_instant(i) && instant[source] != instant[target];
+            if self.delays[i].steps == Some(0) && !is_ordered && named < MAX_NAMED {
                 named += 1;
-                let cycle: Vec<&str> = cycle(&targets, source, target)
+                let edges = if self.is_instant(i) {
+                    &self.instant_targets()
+                } else {
+                    &targets
+                };
+                let cycle: Vec<&str> = cycle(edges, source, target)
                     .into_iter()
                     .map(|n| self.nodes[n].name.as_str())
                     .collect();
@@ -39,8 +48,12 @@ impl Resolver<'_> {
                     )
                 } else {
                     format!(
-                        "the delay is 0 on the cycle {cycle}; every edge on a cycle needs at least \
-                         one step"
+                        "the delay is 0 on the cycle {cycle}; every {} needs at least one step",
+                        if self.is_instant(i) {
+                            "cycle"
+                        } else {
+                            "projection on a cycle"
+                        }
                     )
                 };
                 let path = self.delays[i].path.clone();
@@ -52,12 +65,33 @@ impl Resolver<'_> {
         }
     }
 
-    /// The strongly connected component of each node.
-    fn components(&self) -> Vec<usize> {
+    /// Whether edge `i` hands on what its source emits in the same step, element to element.
+    fn is_instant(&self, i: usize) -> bool {
+        let edge = &self.edges[i];
+        matches!(edge.kind, EdgeKind::Identity { .. })
+            && self.delays[i].steps == Some(0)
+            && !self.is_continuous(edge.source)
+            && !self.is_continuous(edge.target)
+    }
+
+    fn instant_targets(&self) -> Vec<Vec<NodeId>> {
+        let mut targets = vec![Vec::new(); self.nodes.len()];
+        for (i, edge) in self.edges.iter().enumerate() {
+            if self.is_instant(i) {
+                targets[edge.source].push(edge.target);
+            }
+        }
+        targets
+    }
+
+    /// The strongly connected component of each node in the graph of some edges.
+    fn components(&self, takes_part: impl Fn(usize) -> bool) -> Vec<usize> {
         let edges: Vec<DelayedEdge> = self
             .edges
             .iter()
-            .map(|e| DelayedEdge {
+            .enumerate()
+            .filter(|(i, _)| takes_part(*i))
+            .map(|(_, e)| DelayedEdge {
                 source: e.source,
                 target: e.target,
                 min_delay: 0,

@@ -1,0 +1,465 @@
+//! From a plan to an unrolled network.
+
+use std::sync::Arc;
+
+use super::emission::Emission;
+use super::layer::{Arrived, LayerNode};
+use super::memory::segment;
+use super::population::{Learned, PopulationNode, Worker, blocks, reverse_of};
+use super::{
+    DrivenPort, Group, Output, Route, UnrolledError, UnrolledNetwork, UnrolledNode,
+    UnrolledOptions, Work,
+};
+use crate::build::{BuildError, emits_real, layer_stream, quantities};
+use crate::instantiate::Instantiate;
+use crate::plan::{EdgeKind, NodeId, NodeKind, Plan, Population};
+use crate::port::{StimulusContext, Tensor};
+use crate::random::{Philox, Purpose, construction_stream};
+use crate::schedule::{DelayedEdge, components};
+
+impl<R: Instantiate> UnrolledNetwork<R> {
+    /// Unrolls the network. The batch size and the duration of the description do not count.
+    ///
+    /// # Errors
+    /// If the description holds something that cannot be unrolled (see the module), an option cannot be,
+    /// or memory does not suffice.
+    pub fn new(plan: Arc<Plan>, options: &UnrolledOptions) -> Result<Self, UnrolledError> {
+        check(options)?;
+        let routes = routes(&plan)?;
+        let groups = groups(&plan, &routes)?;
+        let wanted = wanted(&plan, &routes, options.input_cotangents);
+        let threads = options.threads;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|k| format!("rheobase-{k}"))
+            .build()
+            .map_err(|e| UnrolledError::Option {
+                option: "threads",
+                found: threads.to_string(),
+                expected: format!("as many as the system starts ({e})"),
+            })?;
+        let on_cycle = |id: NodeId| groups.iter().any(|g| g.is_cycle && g.nodes.contains(&id));
+        let mut nodes = Vec::with_capacity(plan.nodes.len());
+        for (id, node) in plan.nodes.iter().enumerate() {
+            let outgoing = routes.iter().flatten().filter(|r| r.source == id);
+            let history = outgoing.map(|r| r.delay).max().unwrap_or(0);
+            let width = node.size();
+            let work = match &node.kind {
+                NodeKind::Input(_) => Work::Input,
+                NodeKind::Layer(_) => Work::Layer(Box::new(layer_node(
+                    &plan,
+                    id,
+                    &routes[id],
+                    on_cycle(id),
+                    threads,
+                )?)),
+                NodeKind::Population(p) => {
+                    Work::Population(Box::new(population_node(&plan, id, p, options)?))
+                }
+                NodeKind::Source(_) => {
+                    return Err(unsupported(&node.name, "a stimulus that emits spikes"));
+                }
+                NodeKind::Actor(_) => return Err(unsupported(&node.name, "a user's own actor")),
+            };
+            nodes.push(UnrolledNode {
+                name: node.name.clone(),
+                width,
+                work,
+                routes: routes[id].clone(),
+                emission: Emission::new(width, options.batch, history, emits_real(node)),
+                cotangent: Vec::new(),
+                is_wanted: wanted[id],
+            });
+        }
+        let outputs = outputs(&plan, &routes, &options.outputs)?;
+        let segment = segment(&nodes, options)?;
+        let mut network = Self {
+            inputs: (0..nodes.len())
+                .filter(|&id| matches!(nodes[id].work, Work::Input))
+                .collect(),
+            outputs,
+            drives: drives(&plan, options.batch),
+            plan,
+            nodes,
+            groups,
+            pool: Arc::new(pool),
+            batch: options.batch,
+            max_batch: options.batch,
+            steps: options.steps,
+            segment,
+            truncate: options.truncate_steps,
+            passes: 0,
+            is_taped: false,
+            carries: Vec::new(),
+            options: options.clone(),
+        };
+        network.set_batch(options.batch);
+        network.refresh()?;
+        Ok(network)
+    }
+
+    /// Cuts populations into blocks for so many samples.
+    pub(super) fn set_batch(&mut self, batch: usize) {
+        self.batch = batch;
+        let groups = &self.groups;
+        for (id, node) in self.nodes.iter_mut().enumerate() {
+            node.emission.batch = batch;
+            let Work::Population(p) = &mut node.work else {
+                continue;
+            };
+            p.batch = batch;
+            let is_cycle = groups.iter().any(|g| g.is_cycle && g.nodes.contains(&id));
+            let steps = if is_cycle { 1 } else { self.segment };
+            p.blocks = blocks::<R>(p.size, batch, p.n_states + p.n_ports, steps);
+        }
+    }
+
+    /// Brings what follows from the parameters of populations up to date.
+    pub(super) fn refresh(&mut self) -> Result<(), UnrolledError> {
+        let batch = self.batch;
+        for (id, node) in self.nodes.iter_mut().enumerate() {
+            let (Work::Population(p), NodeKind::Population(population)) =
+                (&mut node.work, &self.plan.nodes[id].kind)
+            else {
+                continue;
+            };
+            let lanes = p.lanes();
+            let is_current = p.learned.parameters.is_empty()
+                && p.initial.iter().all(|a| a.len() == lanes)
+                && !p.initial.is_empty();
+            if is_current {
+                continue;
+            }
+            let mut all = p.learned.all.clone();
+            for tensor in &p.learned.parameters {
+                let ports = population.neuron.ports();
+                let index = ports.parameters.iter().position(|q| q.name == tensor.name);
+                if let Some(k) = index {
+                    all[k] = tensor.values.iter().map(|x| x.to_f64()).collect();
+                }
+            }
+            let quantities = crate::build::Quantities::of(&self.plan, id, population, all.clone())?;
+            p.learned.all = all;
+            let range = 0..u32::try_from(p.size * batch).unwrap_or(u32::MAX);
+            p.initial = quantities.initial(&range);
+            p.derived = quantities.derived(&range, p.lanes());
+            p.states.clone_from(&p.initial);
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn unsupported(name: &str, what: &'static str) -> UnrolledError {
+    UnrolledError::Unsupported {
+        name: name.to_owned(),
+        what,
+    }
+}
+
+fn check(options: &UnrolledOptions) -> Result<(), UnrolledError> {
+    /// More than any machine holds.
+    const MOST: usize = 1 << 31;
+    let sizes = [
+        ("steps", options.steps),
+        ("batch", options.batch),
+        ("truncate_steps", options.truncate_steps.unwrap_or(1)),
+    ];
+    for (option, n) in sizes.into_iter().chain([("threads", options.threads)]) {
+        let most = if option == "threads" { 1024 } else { MOST };
+        if !(1..=most).contains(&n) {
+            return Err(UnrolledError::Option {
+                option,
+                found: n.to_string(),
+                expected: format!("1 to {most}"),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Incoming edges of every node.
+fn routes(plan: &Plan) -> Result<Vec<Vec<Route>>, UnrolledError> {
+    let mut routes = vec![Vec::new(); plan.nodes.len()];
+    for edge in &plan.edges {
+        let EdgeKind::Identity { delay_steps } = edge.kind else {
+            return Err(unsupported(&edge.name, "a projection of synapses"));
+        };
+        let Ok(delay) = usize::try_from(delay_steps) else {
+            return Err(unsupported(&edge.name, "so long a delay"));
+        };
+        routes[edge.target].push(Route {
+            port: edge.port,
+            source: edge.source,
+            delay,
+        });
+    }
+    Ok(routes)
+}
+
+/// Groups in the order in which they run.
+fn groups(plan: &Plan, routes: &[Vec<Route>]) -> Result<Vec<Group>, UnrolledError> {
+    let n = plan.nodes.len();
+    let edges: Vec<DelayedEdge> = routes
+        .iter()
+        .enumerate()
+        .flat_map(|(target, routes)| {
+            routes.iter().map(move |r| DelayedEdge {
+                source: r.source,
+                target,
+                min_delay: r.delay as u64,
+                max_delay: r.delay as u64,
+            })
+        })
+        .collect();
+    // Numbered in reverse topological order.
+    let component = components(n, &edges);
+    let n_components = component.iter().max().map_or(0, |m| m + 1);
+    let mut groups = Vec::with_capacity(n_components);
+    for c in (0..n_components).rev() {
+        let members: Vec<NodeId> = (0..n).filter(|&id| component[id] == c).collect();
+        let inside = |r: &&Route| component[r.source] == c;
+        let is_cycle = members
+            .iter()
+            .any(|&id| routes[id].iter().any(|r| inside(&r)));
+        let nodes = step_order(plan, routes, members)?;
+        groups.push(Group { nodes, is_cycle });
+    }
+    Ok(groups)
+}
+
+/// Members in an order in which every one comes after those it hears of in the same step.
+fn step_order(
+    plan: &Plan,
+    routes: &[Vec<Route>],
+    members: Vec<NodeId>,
+) -> Result<Vec<NodeId>, UnrolledError> {
+    let mut left = members;
+    let mut order = Vec::with_capacity(left.len());
+    while !left.is_empty() {
+        let blocking = |id: NodeId| {
+            let mut now = routes[id].iter().filter(|r| r.delay == 0);
+            now.find(|r| left.contains(&r.source)).copied()
+        };
+        let ready: Vec<NodeId> = left
+            .iter()
+            .copied()
+            .filter(|&id| blocking(id).is_none())
+            .collect();
+        if ready.is_empty() {
+            let target = left[0];
+            let source = blocking(target).map_or(target, |r| r.source);
+            return Err(BuildError::ZeroDelayCycle {
+                source_node: plan.nodes[source].name.clone(),
+                target: plan.nodes[target].name.clone(),
+            }
+            .into());
+        }
+        left.retain(|id| !ready.contains(id));
+        order.extend(ready);
+    }
+    Ok(order)
+}
+
+/// Whether something is trained at each node, or before it.
+fn wanted(plan: &Plan, routes: &[Vec<Route>], inputs: bool) -> Vec<bool> {
+    let mut wanted: Vec<bool> = plan
+        .nodes
+        .iter()
+        .enumerate()
+        .map(|(id, node)| match &node.kind {
+            NodeKind::Input(_) => inputs,
+            NodeKind::Layer(layer) => {
+                let shape = routes[id].first().map(|r| &plan.nodes[r.source].shape);
+                shape.is_some_and(|shape| layer.parameter_count(shape) > 0)
+            }
+            NodeKind::Population(p) => p.neuron.component().is_some_and(|c| {
+                let mut parameters = c.model.parameters.iter();
+                parameters.any(|p| p.learnable)
+            }),
+            _ => false,
+        })
+        .collect();
+    loop {
+        let before = wanted.clone();
+        for (id, routes) in routes.iter().enumerate() {
+            wanted[id] |= routes.iter().any(|r| before[r.source]);
+        }
+        if wanted == before {
+            return wanted;
+        }
+    }
+}
+
+fn layer_node<R: Instantiate>(
+    plan: &Plan,
+    id: NodeId,
+    routes: &[Route],
+    on_cycle: bool,
+    threads: usize,
+) -> Result<LayerNode<R>, UnrolledError> {
+    let node = &plan.nodes[id];
+    let NodeKind::Layer(layer) = &node.kind else {
+        return Err(unsupported(&node.name, "what is no layer"));
+    };
+    let Some(first) = routes.first() else {
+        return Err(BuildError::LayerEdges {
+            layer: node.name.clone(),
+            edges: 0,
+        }
+        .into());
+    };
+    if on_cycle && layer.mixes_rows() {
+        return Err(unsupported(
+            &node.name,
+            "a layer that takes statistics over all steps, on a cycle,",
+        ));
+    }
+    let source = &plan.nodes[first.source];
+    let mut random = construction_stream(plan.seed, Purpose::Layer, id as u64, 0);
+    let parameters: Vec<Tensor<R>> = layer
+        .parameters(&source.shape, &mut random)
+        .into_iter()
+        .map(|t| Tensor {
+            name: t.name,
+            shape: t.shape,
+            values: t.values.into_iter().map(R::from_f64).collect(),
+        })
+        .collect();
+    Ok(LayerNode {
+        layer: R::layer(layer.as_ref(), &source.shape),
+        gradients: zeros(&parameters),
+        parameters,
+        stream: layer_stream(plan, id),
+        mixes_rows: layer.mixes_rows(),
+        depends_on_step: layer.depends_on_step(),
+        n_in: source.size(),
+        arrived: Arrived::default(),
+        scratch: (0..threads).map(|_| Vec::new()).collect(),
+        arrived_cotangent: Vec::new(),
+    })
+}
+
+fn zeros<R: Instantiate>(like: &[Tensor<R>]) -> Vec<Tensor<R>> {
+    like.iter()
+        .map(|t| Tensor {
+            values: vec![R::ZERO; t.values.len()],
+            ..t.clone()
+        })
+        .collect()
+}
+
+fn population_node<R: Instantiate>(
+    plan: &Plan,
+    id: NodeId,
+    population: &Population,
+    options: &UnrolledOptions,
+) -> Result<PopulationNode<R>, UnrolledError> {
+    let node = &plan.nodes[id];
+    if population.time.is_continuous() {
+        return Err(unsupported(&node.name, "a population in continuous time"));
+    }
+    let neuron = population.neuron.as_ref();
+    let ports = neuron.ports();
+    let quantities = quantities(plan, id)?;
+    let reverse = neuron.component().map(reverse_of);
+    let learned_indices: Vec<usize> = reverse
+        .iter()
+        .flat_map(|r| r.learned().iter().map(|&k| k as usize))
+        .collect();
+    let parameters: Vec<Tensor<R>> = learned_indices
+        .iter()
+        .map(|&k| {
+            let values = &quantities.parameters()[k];
+            Tensor {
+                name: ports.parameters[k].name.clone(),
+                shape: vec![values.len()],
+                values: values.iter().map(|&x| R::from_f64(x)).collect(),
+            }
+        })
+        .collect();
+    let given = |state: usize| population.initial.iter().any(|(k, _)| *k == state);
+    Ok(PopulationNode {
+        size: node.size(),
+        batch: options.batch,
+        n_ports: ports.inputs.len(),
+        n_states: ports.states.len(),
+        emits: population.emits,
+        dt_ms: plan.dt_ms,
+        stream: Philox::new(plan.seed, Purpose::Neuron, id as u64),
+        blocks: Vec::new(),
+        initial: Vec::new(),
+        states: Vec::new(),
+        before: Vec::new(),
+        derived: Vec::new(),
+        state_cotangents: Vec::new(),
+        arrived_cotangents: vec![Vec::new(); ports.inputs.len()],
+        driven: vec![Vec::new(); ports.inputs.len()],
+        derived_cotangents: Vec::new(),
+        workers: (0..options.threads)
+            .map(|_| Worker::new(neuron, reverse.as_ref()))
+            .collect(),
+        learned: Learned {
+            all: quantities.parameters().to_vec(),
+            gradients: zeros(&parameters),
+            parameters,
+            given: (0..ports.states.len()).map(given).collect(),
+        },
+        reverse,
+    })
+}
+
+fn outputs<R>(
+    plan: &Plan,
+    routes: &[Vec<Route>],
+    names: &[String],
+) -> Result<Vec<Output<R>>, UnrolledError> {
+    let output = |node| Output {
+        node,
+        values: Vec::new(),
+        seed: Vec::new(),
+    };
+    if names.is_empty() {
+        let is_heard = |id: NodeId| {
+            let mut others = routes.iter().enumerate();
+            others.any(|(target, r)| target != id && r.iter().any(|r| r.source == id))
+        };
+        let ends = (0..plan.nodes.len()).filter(|&id| !is_heard(id));
+        return Ok(ends.map(output).collect());
+    }
+    let find = |name: &String| {
+        let found = plan.nodes.iter().position(|n| n.name == *name);
+        found.map(output).ok_or_else(|| UnrolledError::Name {
+            what: "node",
+            name: name.clone(),
+            names: plan
+                .nodes
+                .iter()
+                .map(|n| n.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+fn drives<R: Instantiate>(plan: &Plan, batch: usize) -> Vec<DrivenPort<R>> {
+    let of_drive = |(index, edge): (usize, &crate::plan::DriveEdge)| {
+        let lanes = plan.nodes[edge.target].size() * batch;
+        let context = StimulusContext {
+            dt_ms: plan.dt_ms,
+            stream: Philox::new(
+                plan.seed,
+                Purpose::Stimulus,
+                (plan.nodes.len() + index) as u64,
+            ),
+            size: u32::try_from(lanes).unwrap_or(u32::MAX),
+        };
+        let drive = Arc::clone(&edge.drive);
+        DrivenPort {
+            node: edge.target,
+            port: edge.port,
+            make: Box::new(move || R::drive(drive.as_ref(), context)),
+        }
+    };
+    plan.drives.iter().enumerate().map(of_drive).collect()
+}

@@ -1,0 +1,9 @@
+//! Networks unrolled in time: forward, loss and gradients, and training.
+
+#![allow(clippy::print_stdout, reason = "tests print their figures")]
+#![allow(clippy::unwrap_used, reason = "a failure is a failed test")]
+
+mod golden;
+mod invariance;
+mod nets;
+mod network;

@@ -1,0 +1,208 @@
+//! Whole networks against SpikingJelly: spikes identical, losses and gradients to 1e-9.
+
+use rheobase_engine::Instantiate;
+use rheobase_engine::unrolled::{Sequence, UnrolledNetwork, UnrolledOptions};
+use rheobase_equations::real::Real;
+use rheobase_learning::loss::{Logits, Loss, cross_entropy, mse_rate};
+
+use crate::golden::{array, assert_close, labels};
+use crate::network::{chain, edge, input, linear, population, unrolled};
+
+fn tolerance<R: Real>() -> f64 {
+    if R::BYTES == 4 { 1e-5 } else { 1e-9 }
+}
+
+fn narrow<R: Real>(values: &[f64]) -> Vec<R> {
+    values.iter().map(|&x| R::from_f64(x)).collect()
+}
+
+fn wide<R: Real>(values: &[R]) -> Vec<f64> {
+    values.iter().map(|x| x.to_f64()).collect()
+}
+
+fn options(steps: usize, batch: usize, outputs: &[&str]) -> UnrolledOptions {
+    UnrolledOptions {
+        steps,
+        batch,
+        outputs: outputs.iter().map(|&o| o.to_owned()).collect(),
+        input_cotangents: true,
+        ..UnrolledOptions::default()
+    }
+}
+
+/// Sets parameters by node and name, from arrays of the case.
+fn load<R: Real>(network: &mut UnrolledNetwork<R>, case: &str, names: &[(&str, &str, &str)]) {
+    let mut loaded = 0;
+    network.visit_parameters(|node, parameter, _| {
+        let found = names.iter().find(|n| n.0 == node && n.1 == parameter.name);
+        let (_, _, file) = found.unwrap_or_else(|| panic!("{node} {}", parameter.name));
+        let values = array(case, file);
+        assert_eq!(values.len(), parameter.values.len(), "{file}");
+        parameter.values = narrow(&values);
+        loaded += 1;
+    });
+    assert_eq!(loaded, names.len());
+}
+
+fn check_gradients<R: Real>(
+    network: &mut UnrolledNetwork<R>,
+    case: &str,
+    names: &[(&str, &str, &str)],
+) {
+    network.visit_parameters(|node, parameter, gradient| {
+        let file = names
+            .iter()
+            .find(|n| n.0 == node && n.1 == parameter.name)
+            .unwrap()
+            .2;
+        let expected = array(case, &format!("g{file}"));
+        let name = format!("{case} g{file}");
+        assert_close(&name, &wide(&gradient.values), &expected, tolerance::<R>());
+    });
+}
+
+fn mlp<R: Instantiate>(case: &str, loss: impl Fn(&[R], &[usize]) -> Loss<R>) {
+    let text = input("x", "20")
+        + &linear("fc1", 32, true)
+        + &population("lif1", "lif", 32, "surrogate = \"atan(2)\"")
+        + &linear("fc2", 10, true)
+        + &population("lif2", "lif", 10, "surrogate = \"atan(2)\"")
+        + &chain(&["x", "fc1", "lif1", "fc2", "lif2"]);
+    let names = [
+        ("fc1", "weight", "w1"),
+        ("fc1", "bias", "b1"),
+        ("fc2", "weight", "w2"),
+        ("fc2", "bias", "b2"),
+    ];
+    let mut network = unrolled::<R>(&text, &options(8, 4, &["lif2", "lif1", "fc1", "fc2"]));
+    load(&mut network, case, &names);
+    let x = narrow(&array(case, "x"));
+    network.forward(&[Sequence::Steps(&x)], true).unwrap();
+    let emitted = |name: &str| wide(network.output(name).unwrap());
+    assert_close("i1", &emitted("fc1"), &array(case, "i1"), tolerance::<R>());
+    assert_eq!(emitted("lif1"), array(case, "s1"), "{case}");
+    assert_close("i2", &emitted("fc2"), &array(case, "i2"), tolerance::<R>());
+    assert_eq!(emitted("lif2"), array(case, "s2"), "{case}");
+    let loss = loss(network.output("lif2").unwrap(), &labels(case));
+    assert_close(
+        "loss",
+        &[loss.value.to_f64()],
+        &array(case, "loss"),
+        tolerance::<R>(),
+    );
+    network.backward(&[("lif2", &loss.cotangent)]).unwrap();
+    let gx = wide(network.input_cotangent("x").unwrap());
+    assert_close("gx", &gx, &array(case, "gx"), tolerance::<R>());
+    check_gradients(&mut network, case, &names);
+}
+
+#[test]
+fn layered() {
+    let shape = [8, 4, 10];
+    mlp::<f64>("mlp_mse_rate", |o, y| mse_rate(o, shape, y).unwrap());
+    mlp::<f32>("mlp_mse_rate", |o, y| mse_rate(o, shape, y).unwrap());
+    mlp::<f64>("mlp_ce_rate", |o, y| {
+        cross_entropy(o, shape, y, Logits::Mean).unwrap()
+    });
+    mlp::<f32>("mlp_ce_rate", |o, y| {
+        cross_entropy(o, shape, y, Logits::Mean).unwrap()
+    });
+}
+
+fn recurrent<R: Instantiate>(case: &str, detach: bool) {
+    let choices = format!("surrogate = \"atan(2)\"\noptions = {{ detach_reset = {detach} }}");
+    let text = input("x", "16")
+        + &linear("wi", 24, true)
+        + &linear("wr", 24, false)
+        + &population("h", "lif", 24, &choices)
+        + &linear("wo", 5, true)
+        + &population("y", "lif", 5, &choices)
+        + &chain(&["x", "wi", "h", "wo", "y"])
+        // What the layer sums up now was emitted a step before.
+        + &edge("h", "wr", 1)
+        + &edge("wr", "h", 0);
+    let names = [
+        ("wi", "weight", "wi"),
+        ("wi", "bias", "bi"),
+        ("wr", "weight", "wr"),
+        ("wo", "weight", "wo"),
+        ("wo", "bias", "bo"),
+    ];
+    let mut network = unrolled::<R>(&text, &options(20, 3, &["h", "y"]));
+    load(&mut network, case, &names);
+    let x = narrow(&array(case, "x"));
+    network.forward(&[Sequence::Steps(&x)], true).unwrap();
+    assert_eq!(
+        wide(network.output("h").unwrap()),
+        array(case, "h"),
+        "{case}"
+    );
+    assert_eq!(
+        wide(network.output("y").unwrap()),
+        array(case, "s"),
+        "{case}"
+    );
+    let output = network.output("y").unwrap();
+    let loss = cross_entropy(output, [20, 3, 5], &labels(case), Logits::Mean).unwrap();
+    assert_close(
+        "loss",
+        &[loss.value.to_f64()],
+        &array(case, "loss"),
+        tolerance::<R>(),
+    );
+    network.backward(&[("y", &loss.cotangent)]).unwrap();
+    let gx = wide(network.input_cotangent("x").unwrap());
+    assert_close("gx", &gx, &array(case, "gx"), tolerance::<R>());
+    check_gradients(&mut network, case, &names);
+}
+
+#[test]
+fn recurrent_layers() {
+    recurrent::<f64>("rec_nodet", false);
+    recurrent::<f32>("rec_nodet", false);
+}
+
+/// y(t) = LIF(W·[x(t), y(t−1)] + b): the two halves of W are layers of their own.
+#[test]
+fn a_recurrent_container() {
+    let case = "linear_recurrent_container";
+    let text = input("x", "8")
+        + &linear("wx", 8, true)
+        + &linear("wy", 8, false)
+        + &population("y", "lif", 8, "surrogate = \"atan(2)\"")
+        + &chain(&["x", "wx", "y"])
+        + &edge("y", "wy", 1)
+        + &edge("wy", "y", 0);
+    let mut network = unrolled::<f64>(&text, &options(12, 3, &["y"]));
+    let w = array(case, "w");
+    let half = |first: usize, w: &[f64]| -> Vec<f64> {
+        w.chunks(16)
+            .flat_map(|row| row[first..first + 8].to_vec())
+            .collect()
+    };
+    network.visit_parameters(|node, p, _| match (node, p.name.as_str()) {
+        ("wx", "weight") => p.values = half(0, &w),
+        ("wy", "weight") => p.values = half(8, &w),
+        _ => p.values = array(case, "b"),
+    });
+    let x = array(case, "x");
+    network.forward(&[Sequence::Steps(&x)], true).unwrap();
+    assert_eq!(network.output("y").unwrap(), array(case, "s"));
+    let g = array(case, "g");
+    network.backward(&[("y", &g)]).unwrap();
+    assert_close(
+        "gx",
+        network.input_cotangent("x").unwrap(),
+        &array(case, "gx"),
+        1e-9,
+    );
+    let gw = array(case, "gw");
+    network.visit_parameters(|node, p, gradient| {
+        let expected = match (node, p.name.as_str()) {
+            ("wx", "weight") => half(0, &gw),
+            ("wy", "weight") => half(8, &gw),
+            _ => array(case, "gb"),
+        };
+        assert_close(node, &gradient.values, &expected, 1e-9);
+    });
+}
