@@ -392,11 +392,37 @@ impl<R: Real> UnrolledNetwork<R> {
         self.visit_parameters(|_, _, gradient| gradient.values.fill(R::ZERO));
     }
 
-    /// The share of neurons that fired in each step of the last segment, by population.
-    pub fn activity(&self) -> impl Iterator<Item = (&str, f64)> {
+    /// What populations that emit spikes did in the segment that was last run: of the last pass the last
+    /// one, and after back-propagation the first.
+    pub fn firing(&self) -> impl Iterator<Item = Firing<'_>> {
         let populations = self.nodes.iter();
         populations
-            .filter(|n| matches!(n.work, Work::Population(_)) && !n.emission.is_real())
-            .map(|n| (n.name.as_str(), n.emission.activity()))
+            .filter(|n| matches!(n.work, Work::Population(_)))
+            .filter_map(|n| {
+                n.emission
+                    .firing()
+                    .map(|(silent, saturated, activity)| Firing {
+                        name: &n.name,
+                        neurons: n.width,
+                        silent,
+                        saturated,
+                        activity,
+                    })
+            })
     }
+}
+
+/// How neurons of a population fired.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Firing<'a> {
+    /// The population.
+    pub name: &'a str,
+    /// Its neurons.
+    pub neurons: usize,
+    /// Neurons that fired in no step of any sample.
+    pub silent: usize,
+    /// Neurons that fired in every step of every sample.
+    pub saturated: usize,
+    /// Share of neurons that fire in a step.
+    pub activity: f64,
 }

@@ -190,6 +190,11 @@ pub trait Encoder<R: Real>: Send + Sync {
         samples: Samples<'_, R>,
         draws: Draws,
     ) -> Result<Coded<R>, EncodeError>;
+
+    /// Whether it gives real values that are the same in every step.
+    fn is_constant(&self) -> bool {
+        false
+    }
 }
 
 /// A batch that is being encoded.

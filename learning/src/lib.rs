@@ -1,7 +1,8 @@
 //! Training in Rheobase: from data to spikes, from outputs to losses, from gradients to weights.
 //!
 //! What lives here: [`encode`] and [`decode`] at the two ends of a network, [`loss`] and [`metric`]
-//! over its output, [`optimizer`] and [`schedule`] for its parameters; learners join them.
+//! over its output, [`optimizer`] and [`schedule`] for its parameters, and the [`trainer`] that puts them
+//! together; learners join them.
 //!
 //! What may not: reaching into the engine except through its ports.
 
@@ -12,3 +13,4 @@ pub mod metric;
 pub mod optimizer;
 pub mod output;
 pub mod schedule;
+pub mod trainer;

@@ -322,17 +322,30 @@ pub(super) fn cut<'a, R>(
 }
 
 impl<R> Emission<R> {
-    /// Share of elements that are marked, history included.
+    /// Elements that are marked in no row, in every row, and the share that is marked; history is left out.
+    /// `None` for real values.
     #[allow(clippy::cast_precision_loss, reason = "a share")]
-    pub(super) fn activity(&self) -> f64 {
+    pub(super) fn firing(&self) -> Option<(usize, usize, f64)> {
         let Rows::Spikes(spikes) = &self.rows else {
-            return 1.0;
+            return None;
         };
-        let words = spikes.words.iter();
-        let set: u64 = words
-            .map(|w| u64::from(w.load(Ordering::Relaxed).count_ones()))
-            .sum();
-        let rows = spikes.words.len() / spikes.words_per_row.max(1);
-        set as f64 / ((rows * self.width).max(1) as f64)
+        let w = spikes.words_per_row;
+        let mut any = vec![0_u64; w];
+        let mut all = vec![u64::MAX; w];
+        let mut n = 0_u64;
+        let own = &spikes.words[(self.history * self.batch * w).min(spikes.words.len())..];
+        for row in own.chunks_exact(w.max(1)) {
+            for ((word, any), all) in row.iter().zip(&mut any).zip(&mut all) {
+                let bits = word.load(Ordering::Relaxed);
+                *any |= bits;
+                *all &= bits;
+                n += u64::from(bits.count_ones());
+            }
+        }
+        let count = |words: &[u64]| words.iter().map(|w| w.count_ones() as usize).sum::<usize>();
+        let elements = own.len() / w.max(1) * self.width;
+        let saturated = if own.is_empty() { 0 } else { count(&all) };
+        let share = n as f64 / elements.max(1) as f64;
+        Some((self.width - count(&any), saturated, share))
     }
 }

@@ -43,6 +43,10 @@ impl<R: Real> Encoder<R> for ConstantCurrent {
             elements: samples.elements,
         })))
     }
+
+    fn is_constant(&self) -> bool {
+        true
+    }
 }
 
 struct Rows<R> {

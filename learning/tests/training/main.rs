@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a failure is a failed test")]
 
 mod golden;
+mod gradients;
 mod invariance;
 mod nets;
 mod network;
