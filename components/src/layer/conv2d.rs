@@ -257,9 +257,14 @@ impl<R: Real> Layer<R> for Kernel<R> {
         output: &mut [R],
         scratch: &mut Vec<R>,
     ) {
-        let positions = self.conv.geometry.positions();
-        fill_bias(call.parameters.get(1), positions, output);
-        self.conv.add_outputs(input, output, scratch);
+        let g = &self.conv.geometry;
+        let rows = output.chunks_exact_mut(g.n_outputs().max(1));
+        // One row at a time, while it is in the cache.
+        for (row, output) in rows.enumerate() {
+            fill_bias(call.parameters.get(1), g.positions(), output);
+            let input = input.slice(row..row + 1);
+            self.conv.add_outputs(input, output, scratch);
+        }
     }
 
     fn begin_reverse(
