@@ -1,10 +1,16 @@
 //! Layers: stateless over time, they map what arrives at a step to real values.
 
+mod adaptive_avg_pool2d;
+mod avg_pool2d;
 mod conv1d;
 mod conv2d;
 mod convolution;
+mod flatten;
 mod linear;
 mod matmul;
+mod max_pool2d;
+mod pool;
+mod sum;
 #[cfg(test)]
 mod testing;
 mod window;
@@ -14,9 +20,14 @@ use rheobase_engine::port::Registry;
 /// Adds every layer of this room.
 pub(crate) fn register(registry: &mut Registry) {
     let layers = [
+        ("adaptive_avg_pool2d", adaptive_avg_pool2d::ENTRY),
+        ("avg_pool2d", avg_pool2d::ENTRY),
         ("conv1d", conv1d::ENTRY),
         ("conv2d", conv2d::ENTRY),
+        ("flatten", flatten::ENTRY),
         ("linear", linear::ENTRY),
+        ("max_pool2d", max_pool2d::ENTRY),
+        ("sum", sum::ENTRY),
     ];
     registry
         .layers
