@@ -2,6 +2,7 @@
 
 mod adaptive_avg_pool2d;
 mod avg_pool2d;
+mod batch_norm;
 mod conv1d;
 mod conv2d;
 mod convolution;
@@ -17,11 +18,14 @@ mod window;
 
 use rheobase_engine::port::Registry;
 
+pub use batch_norm::{FoldError, Norm, fold_batch_norm};
+
 /// Adds every layer of this room.
 pub(crate) fn register(registry: &mut Registry) {
     let layers = [
         ("adaptive_avg_pool2d", adaptive_avg_pool2d::ENTRY),
         ("avg_pool2d", avg_pool2d::ENTRY),
+        ("batch_norm", batch_norm::ENTRY),
         ("conv1d", conv1d::ENTRY),
         ("conv2d", conv2d::ENTRY),
         ("flatten", flatten::ENTRY),
