@@ -7,6 +7,8 @@ mod conv1d;
 mod conv2d;
 mod convolution;
 mod flatten;
+#[cfg(test)]
+mod golden;
 mod linear;
 mod matmul;
 mod max_pool2d;
