@@ -27,6 +27,7 @@ mod stimulus;
 
 use rheobase_engine::port::Registry;
 
+pub use layer::{FoldError, Norm, fold_batch_norm};
 pub use make::{MakeError, layer, rule, stimulus};
 pub use neuron::{NeuronError, neuron, neuron_text};
 

@@ -24,6 +24,8 @@ pub enum ArgumentKind {
     QuantityLists(&'static str),
     /// A list of whole numbers ≥ 0.
     IntegerList,
+    /// A whole number ≥ 0, or a list of them: one for every axis, or each its own.
+    Sizes,
     /// A quantity in the unit of the port the component acts on.
     PortQuantity,
     /// A list of quantities in the unit of the port the component acts on.
@@ -144,6 +146,7 @@ impl Arguments {
             ArgumentKind::QuantityList(unit) => self.quantities(name, unit).map(drop),
             ArgumentKind::QuantityLists(unit) => self.quantity_lists(name, unit).map(drop),
             ArgumentKind::IntegerList => self.integers(name).map(drop),
+            ArgumentKind::Sizes => self.sizes(name).map(drop),
             ArgumentKind::PortQuantity => self.port_quantity(name).map(drop),
             ArgumentKind::PortQuantityList => self.port_quantities(name).map(drop),
         }
@@ -259,6 +262,18 @@ impl Arguments {
     /// If it is missing or an element is anything else.
     pub fn integers(&self, name: &str) -> Result<Vec<u64>, ArgumentError> {
         list_of(name, self.get(name)?, |n, v| integer_of(n, v, &self.scope))
+    }
+
+    /// A list of whole numbers ≥ 0; a number alone is a list of one.
+    ///
+    /// # Errors
+    /// If it is missing or an element is anything else.
+    pub fn sizes(&self, name: &str) -> Result<Vec<u64>, ArgumentError> {
+        if self.get(name)?.is_array() {
+            self.integers(name)
+        } else {
+            Ok(vec![self.integer(name)?])
+        }
     }
 }
 

@@ -55,37 +55,141 @@ pub(super) struct Packed<R> {
 impl<R: Real> Packed<R> {
     /// Lays out `depth × columns`.
     pub(super) fn pack(&mut self, b: Strided<'_, R>, depth: usize, columns: usize) {
-        let width = panel_width::<R>();
         self.depth = depth;
         self.columns = columns;
-        self.panels
-            .resize(columns.div_ceil(width) * depth * width, R::ZERO);
-        if depth == 0 {
-            return;
-        }
-        for (k, panel) in self.panels.chunks_exact_mut(depth * width).enumerate() {
-            let first = k * width;
-            let used = width.min(columns - first);
-            if b.column_stride == 1 {
-                for (row, to) in panel.chunks_exact_mut(width).enumerate() {
-                    let at = row * b.row_stride + first;
-                    to[..used].copy_from_slice(&b.values[at..at + used]);
-                    to[used..].fill(R::ZERO);
-                }
-            } else {
-                for (row, to) in panel.chunks_exact_mut(width).enumerate() {
-                    for (c, x) in to[..used].iter_mut().enumerate() {
-                        *x = b.values[row * b.row_stride + (first + c) * b.column_stride];
-                    }
-                    to[used..].fill(R::ZERO);
-                }
-            }
+        let length = panels_len::<R>(depth, columns);
+        self.panels.resize(length, R::ZERO);
+        fill_panels(b, depth, columns, &mut self.panels);
+    }
+
+    pub(super) fn panels(&self) -> Panels<'_, R> {
+        Panels {
+            depth: self.depth,
+            columns: self.columns,
+            values: &self.panels,
         }
     }
 
     fn panel(&self, k: usize) -> &[R] {
+        self.panels().panel(k)
+    }
+}
+
+/// Length of the panels of a matrix.
+pub(super) fn panels_len<R: Real>(depth: usize, columns: usize) -> usize {
+    columns.next_multiple_of(panel_width::<R>()) * depth
+}
+
+/// Lays out `depth × columns` in panels.
+pub(super) fn fill_panels<R: Real>(
+    b: Strided<'_, R>,
+    depth: usize,
+    columns: usize,
+    panels: &mut [R],
+) {
+    let width = panel_width::<R>();
+    if depth == 0 {
+        return;
+    }
+    let panels = panels[..panels_len::<R>(depth, columns)].chunks_exact_mut(depth * width);
+    for (k, panel) in panels.enumerate() {
+        let first = k * width;
+        let used = width.min(columns - first);
+        for (row, to) in panel.chunks_exact_mut(width).enumerate() {
+            if b.column_stride == 1 {
+                let at = row * b.row_stride + first;
+                to[..used].copy_from_slice(&b.values[at..at + used]);
+            } else {
+                for (c, x) in to[..used].iter_mut().enumerate() {
+                    *x = b.values[row * b.row_stride + (first + c) * b.column_stride];
+                }
+            }
+            to[used..].fill(R::ZERO);
+        }
+    }
+}
+
+/// A matrix in panels that lie in someone's memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Panels<'a, R> {
+    pub(super) depth: usize,
+    pub(super) columns: usize,
+    pub(super) values: &'a [R],
+}
+
+impl<'a, R: Real> Panels<'a, R> {
+    #[inline(always)]
+    fn panel(&self, k: usize) -> &'a [R] {
         let size = self.depth * panel_width::<R>();
-        &self.panels[k * size..(k + 1) * size]
+        &self.values[k * size..(k + 1) * size]
+    }
+}
+
+/// The first factor of a product.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Left<'a, R> {
+    Strided(Strided<'a, R>),
+    /// Element (row, column) stands at `rows[row] + columns[column]`.
+    Indexed {
+        values: &'a [R],
+        rows: &'a [usize],
+        columns: &'a [usize],
+    },
+    /// From this row on, a multiple of [`ROWS`].
+    Packed(&'a PackedRows<R>, usize),
+}
+
+/// A first factor laid out for products: the rows of each block, in tiles, for each block of the depth.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PackedRows<R> {
+    rows: usize,
+    depth: usize,
+    values: Vec<R>,
+}
+
+impl<R: Real> PackedRows<R> {
+    /// Lays out `rows × depth`.
+    pub(super) fn pack(&mut self, a: Left<'_, R>, rows: usize, depth: usize) {
+        (self.rows, self.depth) = (rows, depth);
+        let mut rest = std::mem::take(&mut self.values);
+        rest.resize(rows.next_multiple_of(tile_rows::<R>()) * depth, R::ZERO);
+        let mut at = 0;
+        for first_row in (0..rows).step_by(ROWS) {
+            let of_rows = first_row..rows.min(first_row + ROWS);
+            for first in (0..depth).step_by(DEPTH) {
+                let of_depth = first..depth.min(first + DEPTH);
+                let to = &mut rest[at..];
+                at += match tile_rows::<R>() {
+                    12 => pack_rows::<R, 12>(a, of_rows.clone(), of_depth, to),
+                    6 => pack_rows::<R, 6>(a, of_rows.clone(), of_depth, to),
+                    _ => pack_rows::<R, 4>(a, of_rows.clone(), of_depth, to),
+                };
+            }
+        }
+        self.values = rest;
+    }
+
+    /// The largest number of rows, not above `rows` where possible, that are whole blocks.
+    pub(super) fn blocks_of(rows: usize) -> usize {
+        (rows / ROWS).max(1) * ROWS
+    }
+
+    /// The tiles of a block.
+    #[inline(always)]
+    fn block(&self, first_row: usize, first: usize, n: usize) -> &[R] {
+        let rows = ROWS.min(self.rows - first_row);
+        let rows = rows.next_multiple_of(tile_rows::<R>());
+        let at = first_row * self.depth + rows * first;
+        &self.values[at..at + rows * n]
+    }
+}
+
+/// Rows of a tile: as many as registers hold sums of, beside a row of B. Blocks hold whole tiles.
+fn tile_rows<R: Real>() -> usize {
+    match level() {
+        Level::Avx512 => 12,
+        Level::Avx2 => 6,
+        Level::Baseline => 4,
     }
 }
 
@@ -110,17 +214,30 @@ pub(super) fn multiply_add<R: Real>(
     c: &mut [R],
     scratch: &mut Vec<R>,
 ) {
-    if b.depth == 0 || b.columns == 0 {
+    let room = room::<R>(rows, b.depth);
+    if scratch.len() < room {
+        scratch.resize(room, R::ZERO);
+    }
+    multiply_panels(Product {
+        rows,
+        a: Left::Strided(a),
+        b: b.panels(),
+        c,
+        stride: b.columns,
+        scratch,
+    });
+}
+
+/// Length of the memory that [`multiply_panels`] works with.
+pub(super) fn room<R: Real>(rows: usize, depth: usize) -> usize {
+    rows.min(ROWS).next_multiple_of(tile_rows::<R>()) * depth.min(DEPTH)
+}
+
+/// `c += a·b`.
+pub(super) fn multiply_panels<R: Real>(product: Product<'_, R>) {
+    if product.b.depth == 0 || product.b.columns == 0 {
         return;
     }
-    let product = Product {
-        rows,
-        a,
-        b,
-        c,
-        scratch,
-    };
-    // As many rows as registers hold sums of, beside a row of B.
     match (level(), R::PRECISION) {
         (Level::Avx512, Precision::F32) => blocks::<R, 12, 32>(product),
         (Level::Avx512, Precision::F64) => blocks::<R, 12, 16>(product),
@@ -135,73 +252,97 @@ rheobase_engine::simd::dispatch_fused! {
     fn blocks<R: Real, const M: usize, const N: usize> = blocks_body(p: Product<'_, R>);
 }
 
-struct Product<'a, R> {
-    rows: usize,
-    a: Strided<'a, R>,
-    b: &'a Packed<R>,
-    c: &'a mut [R],
-    scratch: &'a mut Vec<R>,
+/// A product to add to C, whose rows start `stride` apart.
+pub(super) struct Product<'a, R> {
+    pub(super) rows: usize,
+    pub(super) a: Left<'a, R>,
+    pub(super) b: Panels<'a, R>,
+    pub(super) c: &'a mut [R],
+    pub(super) stride: usize,
+    /// Memory to work with: [`room`], or none where A is packed.
+    pub(super) scratch: &'a mut [R],
 }
 
 #[inline(always)]
 fn blocks_body<R: Real, const M: usize, const N: usize, const FUSE: bool>(p: Product<'_, R>) {
-    let (depth, columns) = (p.b.depth, p.b.columns);
+    let (depth, columns, stride) = (p.b.depth, p.b.columns, p.stride);
     for first_row in (0..p.rows).step_by(ROWS) {
         let n_rows = ROWS.min(p.rows - first_row);
         for first in (0..depth).step_by(DEPTH) {
             let n = DEPTH.min(depth - first);
-            pack_rows::<R, M>(
-                p.a,
-                first_row..first_row + n_rows,
-                first..first + n,
-                p.scratch,
-            );
+            let tiles = if let Left::Packed(packed, from) = p.a {
+                packed.block(from + first_row, first, n)
+            } else {
+                let (rows, depth) = (first_row..first_row + n_rows, first..first + n);
+                let used = pack_rows::<R, M>(p.a, rows, depth, p.scratch);
+                &p.scratch[..used]
+            };
             for k in 0..columns.div_ceil(N) {
                 let panel = &p.b.panel(k)[first * N..(first + n) * N];
                 let width = N.min(columns - k * N);
-                for (tile, a) in p.scratch.chunks_exact(n * M).enumerate() {
-                    let row = first_row + tile * M;
+                for (row, a) in (first_row..first_row + n_rows)
+                    .step_by(M)
+                    .zip(tiles.chunks_exact(n * M))
+                {
                     let height = M.min(first_row + n_rows - row);
-                    let at = row * columns + k * N;
-                    let c = &mut p.c[at..(row + height - 1) * columns + k * N + width];
-                    tile_product::<R, M, N, FUSE>(a, panel, c, columns, height, width);
+                    let at = row * stride + k * N;
+                    let c = &mut p.c[at..(row + height - 1) * stride + k * N + width];
+                    tile_product::<R, M, N, FUSE>(a, panel, c, stride, height, width);
                 }
             }
         }
     }
 }
 
-/// Rows in groups of M, the depth outside: `[groups][depth][M]`, filled up with zeros.
+/// Rows in groups of M, the depth outside: `[groups][depth][M]`, filled up with zeros. Returns its
+/// length.
 #[inline(always)]
 fn pack_rows<R: Real, const M: usize>(
-    a: Strided<'_, R>,
+    a: Left<'_, R>,
     rows: std::ops::Range<usize>,
     depth: std::ops::Range<usize>,
-    to: &mut Vec<R>,
-) {
-    to.resize(rows.len().div_ceil(M) * depth.len() * M, R::ZERO);
-    for (group, to) in to.chunks_exact_mut(depth.len() * M).enumerate() {
+    to: &mut [R],
+) -> usize {
+    let length = rows.len().next_multiple_of(M) * depth.len();
+    for (group, to) in to[..length].chunks_exact_mut(depth.len() * M).enumerate() {
         let first = rows.start + group * M;
         let used = M.min(rows.end - first);
-        if a.row_stride == 1 {
-            for (k, to) in depth.clone().zip(to.chunks_exact_mut(M)) {
-                let at = k * a.column_stride + first;
-                to[..used].copy_from_slice(&a.values[at..at + used]);
-                to[used..].fill(R::ZERO);
-            }
-            continue;
+        if used < M {
+            to.fill(R::ZERO);
         }
-        for r in 0..M {
-            if r >= used {
-                to.iter_mut().skip(r).step_by(M).for_each(|x| *x = R::ZERO);
-                continue;
+        match a {
+            Left::Strided(a) if a.row_stride == 1 => {
+                for (k, to) in depth.clone().zip(to.chunks_exact_mut(M)) {
+                    let at = k * a.column_stride + first;
+                    to[..used].copy_from_slice(&a.values[at..at + used]);
+                }
             }
-            let at = (first + r) * a.row_stride;
-            for (k, x) in depth.clone().zip(to.iter_mut().skip(r).step_by(M)) {
-                *x = a.values[at + k * a.column_stride];
+            Left::Strided(a) => {
+                for r in 0..used {
+                    let at = (first + r) * a.row_stride;
+                    for (k, x) in depth.clone().zip(to.iter_mut().skip(r).step_by(M)) {
+                        *x = a.values[at + k * a.column_stride];
+                    }
+                }
             }
+            Left::Indexed {
+                values,
+                rows,
+                columns,
+            } => {
+                for (r, &row) in rows[first..first + used].iter().enumerate() {
+                    let values = &values[row..];
+                    let columns = &columns[depth.clone()];
+                    for (to, &column) in to.as_chunks_mut::<M>().0.iter_mut().zip(columns) {
+                        to[r] = values[column];
+                    }
+                }
+            }
+            // Packed already: `blocks` reads it where it lies.
+            Left::Packed(..) => {}
         }
     }
+    length
 }
 
 /// `M × N` elements of C, of which `height × width` exist.
@@ -341,94 +482,4 @@ pub(super) fn transpose<R: Real>(rows: usize, columns: usize, from: &[R], to: &m
 }
 
 #[cfg(test)]
-mod tests {
-    use rheobase_engine::simd::fuses;
-
-    use super::*;
-
-    fn chain<R: Real>(a: R, b: R, sum: R) -> R {
-        if fuses() {
-            a.mul_add(b, sum)
-        } else {
-            sum + a * b
-        }
-    }
-
-    fn check<R: Real>() {
-        let sizes = [
-            (1, 1, 1),
-            (4, 7, 16),
-            (9, 300, 37),
-            (130, 5, 70),
-            (6, 0, 20),
-            (13, 513, 33),
-        ];
-        for (rows, depth, columns) in sizes {
-            let number = |i: usize, f: f64| R::from_f64((f * (i % 97) as f64).sin());
-            let a: Vec<R> = (0..rows * depth).map(|i| number(i, 0.37)).collect();
-            let b: Vec<R> = (0..depth * columns).map(|i| number(i, 0.73)).collect();
-            let start: Vec<R> = (0..rows * columns).map(|i| number(i, 1.7)).collect();
-            let mut expected = start.clone();
-            for (i, c) in expected.iter_mut().enumerate() {
-                for k in 0..depth {
-                    *c = chain(a[i / columns * depth + k], b[k * columns + i % columns], *c);
-                }
-            }
-            let mut packed = Packed::default();
-            packed.pack(Strided::rows(&b, columns), depth, columns);
-            let mut scratch = Vec::new();
-            let mut c = start.clone();
-            multiply_add(
-                rows,
-                Strided::rows(&a, depth),
-                &packed,
-                &mut c,
-                &mut scratch,
-            );
-            assert_eq!(c, expected, "{rows} {depth} {columns}");
-
-            let mut turned = vec![R::ZERO; b.len()];
-            transpose(depth, columns, &b, &mut turned);
-            packed.pack(Strided::transposed(&turned, depth), depth, columns);
-            let mut turned = vec![R::ZERO; a.len()];
-            transpose(rows, depth, &a, &mut turned);
-            let mut c = start;
-            let a = Strided::transposed(&turned, rows);
-            multiply_add(rows, a, &packed, &mut c, &mut scratch);
-            assert_eq!(c, expected, "turned {rows} {depth} {columns}");
-        }
-    }
-
-    #[test]
-    fn products_are_chains() {
-        check::<f32>();
-        check::<f64>();
-    }
-
-    #[test]
-    fn gathering_has_the_bits_of_multiplying() {
-        for (rows, depth, columns) in [(3, 40, 150), (7, 9, 5), (1, 300, 64)] {
-            let b: Vec<f32> = (0..depth * columns)
-                .map(|i| (i as f32 * 0.7).sin())
-                .collect();
-            let x: Vec<f32> = (0..rows * depth)
-                .map(|i| if (i * 7919) % 5 < 2 { 1.0 } else { 0.0 })
-                .collect();
-            let (mut offsets, mut indices) = (vec![0], Vec::new());
-            for row in x.chunks_exact(depth) {
-                indices.extend((0..depth as u32).filter(|&i| row[i as usize] > 0.0));
-                offsets.push(indices.len() as u32);
-            }
-            let mut packed = Packed::default();
-            packed.pack(Strided::rows(&b, columns), depth, columns);
-            let start: Vec<f32> = (0..rows * columns)
-                .map(|i| (i as f32 * 0.3).cos())
-                .collect();
-            let (mut dense, mut sparse) = (start.clone(), start);
-            let a = Strided::rows(&x, depth);
-            multiply_add(rows, a, &packed, &mut dense, &mut Vec::new());
-            gather(&offsets, &indices, &packed, &mut sparse);
-            assert_eq!(dense, sparse);
-        }
-    }
-}
+mod tests;
