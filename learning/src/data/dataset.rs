@@ -50,8 +50,8 @@ pub struct Dataset<R> {
     values: Values<R>,
     labels: Vec<usize>,
     classes: usize,
-    /// What each byte becomes; empty for numbers.
-    scaled: Vec<R>,
+    /// What each byte becomes; of bytes only. As long as a byte has values, so that no index is checked.
+    scaled: Box<[R; 256]>,
 }
 
 impl<R: Real> Dataset<R> {
@@ -96,7 +96,8 @@ impl<R: Real> Dataset<R> {
                 classes,
             });
         }
-        let scaled = match &values {
+        let mut scaled = Box::new([R::ZERO; 256]);
+        match &values {
             Values::Numbers(numbers) => {
                 if let Some(k) = numbers.iter().position(|x| !x.is_finite()) {
                     return Err(DataError::NotFinite {
@@ -106,7 +107,6 @@ impl<R: Real> Dataset<R> {
                         value: numbers[k].to_f64(),
                     });
                 }
-                Vec::new()
             }
             Values::Bytes { full_scale: 0, .. } => {
                 return Err(DataError::Parameter {
@@ -117,10 +117,12 @@ impl<R: Real> Dataset<R> {
             }
             // A quotient rounded to f64 and then to f32 may differ from one rounded at once; one of
             // integers below 2^8 lies too far from a tie of f32 for that.
-            Values::Bytes { full_scale, .. } => (0..=u8::MAX)
-                .map(|byte| R::from_f64(f64::from(byte) / f64::from(*full_scale)))
-                .collect(),
-        };
+            Values::Bytes { full_scale, .. } => {
+                for (x, byte) in scaled.iter_mut().zip(0..=u8::MAX) {
+                    *x = R::from_f64(f64::from(byte) / f64::from(*full_scale));
+                }
+            }
+        }
         Ok(Self {
             name: own(),
             shape: shape.to_vec(),

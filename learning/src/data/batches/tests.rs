@@ -133,6 +133,21 @@ fn no_thread_is_left_behind() {
     }
 }
 
+/// As where the thread could not be had or is gone.
+#[test]
+fn without_its_thread_an_epoch_goes_on() {
+    let batches = batches(50, |o| o.size = 7);
+    let expected = all(batches.epoch(2));
+    let mut epoch = batches.epoch(2);
+    assert_eq!(epoch.next().as_ref(), expected.first());
+    let (_, nobody) = bounded(1);
+    epoch.ahead = Some(Ahead {
+        batches: Some(nobody),
+        thread: None,
+    });
+    assert_eq!(all(epoch), expected[1..]);
+}
+
 #[test]
 fn places_are_checked() {
     let batches = batches(20, |o| o.size = 10);
