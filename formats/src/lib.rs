@@ -7,8 +7,12 @@
 //! What may not: trust in a file; a thread that simulates; a neuron, synapse or stimulus of the zoo
 //! by anything but its name.
 
+pub mod array;
 pub mod csv;
 #[cfg(feature = "hdf5")]
 pub mod hdf5;
+pub mod idx;
+pub mod npz;
 #[cfg(feature = "hdf5")]
 pub mod sonata;
+pub mod tensorboard;

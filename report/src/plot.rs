@@ -2,14 +2,16 @@
 //!
 //! [`Raster`] shows the spikes of several populations with their rates below; [`TracePlot`] shows
 //! state variables over time, [`Histograms`] and [`Spectra`] what an analysis found, [`ScalingPlot`]
-//! how figures grow. All lay out a [`Figure`], which is written as SVG (text stays text, marks are
+//! how figures grow, [`LearningCurves`] and [`ConfusionMatrix`] how a network learns. All lay out a [`Figure`], which is written as SVG (text stays text, marks are
 //! one path per population) and as PNG (anti-aliased, 1600 × 1000 pixels). The font is part of the
 //! library: nothing is looked up on the machine, and equal input gives equal figures. Colours are
 //! those of Okabe and Ito, told apart with every common kind of colour vision.
 
 mod axis;
 mod color;
+mod confusion;
 mod histogram;
+mod learning;
 mod png;
 mod raster;
 mod scaling;
@@ -19,7 +21,9 @@ mod svg;
 mod text;
 mod trace;
 
+pub use confusion::{ConfusionMatrix, MAX_CLASSES};
 pub use histogram::Histograms;
+pub use learning::{Curve, LearningCurves};
 pub use raster::Raster;
 pub use scaling::{ScalingPanel, ScalingPlot, ScalingSeries};
 pub use spectra::Spectra;
@@ -74,6 +78,22 @@ pub enum PlotError {
     Times {
         /// Position of the offending time.
         index: usize,
+    },
+    /// A value over an epoch that is no number, or behind the one before it.
+    #[error("curve {curve:?}: epochs must be finite and ascend; entry {index} does not")]
+    Epochs {
+        /// Label of the curve.
+        curve: String,
+        /// Position of the offending epoch.
+        index: usize,
+    },
+    /// A confusion matrix that is not square, or too large to be seen.
+    #[error("{counts} counts are no matrix of {classes} × {classes} classes, 1 to {MAX_CLASSES}")]
+    Matrix {
+        /// Classes.
+        classes: usize,
+        /// Counts given.
+        counts: usize,
     },
     /// The time step is not usable.
     #[error(transparent)]

@@ -31,6 +31,8 @@ pub enum Purpose {
     Rule,
     /// A user's own actor.
     Actor,
+    /// Order of the samples of a data set; index = epoch.
+    Data,
 }
 
 /// 64-bit key of stream number `index` of a purpose under `seed`: distinct inputs give distinct

@@ -9,6 +9,7 @@
     reason = "a test"
 )]
 
+mod arrays;
 mod damage;
 mod files;
 mod memory;

@@ -1,5 +1,7 @@
 //! Whole figures: golden documents, pictures, limits and bad input.
 
+mod training;
+
 use super::*;
 use crate::{PopulationSpikes, Spikes};
 

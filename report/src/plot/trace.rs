@@ -155,7 +155,7 @@ impl TracePlot<'_> {
         panel: &TracePanel<'_>,
         (top, bottom): (f64, f64),
     ) {
-        let (low, high) = value_range(panel);
+        let (low, high) = value_range(panel.series.iter().flat_map(|s| s.values));
         let value = Axis {
             low,
             high,
@@ -168,7 +168,7 @@ impl TracePlot<'_> {
             let times = self.time_ms.iter().map(|ms| time.at(ms / divisor));
             let points = times.zip(series.values.iter().map(|&v| value.at(v)));
             for run in finite_runs(points) {
-                scene.line(extremes(&run), 1.7, color::of(index));
+                scene.line(extremes(&run), LINE, color::of(index));
             }
         }
         scene.vertical(LEFT - 1.0, top, bottom, AXIS);
@@ -176,19 +176,18 @@ impl TracePlot<'_> {
         let label = fonts.fitted(panel.label, 17.0, Weight::Regular, bottom - top + GAP);
         let text = Text::new(36.0, (top + bottom) / 2.0, label, 17.0, INK);
         scene.text(text.align(Align::Middle).upright());
-        draw_legend(scene, fonts, panel, (top, bottom));
+        let labels: Vec<&str> = panel.series.iter().map(|s| s.label).collect();
+        draw_legend(scene, fonts, &labels, (LEGEND, LEGEND_WIDTH), (top, bottom));
     }
 }
 
+/// Width of a line \[pixels\].
+pub(super) const LINE: f64 = 1.7;
+
 /// Least and greatest value of a panel with a little room around; constant ones get a range.
-fn value_range(panel: &TracePanel<'_>) -> (f64, f64) {
-    let values = panel
-        .series
-        .iter()
-        .flat_map(|s| s.values)
-        .copied()
-        .filter(|v| v.is_finite());
-    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
+pub(super) fn value_range<'a>(values: impl Iterator<Item = &'a f64>) -> (f64, f64) {
+    let finite = values.copied().filter(|v| v.is_finite());
+    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
         (l.min(v), h.max(v))
     });
     if low > high {
@@ -203,7 +202,7 @@ fn value_range(panel: &TracePanel<'_>) -> (f64, f64) {
 }
 
 /// Splits a line where a value is not finite.
-fn finite_runs(points: impl Iterator<Item = Point>) -> Vec<Vec<Point>> {
+pub(super) fn finite_runs(points: impl Iterator<Item = Point>) -> Vec<Vec<Point>> {
     let mut runs = vec![Vec::new()];
     for point in points {
         if point.1.is_finite() {
@@ -220,7 +219,7 @@ fn finite_runs(points: impl Iterator<Item = Point>) -> Vec<Vec<Point>> {
 
 /// Replaces the points within each half pixel by the first, the two extremes and the last, in
 /// their order, where that makes them fewer.
-fn extremes(points: &[Point]) -> Vec<Point> {
+pub(super) fn extremes(points: &[Point]) -> Vec<Point> {
     let column = |p: &Point| (2.0 * p.0).floor();
     let mut kept = Vec::new();
     let same = |a: &Point, b: &Point| column(a).total_cmp(&column(b)).is_eq();
@@ -239,29 +238,31 @@ fn extremes(points: &[Point]) -> Vec<Point> {
     kept
 }
 
-fn draw_legend(
+/// Lists the lines of a panel beside it; those for which there is no room are counted.
+pub(super) fn draw_legend(
     scene: &mut Scene,
     fonts: &Fonts,
-    panel: &TracePanel<'_>,
+    labels: &[&str],
+    (left, width): (f64, f64),
     (top, bottom): (f64, f64),
 ) {
     const ROW: f64 = 22.0;
     let room = floor((bottom - top + 8.0) / ROW).max(1);
-    let count = panel.series.len();
+    let count = labels.len();
     let shown = if count > room { room - 1 } else { count };
     let y = |row: usize| top + 8.0 + ROW * float(row);
-    for (row, series) in panel.series[..shown].iter().enumerate() {
+    for (row, label) in labels[..shown].iter().enumerate() {
         scene.line(
-            vec![(LEGEND + 2.0, y(row)), (LEGEND + 22.0, y(row))],
+            vec![(left + 2.0, y(row)), (left + 22.0, y(row))],
             3.0,
             color::of(row),
         );
-        let label = fonts.fitted(series.label, 14.0, Weight::Regular, LEGEND_WIDTH - 32.0);
-        scene.text(Text::new(LEGEND + 32.0, y(row), label, 14.0, INK).centred());
+        let label = fonts.fitted(label, 14.0, Weight::Regular, width - 32.0);
+        scene.text(Text::new(left + 32.0, y(row), label, 14.0, INK).centred());
     }
     if shown < count {
         let text = format!("and {} more", count - shown);
-        scene.text(Text::new(LEGEND + 32.0, y(shown), text, 14.0, GREY).centred());
+        scene.text(Text::new(left + 32.0, y(shown), text, 14.0, GREY).centred());
     }
 }
 

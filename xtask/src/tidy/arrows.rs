@@ -34,6 +34,7 @@ const ARROWS: [(&str, &str, &[&str]); 10] = [
             "rheobase-equations-macros",
             "rheobase-engine",
             "rheobase-components",
+            "rheobase-formats",
         ],
     ),
     (
