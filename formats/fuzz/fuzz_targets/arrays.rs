@@ -18,7 +18,9 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = idx::parse("fuzz", bytes, &LIMITS);
     let _ = npz::parse_npy("fuzz", bytes, &LIMITS);
     let length = bytes.len() as u64;
-    if let Ok(mut archive) = npz::Archive::new("fuzz".to_owned(), Cursor::new(bytes), length, LIMITS) {
+    if let Ok(mut archive) =
+        npz::Archive::new("fuzz".to_owned(), Cursor::new(bytes), length, LIMITS)
+    {
         for name in archive.names().iter().take(50) {
             let _ = archive.array(name);
         }
