@@ -14,6 +14,7 @@ pub(crate) mod models;
 pub(crate) mod run;
 #[cfg(feature = "hdf5")]
 mod sonata;
+pub(crate) mod train;
 
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;

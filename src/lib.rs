@@ -36,6 +36,7 @@ pub use rheobase_report as report;
 pub mod bench;
 pub mod run;
 pub mod spikes;
+pub mod train;
 
 /// The page about users' own actors, whose code must run.
 #[cfg(doctest)]

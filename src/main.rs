@@ -6,14 +6,14 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use command::{analyze, bench, check, doctor, models, run};
+use command::{analyze, bench, check, doctor, models, run, train};
 
 /// Spiking neural networks from one description.
 #[derive(Parser)]
 #[command(
     version,
     about,
-    after_help = "Examples:\n  rheobase run examples/coba.toml\n  rheobase analyze results/coba\n  rheobase check my_network.toml\n  rheobase models iaf_psc_exp\n\nExit codes: 0 done, 1 the run failed, 2 wrong input."
+    after_help = "Examples:\n  rheobase run examples/coba.toml\n  rheobase train examples/digits.toml\n  rheobase analyze results/coba\n  rheobase check my_network.toml\n  rheobase models iaf_psc_exp\n\nExit codes: 0 done, 1 the run failed, 2 wrong input."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -24,6 +24,10 @@ struct Cli {
 enum Command {
     /// Runs a network and writes spikes, traces, statistics and plots.
     Run(run::Arguments),
+    /// Trains a network on data and writes weights, metrics and figures.
+    Train(train::Arguments),
+    /// Judges trained weights on the test part of the data.
+    Eval(train::EvalArguments),
     /// Computes tables and plots from the spikes of a results folder.
     Analyze(analyze::Arguments),
     /// Reads a network, checks names, units and sizes, and estimates its memory.
@@ -39,6 +43,8 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Train(arguments) => train::train(&arguments),
+        Command::Eval(arguments) => train::eval(&arguments),
         Command::Analyze(arguments) => analyze::analyze(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Models(arguments) => models::models(&arguments),

@@ -1,6 +1,6 @@
 //! `rheobase run`.
 
-mod progress;
+pub(super) mod progress;
 mod results;
 mod summary;
 

@@ -38,7 +38,7 @@ pub(super) fn show(bar: &ProgressBar, progress: Progress) {
 }
 
 /// Set by the first Ctrl-C; the second ends the process.
-pub(super) fn watch_for_interrupt() -> Result<Arc<AtomicBool>, Failure> {
+pub(in crate::command) fn watch_for_interrupt() -> Result<Arc<AtomicBool>, Failure> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
     ctrlc::set_handler(move || {

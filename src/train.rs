@@ -1,0 +1,170 @@
+//! Training a network from a file: data, epochs, checkpoints, metrics, figures.
+//!
+//! A [`TrainingFile`] is a network file with a table `[training]` ([`Settings`]). [`train`] runs it and
+//! fills a folder: `weights.safetensors` (parameters and all that is needed to continue), `metrics.jsonl`,
+//! TensorBoard's events, `learning_curve.svg` and `.png`, `confusion.svg` and `.png`, `train.json`.
+//!
+//! A run that is resumed from its checkpoint ends with the bits of one that was never stopped.
+
+mod checkpoint;
+mod file;
+mod job;
+mod results;
+mod settings;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use checkpoint::WeightsError;
+pub use file::{FileProblem, TrainingFile};
+pub use job::{evaluate, train};
+pub use results::{EvaluationRecord, TrainingRecord};
+pub use settings::{
+    EncoderSettings, LogitsSettings, LossSettings, OptimizerSettings, ScheduleSettings, Settings,
+};
+
+use rheobase_engine::network::NetworkErrors;
+use rheobase_engine::unrolled::UnrolledError;
+use rheobase_formats::tensorboard::EventError;
+use rheobase_learning::data::DataError;
+use rheobase_learning::encode::EncodeError;
+use rheobase_learning::optimizer::OptimizerError;
+use rheobase_learning::output::OutputError;
+use rheobase_learning::record::RecordError;
+use rheobase_learning::schedule::ScheduleError;
+use rheobase_learning::trainer::{StateError, TrainError};
+use rheobase_report::FileError;
+use rheobase_report::plot::PlotError;
+
+/// Name of the checkpoint in the results folder.
+pub const WEIGHTS: &str = "weights.safetensors";
+/// Name of the metrics in the results folder.
+pub const METRICS: &str = "metrics.jsonl";
+
+/// How training is run; results do not depend on it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TrainOptions {
+    /// Threads.
+    pub threads: usize,
+    /// Time between checkpoints within an epoch; one is written at the end of each epoch too.
+    pub checkpoint_every: Duration,
+    /// Continue from this checkpoint.
+    pub resume: Option<PathBuf>,
+}
+
+impl Default for TrainOptions {
+    /// One thread, a checkpoint every minute.
+    fn default() -> Self {
+        Self {
+            threads: 1,
+            checkpoint_every: Duration::from_secs(60),
+            resume: None,
+        }
+    }
+}
+
+/// How far training is.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct TrainProgress<'a> {
+    /// The epoch, from 0.
+    pub epoch: u64,
+    /// Epochs in all.
+    pub epochs: u64,
+    /// Batches of this epoch done.
+    pub batch: u64,
+    /// Batches of an epoch.
+    pub batches: u64,
+    /// Mean loss of the epoch so far.
+    pub loss: f64,
+    /// Share of samples whose class was found in the epoch so far.
+    pub accuracy: f64,
+    /// Samples a second in this run.
+    pub samples_per_second: f64,
+    /// A line to show at the end of an epoch, or a warning.
+    pub line: Option<&'a str>,
+}
+
+/// Why training failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainFailure {
+    /// The description of the network.
+    #[error(transparent)]
+    Network(#[from] NetworkErrors),
+    /// The file or its table `[training]`.
+    #[error(transparent)]
+    File(#[from] FileProblem),
+    /// The network cannot be unrolled.
+    #[error(transparent)]
+    Unrolled(#[from] UnrolledError),
+    /// The data.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Samples cannot be encoded.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The optimiser.
+    #[error("training.optimizer: {0}")]
+    Optimizer(#[from] OptimizerError),
+    /// The schedule.
+    #[error("training.schedule: {0}")]
+    Schedule(#[from] ScheduleError),
+    /// Network and data do not fit.
+    #[error("{0}")]
+    Fit(String),
+    /// A step of training.
+    #[error("epoch {epoch}, batch {batch}: {source}")]
+    Step {
+        /// The epoch, from 1.
+        epoch: u64,
+        /// The batch, from 1.
+        batch: u64,
+        /// What happened.
+        source: TrainError,
+    },
+    /// Weights or a checkpoint.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// A state that does not fit.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A checkpoint of another training.
+    #[error(
+        "the checkpoint belongs to another training: {difference}. Only the number of epochs may change"
+    )]
+    Other {
+        /// The first line that differs.
+        difference: String,
+    },
+    /// A file of results.
+    #[error(transparent)]
+    Results(#[from] FileError),
+    /// A figure.
+    #[error(transparent)]
+    Plot(#[from] PlotError),
+    /// The metrics.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// TensorBoard's events.
+    #[error(transparent)]
+    Events(#[from] EventError),
+    /// The output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl TrainFailure {
+    /// Whether what was given is at fault; else the run failed.
+    #[must_use]
+    pub fn is_input(&self) -> bool {
+        !matches!(
+            self,
+            Self::Step { .. }
+                | Self::Results(_)
+                | Self::Plot(_)
+                | Self::Record(_)
+                | Self::Events(_)
+                | Self::Weights(WeightsError::File(_) | WeightsError::Layout(_))
+        )
+    }
+}
