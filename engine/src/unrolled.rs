@@ -91,6 +91,8 @@ pub enum Sequence<'a, R> {
         /// Elements that fire.
         indices: &'a [u32],
     },
+    /// Spikes as bits: row t·N + n has whole words of its own, element i is bit i mod 64 of word i/64.
+    Bits(&'a [u64]),
 }
 
 /// Why a network cannot be unrolled, or a pass cannot be run. Nothing has changed then.
@@ -274,6 +276,12 @@ impl<R: Real> UnrolledNetwork<R> {
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// Threads.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.options.threads
     }
 
     /// Steps of a pass, T.

@@ -195,6 +195,11 @@ pub trait Encoder<R: Real>: Send + Sync {
     fn is_constant(&self) -> bool {
         false
     }
+
+    /// Whether steps may be asked for in any order, and a batch begun on several threads.
+    fn has_free_order(&self) -> bool {
+        false
+    }
 }
 
 /// A batch that is being encoded.
@@ -216,6 +221,16 @@ pub trait RealRows<R>: Send {
 pub trait SpikeRows<R>: RealRows<R> {
     /// Appends the elements of sample `sample` of the batch that fire in `step`, ascending.
     fn spikes(&mut self, step: usize, sample: usize, indices: &mut Vec<u32>);
+
+    /// Sets the bits of the elements that fire in `row`, which is all zeros: element i is bit i mod 64 of
+    /// word i/64. `indices` is memory to work with.
+    fn bits(&mut self, step: usize, sample: usize, row: &mut [u64], indices: &mut Vec<u32>) {
+        indices.clear();
+        self.spikes(step, sample, indices);
+        for &i in indices.iter() {
+            row[i as usize / 64] |= 1 << (i % 64);
+        }
+    }
 }
 
 /// Encodes a batch as an array `[T, N, elements]`; replaces what `out` holds. O(T·N·elements).
@@ -264,6 +279,53 @@ pub fn spikes<R: Real>(
         }
     }
     Ok(())
+}
+
+/// Encodes a batch as bits, rows in the order of `[T, N]`, each of whole words; replaces what `out` holds.
+/// On `threads` threads where the encoder allows; the result does not depend on it.
+/// O(T·N·elements).
+///
+/// # Errors
+/// As [`Encoder::begin`]; if the encoder gives real values.
+pub fn bits<R: Real>(
+    encoder: &dyn Encoder<R>,
+    steps: usize,
+    samples: Samples<'_, R>,
+    draws: Draws,
+    threads: usize,
+    out: &mut Vec<u64>,
+) -> Result<(), EncodeError> {
+    let (n, words) = (samples.numbers.len(), samples.elements.div_ceil(64));
+    out.clear();
+    out.resize(steps * n * words, 0);
+    let threads = if encoder.has_free_order() { threads } else { 1 };
+    let steps_of_part = steps.div_ceil(threads.max(1)).max(1);
+    let part = |first: usize, rows: &mut [u64]| -> Result<(), EncodeError> {
+        let Coded::Spikes(mut coded) = encoder.begin(steps, samples, draws)? else {
+            return Err(EncodeError::NotSpikes);
+        };
+        let mut indices = Vec::new();
+        for (r, row) in rows.chunks_exact_mut(words).enumerate() {
+            coded.bits(first + r / n, r % n, row, &mut indices);
+        }
+        Ok(())
+    };
+    if threads <= 1 {
+        return part(0, out);
+    }
+    let parts = out.chunks_mut(steps_of_part * n * words).enumerate();
+    std::thread::scope(|scope| {
+        let part = &part;
+        let running: Vec<_> = parts
+            .map(|(k, rows)| scope.spawn(move || part(k * steps_of_part, rows)))
+            .collect();
+        // A part that panics takes this thread with it.
+        let joined = running.into_iter().map(|handle| match handle.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        joined.collect()
+    })
 }
 
 /// Steps, if there can be so many.

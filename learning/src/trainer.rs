@@ -18,9 +18,7 @@ pub use health::{Health, PopulationHealth};
 pub use state::{StateError, TrainerState};
 
 use crate::decode::{self, highest};
-use crate::encode::{
-    Coded, Draws, EncodeError, Encoder, Samples, SpikeLists, dense, spikes as encode_spikes,
-};
+use crate::encode::{Coded, Draws, EncodeError, Encoder, Samples, bits, dense};
 use crate::loss::{Logits, Loss, LossError, Tet, cross_entropy, mse_rate, tet};
 use crate::metric::n_correct;
 use crate::optimizer::{ClipError, GradientNorm, Optimizer, OptimizerError};
@@ -160,7 +158,7 @@ pub struct Trainer<R: Instantiate> {
     optimizer: Optimizer<R>,
     training: Training,
     batches: u64,
-    lists: SpikeLists,
+    bits: Vec<u64>,
     values: Vec<R>,
 }
 
@@ -186,7 +184,7 @@ impl<R: Instantiate> Trainer<R> {
             optimizer,
             training,
             batches: 0,
-            lists: SpikeLists::default(),
+            bits: Vec::new(),
             values: Vec::new(),
         })
     }
@@ -306,13 +304,11 @@ impl<R: Instantiate> Trainer<R> {
         let steps = self.network.steps();
         let draws = Draws::new(self.training.seed, epoch);
         let encoder = self.encoder.as_ref();
+        let threads = self.network.threads();
         let is_spikes = matches!(encoder.begin(steps, samples, draws)?, Coded::Spikes(_));
         let sequence = if is_spikes {
-            encode_spikes(encoder, steps, samples, draws, &mut self.lists)?;
-            Sequence::Spikes {
-                offsets: &self.lists.offsets,
-                indices: &self.lists.indices,
-            }
+            bits(encoder, steps, samples, draws, threads, &mut self.bits)?;
+            Sequence::Bits(&self.bits)
         } else if encoder.is_constant() {
             dense(encoder, 1, samples, draws, &mut self.values)?;
             Sequence::Constant(&self.values)

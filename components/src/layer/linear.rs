@@ -300,6 +300,9 @@ impl<R: Real> Kernel<R> {
     /// are cut among threads.
     fn scatter(&mut self, offsets: &[u32], indices: &[u32], dy: &[R], d_weight: &mut [R]) {
         let (n_in, n_out) = (self.n_in, self.n_out);
+        if n_out <= NARROW {
+            return scatter_rows((n_in, n_out), (offsets, indices), dy, d_weight);
+        }
         let rows_of = RowsOfInputs::new(offsets, indices, n_in);
         self.factor
             .pack(Strided::rows(dy, n_out), dy.len() / n_out, n_out);
@@ -316,6 +319,80 @@ impl<R: Real> Kernel<R> {
                 gather(offsets, &rows_of.rows, factor, turned);
             });
         transpose(n_in, n_out, &turned, d_weight);
+    }
+}
+
+/// Most outputs for which cotangents are added to the rows of weights one by one: all of them then stay in
+/// the cache, and sorting spikes by input would cost more.
+const NARROW: usize = 64;
+
+/// dW += dyᵀ·x for spikes, row by row; every thread takes a part of the inputs.
+fn scatter_rows<R: Real>(
+    (n_in, n_out): (usize, usize),
+    (offsets, indices): (&[u32], &[u32]),
+    dy: &[R],
+    d_weight: &mut [R],
+) {
+    let stride = n_out.next_multiple_of(8);
+    let mut turned = vec![R::ZERO; n_in * stride];
+    for (o, row) in d_weight.chunks_exact(n_in).enumerate() {
+        row.iter()
+            .enumerate()
+            .for_each(|(i, &w)| turned[i * stride + o] = w);
+    }
+    let mut padded = vec![R::ZERO; dy.len() / n_out * stride];
+    for (to, from) in padded.chunks_exact_mut(stride).zip(dy.chunks_exact(n_out)) {
+        to[..n_out].copy_from_slice(from);
+    }
+    let part = part(n_in);
+    turned
+        .par_chunks_mut(part * stride)
+        .enumerate()
+        .for_each(|(k, turned)| {
+            let inputs = k * part..k * part + turned.len() / stride;
+            add_to_rows(stride, inputs, offsets, indices, &padded, turned);
+        });
+    for (o, row) in d_weight.chunks_exact_mut(n_in).enumerate() {
+        row.iter_mut()
+            .enumerate()
+            .for_each(|(i, w)| *w = turned[i * stride + o]);
+    }
+}
+
+rheobase_engine::simd::dispatch! {
+    /// For every row of `dy`, adds it to the rows of `turned` that its list names, where they lie in
+    /// `inputs`.
+    fn add_to_rows<R: Real> = add_to_rows_body(
+        stride: usize, inputs: Range<usize>, offsets: &[u32], indices: &[u32], dy: &[R],
+        turned: &mut [R],
+    );
+}
+
+#[inline(always)]
+fn add_to_rows_body<R: Real>(
+    stride: usize,
+    inputs: Range<usize>,
+    offsets: &[u32],
+    indices: &[u32],
+    dy: &[R],
+    turned: &mut [R],
+) {
+    for (span, dy) in offsets.windows(2).zip(dy.chunks_exact(stride)) {
+        let active = &indices[span[0] as usize..span[1] as usize];
+        let from = active.partition_point(|&i| (i as usize) < inputs.start);
+        for &i in &active[from..] {
+            let i = i as usize;
+            if i >= inputs.end {
+                break;
+            }
+            let at = (i - inputs.start) * stride;
+            let (sums, _) = turned[at..at + stride].as_chunks_mut::<8>();
+            for (sum, dy) in sums.iter_mut().zip(dy.as_chunks::<8>().0) {
+                for l in 0..8 {
+                    sum[l] += dy[l];
+                }
+            }
+        }
     }
 }
 

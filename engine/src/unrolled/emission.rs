@@ -160,19 +160,58 @@ impl<R: Real> Emission<R> {
         }
     }
 
-    /// Appends rows as index lists.
+    /// Appends rows as index lists, in as many parts at a time as there are threads.
     #[allow(
         clippy::cast_possible_truncation,
         reason = "a segment's spikes are counted against 2^32 when memory is planned"
     )]
-    pub(super) fn list(&self, rows: &Range<usize>, offsets: &mut Vec<u32>, indices: &mut Vec<u32>) {
+    pub(super) fn list(
+        &self,
+        rows: &Range<usize>,
+        parts: usize,
+        offsets: &mut Vec<u32>,
+        indices: &mut Vec<u32>,
+    ) {
+        /// Too few rows to be worth another thread.
+        const FEW: usize = 256;
         let Rows::Spikes(spikes) = &self.rows else {
             return;
         };
+        let first = indices.len();
+        let mut end = first;
+        let start = offsets.len();
         for row in rows.clone() {
-            spikes.for_each(row, 0..self.width, |i| indices.push(i as u32));
-            offsets.push(indices.len() as u32);
+            end += spikes.count(row);
+            offsets.push(end as u32);
         }
+        indices.resize(end, 0);
+        let width = self.width;
+        let fill = |rows: Range<usize>, to: &mut [u32]| {
+            let mut places = to.iter_mut();
+            for row in rows {
+                spikes.for_each(row, 0..width, |i| {
+                    if let Some(place) = places.next() {
+                        *place = i as u32;
+                    }
+                });
+            }
+        };
+        let own = &mut indices[first..];
+        if parts <= 1 || rows.len() < FEW {
+            fill(rows.clone(), own);
+            return;
+        }
+        let per_part = rows.len().div_ceil(parts);
+        rayon::scope(|scope| {
+            let (mut rest, mut taken, fill) = (own, first, &fill);
+            for part in rows.clone().step_by(per_part) {
+                let until = (part + per_part).min(rows.end);
+                let end = offsets[start + until - rows.start - 1] as usize;
+                let (here, after) = rest.split_at_mut(end - taken);
+                (rest, taken) = (after, end);
+                scope.spawn(move |_| fill(part..until, here));
+            }
+        });
     }
 
     /// A copy of all that was emitted before the given steps, for a node that hears of itself.
@@ -272,6 +311,13 @@ impl SpikeRows {
         let word = &self.words[row * self.words_per_row + element / 64];
         let bits = word.load(Ordering::Relaxed) | 1 << (element % 64);
         word.store(bits, Ordering::Relaxed);
+    }
+
+    /// Marked elements of a row.
+    fn count(&self, row: usize) -> usize {
+        let words = &self.words[row * self.words_per_row..][..self.words_per_row];
+        let ones = |w: &AtomicU64| w.load(Ordering::Relaxed).count_ones() as usize;
+        words.iter().map(ones).sum()
     }
 
     /// Calls `f` with every marked element of a part of a row, ascending.

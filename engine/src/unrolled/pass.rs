@@ -117,6 +117,7 @@ impl<R: Instantiate> UnrolledNetwork<R> {
             Sequence::Constant(values) => (values.len() / width, 1),
             Sequence::Steps(values) => (values.len() / width, self.steps),
             Sequence::Spikes { offsets, .. } => (offsets.len().saturating_sub(1), self.steps),
+            Sequence::Bits(words) => (words.len() / width.div_ceil(64), self.steps),
         };
         let n = rows / steps;
         if n == 0 || n > self.max_batch || n * steps != rows {
@@ -138,6 +139,26 @@ impl<R: Instantiate> UnrolledNetwork<R> {
                     && let Some(k) = values.iter().position(|x| !is_spike(x))
                 {
                     return Err(format!("value {k} is {}, but spikes are 0 or 1", values[k]));
+                }
+            }
+            Sequence::Bits(words) => {
+                if node.emission.is_real() {
+                    return Err("carries real values, not spikes".to_owned());
+                }
+                let of_row = width.div_ceil(64);
+                if words.len() != rows * of_row {
+                    return Err(format!("{} words are no rows of {of_row}", words.len()));
+                }
+                let beyond = if width.is_multiple_of(64) {
+                    0
+                } else {
+                    u64::MAX << (width % 64)
+                };
+                let last = words.iter().skip(of_row - 1).step_by(of_row);
+                if let Some(row) = last.clone().position(|word| word & beyond != 0) {
+                    return Err(format!(
+                        "row {row}: a bit beyond the {width} elements is set"
+                    ));
                 }
             }
             Sequence::Spikes { offsets, indices } => {
@@ -514,7 +535,8 @@ impl<R: Instantiate> UnrolledNetwork<R> {
             Way::Lists => {
                 let source = &self.nodes[routes[0].source].emission;
                 let rows = source.arriving(steps, routes[0].delay);
-                source.list(&rows, &mut arrived.offsets, &mut arrived.indices);
+                let parts = rayon::current_num_threads();
+                source.list(&rows, parts, &mut arrived.offsets, &mut arrived.indices);
             }
             Way::Sum => {
                 let n = steps.len() * self.batch * width;
@@ -947,7 +969,13 @@ fn load<R: Real>(emission: &mut Emission<R>, steps: usize, sequence: &Sequence<'
                 }
             }
         }
-        (Rows::Constant(_), _) | (Rows::Real(_), Sequence::Spikes { .. }) => {}
+        (Rows::Spikes(spikes), Sequence::Bits(words)) => {
+            let own = &mut spikes.words[rows.start * spikes.words_per_row..];
+            for (to, &word) in own.iter_mut().zip(*words) {
+                *to.get_mut() = word;
+            }
+        }
+        (Rows::Constant(_), _) | (Rows::Real(_), Sequence::Spikes { .. } | Sequence::Bits(_)) => {}
     }
 }
 

@@ -84,6 +84,10 @@ impl<R: Real> Encoder<R> for Poisson {
         }
         Ok(Coded::Spikes(Box::new(rows)))
     }
+
+    fn has_free_order(&self) -> bool {
+        true
+    }
 }
 
 /// What can fire.
@@ -127,6 +131,12 @@ impl<R: Real> SpikeRows<R> for Rows {
         self.row(step, sample, |blocks, words, thresholds| {
             let n = below(blocks, words, thresholds, &mut hits);
             indices.extend_from_slice(&hits[..n]);
+        });
+    }
+
+    fn bits(&mut self, step: usize, sample: usize, row: &mut [u64], _indices: &mut Vec<u32>) {
+        self.row(step, sample, |blocks, words, thresholds| {
+            mark(blocks, words, thresholds, row);
         });
     }
 }
@@ -176,6 +186,31 @@ const PLACES: [[u8; 8]; 256] = {
     places
 };
 
+/// Whether each element of some blocks fires.
+#[inline(always)]
+fn fire(words: &Words, thresholds: &[[u32; 4]]) -> [[u8; 4]; BLOCKS] {
+    let mut fires = [[0_u8; 4]; BLOCKS];
+    for ((fires, words), thresholds) in fires.iter_mut().zip(words).zip(thresholds) {
+        for ((fires, word), threshold) in fires.iter_mut().zip(words).zip(thresholds) {
+            *fires = u8::from(word >> 1 < *threshold);
+        }
+    }
+    fires
+}
+
+#[inline(always)]
+fn mark_body(blocks: &[u32], words: &Words, thresholds: &[[u32; 4]], row: &mut [u64]) {
+    let fires = fire(words, thresholds);
+    let eights = fires.as_flattened().as_chunks::<8>().0;
+    for (&eight, pair) in eights.iter().zip(blocks.as_chunks::<2>().0) {
+        let byte = u64::from_le_bytes(eight).wrapping_mul(GATHER) >> 56;
+        let place = pair[0] as usize / 2;
+        if let Some(word) = row.get_mut(place / 8) {
+            *word |= byte << (place % 8 * 8);
+        }
+    }
+}
+
 #[inline(always)]
 fn below_body(
     blocks: &[u32],
@@ -183,12 +218,7 @@ fn below_body(
     thresholds: &[[u32; 4]],
     hits: &mut [u32; LANES + 8],
 ) -> usize {
-    let mut fires = [[0_u8; 4]; BLOCKS];
-    for ((fires, words), thresholds) in fires.iter_mut().zip(words).zip(thresholds) {
-        for ((fires, word), threshold) in fires.iter_mut().zip(words).zip(thresholds) {
-            *fires = u8::from(word >> 1 < *threshold);
-        }
-    }
+    let fires = fire(words, thresholds);
     let mut n = 0;
     let eights = fires.as_flattened().as_chunks::<8>().0;
     for (&eight, pair) in eights.iter().zip(blocks.as_chunks::<2>().0) {
@@ -206,6 +236,12 @@ fn below_body(
 rheobase_engine::simd::dispatch! {
     fn compare<R: Real> = compare_body(
         blocks: &[u32], words: &Words, thresholds: &[[u32; 4]], row: &mut [R],
+    );
+}
+rheobase_engine::simd::dispatch! {
+    /// Sets the bits of the elements that fire.
+    fn mark = mark_body(
+        blocks: &[u32], words: &Words, thresholds: &[[u32; 4]], row: &mut [u64],
     );
 }
 rheobase_engine::simd::dispatch! {

@@ -328,3 +328,42 @@ proptest! {
         prop_assert!((sum - 50.0 * x).abs() < 1.0 + 1e-9);
     }
 }
+
+/// Bits, lists and zeros and ones are the same spikes; threads do not matter.
+#[test]
+fn bits_are_the_spikes_of_lists() {
+    let encoders: [Box<dyn Encoder<f32>>; 3] = [
+        Box::new(Poisson::default()),
+        Box::new(Latency::Linear),
+        Box::new(WeightedPhase { phases: 5 }),
+    ];
+    for elements in [5, 64, 131] {
+        let values: Vec<f32> = (0..3 * elements).map(|k| (k % 31) as f32 / 31.0).collect();
+        let samples = Samples::new(&values, elements, &[7, 1, 3]).unwrap();
+        let draws = Draws::new(3, 2);
+        for encoder in &encoders {
+            let mut lists = SpikeLists::default();
+            spikes(encoder.as_ref(), 11, samples, draws, &mut lists).unwrap();
+            let words = elements.div_ceil(64);
+            for threads in [1, 2, 3, 20] {
+                let mut found = Vec::new();
+                bits(encoder.as_ref(), 11, samples, draws, threads, &mut found).unwrap();
+                assert_eq!(found.len(), 33 * words);
+                for (row, bits) in found.chunks(words).enumerate() {
+                    let set = (0..elements as u32)
+                        .filter(|&i| bits[i as usize / 64] >> (i % 64) & 1 == 1);
+                    assert!(set.eq(lists.row(row).iter().copied()), "{threads} {row}");
+                }
+            }
+        }
+    }
+    let constant = bits(
+        &ConstantCurrent::default(),
+        2,
+        Samples::new(&[1.0_f32], 1, &[0]).unwrap(),
+        Draws::new(1, 0),
+        2,
+        &mut Vec::new(),
+    );
+    assert_eq!(constant, Err(EncodeError::NotSpikes));
+}

@@ -107,6 +107,12 @@ fn threads_segments_and_lists_give_the_same_bits() {
         offsets: &offsets,
         indices: &indices,
     };
+    let mut words = vec![0_u64; STEPS * BATCH];
+    for (word, row) in words.iter_mut().zip(s.chunks(9)) {
+        *word = (0..9).filter(|&i| row[i] == 1.0).fold(0, |w, i| w | 1 << i);
+    }
+    let as_bits = run(&mut made(&options()), &[inputs[0], Sequence::Bits(&words)]);
+    assert_eq!(as_bits, expected);
     let mut network_of_lists = made(&options());
     let found = run(&mut network_of_lists, &[inputs[0], as_lists]);
     assert_eq!(found, expected);
@@ -232,7 +238,10 @@ fn wrong_input_is_refused_and_changes_nothing() {
     nan[100] = f32::NAN;
     let mut half = s.clone();
     half[3] = 0.5;
-    let wrong: [&[Sequence<'_, f32>]; 6] = [
+    let (beyond, few) = (vec![1 << 9; STEPS * BATCH], vec![0; 7]);
+    let wrong: [&[Sequence<'_, f32>]; 8] = [
+        &[inputs[0], Sequence::Bits(&beyond)],
+        &[inputs[0], Sequence::Bits(&few)],
         &[inputs[0]],
         &[Sequence::Steps(&x[1..]), inputs[1]],
         &[Sequence::Steps(&nan), inputs[1]],
