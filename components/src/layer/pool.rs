@@ -6,7 +6,7 @@ use rheobase_engine::arguments::{ArgumentError, ArgumentKind, ArgumentSpec, Argu
 use rheobase_engine::port::{Layer, LayerCall, LayerInput};
 use rheobase_equations::real::Real;
 
-use super::convolution::grown;
+use super::convolution::{self, grown};
 use super::window::{Window, elements, sizes};
 
 pub(super) const KERNEL_SIZE: ArgumentSpec = ArgumentSpec {
@@ -143,21 +143,8 @@ pub(super) fn dense_row<'a, R: Real>(
     row: usize,
     scratch: &'a mut Vec<R>,
 ) -> &'a [R] {
-    match input.slice(row..row + 1) {
-        LayerInput::Real { values, .. } => values,
-        LayerInput::Spikes {
-            offsets,
-            indices,
-            width,
-        } => {
-            let to = &mut grown(scratch, width)[..width];
-            to.fill(R::ZERO);
-            for &i in &indices[offsets[0] as usize..offsets[1] as usize] {
-                to[i as usize] += R::ONE;
-            }
-            to
-        }
-    }
+    let room = &mut grown(scratch, input.width())[..input.width()];
+    convolution::dense_row(input, row, room)
 }
 
 /// Averages over windows.
