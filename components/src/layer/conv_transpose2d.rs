@@ -120,9 +120,8 @@ struct ConvTranspose {
 fn make(arguments: &Arguments) -> Result<Arc<dyn LayerType>, ArgumentError> {
     let window = window(arguments, 2)?;
     let output_padding = sizes(arguments, "output_padding", 2, 0, 0)?;
-    for axis in 0..2 {
+    for (&limit, &found) in window.stride.iter().zip(&output_padding) {
         // A whole stride more would be another number of inputs.
-        let (limit, found) = (window.stride[axis], output_padding[axis]);
         if found >= limit {
             return Err(ArgumentError::new(
                 "output_padding",

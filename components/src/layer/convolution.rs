@@ -283,8 +283,8 @@ pub(super) fn add_bias<R: Real>(dy: &[R], positions: usize, bias: &mut [R]) {
                 let rows: [&[R]; SIDE] =
                     std::array::from_fn(|k| &dy[k * positions..(k + 1) * positions]);
                 for p in 0..positions {
-                    for k in 0..SIDE {
-                        sums[k] += rows[k][p];
+                    for (sum, row) in sums.iter_mut().zip(&rows) {
+                        *sum += row[p];
                     }
                 }
             } else {

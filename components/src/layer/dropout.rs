@@ -182,7 +182,7 @@ impl<R: Real> Layer<R> for Dropout {
             let row = rows.start + k;
             match input {
                 LayerInput::Real { .. } => {
-                    self.factors(call, row, width, |i, factor| y[i] = y[i] * factor);
+                    self.factors(call, row, width, |i, factor| y[i] *= factor);
                 }
                 LayerInput::Spikes {
                     offsets, indices, ..
@@ -195,7 +195,7 @@ impl<R: Real> Layer<R> for Dropout {
                         }
                         let word = call.stream.word(first.wrapping_add(i), call.pass, 0);
                         let factor = if self.keeps(word) { scale } else { R::ZERO };
-                        y[i as usize] = y[i as usize] * factor;
+                        y[i as usize] *= factor;
                     }
                 }
             }
