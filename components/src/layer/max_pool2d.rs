@@ -58,7 +58,7 @@ use rheobase_engine::port::{Entry, Layer, LayerCall, LayerInput, LayerType, Tens
 use rheobase_engine::random::Construction;
 use rheobase_equations::real::Real;
 
-use super::pool::{KERNEL_SIZE, PADDING, STRIDE, Spans, dense_row, window};
+use super::pool::{KERNEL_SIZE, PADDING, STRIDE, Spans, dense_row, sliding_shape, window};
 use super::window::Window;
 
 pub(super) const ENTRY: Entry<Arc<dyn LayerType>> = Entry {
@@ -66,6 +66,8 @@ pub(super) const ENTRY: Entry<Arc<dyn LayerType>> = Entry {
     arguments: &[KERNEL_SIZE, STRIDE, PADDING],
     make,
 };
+
+const NAME: &str = "max_pool2d";
 
 struct MaxPool {
     window: Window,
@@ -79,7 +81,7 @@ fn make(arguments: &Arguments) -> Result<Arc<dyn LayerType>, ArgumentError> {
 
 impl MaxPool {
     fn spans(&self, input: &[usize]) -> Result<Spans, String> {
-        Spans::sliding("max_pool2d", &self.window, input)
+        Spans::sliding(NAME, &self.window, input)
     }
 
     fn kernel(&self, input: &[usize]) -> Kernel {
@@ -92,7 +94,7 @@ impl MaxPool {
 
 impl LayerType for MaxPool {
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, String> {
-        Ok(self.spans(input)?.output_shape())
+        sliding_shape(NAME, &self.window, input).map(Vec::from)
     }
 
     fn parameters(&self, _input: &[usize], _random: &mut Construction) -> Vec<Tensor<f64>> {

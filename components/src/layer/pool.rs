@@ -66,16 +66,10 @@ impl Spans {
     /// Those of a window that slides.
     ///
     /// # Errors
-    /// A sentence: another shape, or a window that does not fit.
+    /// As [`sliding_shape`].
     pub(super) fn sliding(name: &str, window: &Window, shape: &[usize]) -> Result<Self, String> {
         let (channels, input) = axes(name, shape)?;
-        let positions = window
-            .positions(input)
-            .and_then(|positions| {
-                elements(&[channels, positions[0], positions[1]])?;
-                Ok(positions)
-            })
-            .map_err(|message| format!("{name}: {message}"))?;
+        let [_, positions @ ..] = sliding_shape(name, window, shape)?;
         let spans = [0, 1].map(|axis| {
             let span = |k: usize| {
                 let start = k * window.stride[axis];
@@ -91,10 +85,6 @@ impl Spans {
             input,
             spans,
         })
-    }
-
-    pub(super) fn output_shape(&self) -> Vec<usize> {
-        vec![self.channels, self.spans[0].len(), self.spans[1].len()]
     }
 
     pub(super) fn plane(&self) -> usize {
@@ -118,6 +108,24 @@ impl Spans {
         let [ys, xs] = &self.spans;
         ys.iter().flat_map(move |y| xs.iter().map(move |x| (y, x)))
     }
+}
+
+/// Channels and positions of a window that slides.
+///
+/// # Errors
+/// A sentence: another shape, or a window that does not fit.
+pub(super) fn sliding_shape(
+    name: &str,
+    window: &Window,
+    shape: &[usize],
+) -> Result<[usize; 3], String> {
+    let (channels, input) = axes(name, shape)?;
+    let of = || {
+        let [height, width] = window.positions(input)?;
+        elements(&[channels, height, width])?;
+        Ok([channels, height, width])
+    };
+    of().map_err(|message: String| format!("{name}: {message}"))
 }
 
 /// Channels and both axes of a shape.
