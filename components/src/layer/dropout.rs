@@ -5,9 +5,9 @@
 //! of every sample, once for all steps of a pass. In evaluation y = x. Backward: dx += dy·m/(1 − p).
 //!
 //! # Update scheme
-//! Masks are not kept: element i of sample b has the word of lane b·width + i, step = number of the
-//! pass, draw 0, of the layer's Philox stream, and is dropped where that word is below p·2³². O(in) per
-//! row; forward, spikes draw their own words alone.
+//! Element i of sample b has the word of lane b·width + i, step = number of the pass, draw 0, of the
+//! layer's Philox stream, and is dropped where that word is below p·2³². The mask is drawn when a pass
+//! begins. O(in) per sample, then O(in) per row.
 //!
 //! # Parameters
 //! | name | unit | default | range |
@@ -15,7 +15,8 @@
 //! | `p` | 1 | 0.5 | 0 to 1 |
 //!
 //! # State
-//! None. No two passes have the same mask; a pass that is computed again has that of the first time.
+//! None over time. The mask is kept for its pass, a number for every element of every sample; a pass
+//! that is computed again has the mask of the first time.
 //!
 //! # Shapes
 //! `[rows, …]` → the same.
@@ -49,9 +50,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use rheobase_engine::arguments::{ArgumentError, ArgumentKind, ArgumentSpec, Arguments};
 use rheobase_engine::port::{Entry, Layer, LayerCall, LayerInput, LayerType, Tensor};
-use rheobase_engine::random::Construction;
+use rheobase_engine::random::{Construction, Philox};
 use rheobase_equations::real::Real;
 
 use super::matmul::add_to;
@@ -69,7 +71,7 @@ pub(super) const ENTRY: Entry<Arc<dyn LayerType>> = Entry {
     make,
 };
 
-/// Words drawn at a time.
+/// Words drawn at a time: whole groups of four lanes.
 const WORDS: usize = 256;
 
 #[derive(Clone, Copy, Debug)]
@@ -109,51 +111,61 @@ impl LayerType for Dropout {
         Vec::new()
     }
 
-    fn layer_f32(&self, _input: &[usize]) -> Box<dyn Layer<f32>> {
-        Box::new(*self)
+    fn layer_f32(&self, input: &[usize]) -> Box<dyn Layer<f32>> {
+        Box::new(Kernel::new(*self, input))
     }
 
-    fn layer_f64(&self, _input: &[usize]) -> Box<dyn Layer<f64>> {
-        Box::new(*self)
+    fn layer_f64(&self, input: &[usize]) -> Box<dyn Layer<f64>> {
+        Box::new(Kernel::new(*self, input))
     }
 }
 
-impl Dropout {
-    fn keeps(&self, word: u32) -> bool {
-        u64::from(word) >= self.threshold
-    }
+struct Kernel<R> {
+    of: Dropout,
+    width: usize,
+    /// Factors of all elements of all samples.
+    mask: Vec<R>,
+    /// The stream and the pass that they are of.
+    drawn: Option<(Philox, u64)>,
+}
 
-    /// Calls `each` with the place of every element of a row and its factor.
-    fn factors<R: Real>(
-        &self,
-        call: &LayerCall<'_, R>,
-        row: usize,
-        width: usize,
-        mut each: impl FnMut(usize, R),
-    ) {
-        let scale = R::from_f64(self.scale);
-        let first = lane(call, row, width);
-        // Words are drawn in groups of four lanes: those before the row's are left out.
-        let before = (first % 4) as usize;
-        let mut words = [0_u32; WORDS];
-        let mut at = 0;
-        while at < width + before {
-            let n = WORDS.min(width + before - at);
-            let start = (first - first % 4).wrapping_add(low(at));
-            call.stream.fill(start, call.pass, 0, &mut words[..n]);
-            for (k, &word) in words[..n].iter().enumerate() {
-                if let Some(i) = (at + k).checked_sub(before) {
-                    each(i, if self.keeps(word) { scale } else { R::ZERO });
-                }
-            }
-            at += n;
+impl<R: Real> Kernel<R> {
+    fn new(of: Dropout, input: &[usize]) -> Self {
+        Self {
+            of,
+            width: input.iter().product(),
+            mask: Vec::new(),
+            drawn: None,
         }
     }
-}
 
-/// The lane of a row's first element; lanes of more than 2³² elements come round again.
-fn lane<R>(call: &LayerCall<'_, R>, row: usize, width: usize) -> u32 {
-    low((row % call.batch.max(1)).wrapping_mul(width))
+    /// Draws the mask of a pass, unless it is there. Lanes of more than 2³² elements come round again.
+    fn draw(&mut self, call: &LayerCall<'_, R>) {
+        let n = self.width * call.batch;
+        let of_pass = Some((call.stream, call.pass));
+        if !call.training || (self.drawn == of_pass && self.mask.len() == n) {
+            return;
+        }
+        self.drawn = of_pass;
+        self.mask.resize(n, R::ZERO);
+        let (threshold, scale) = (self.of.threshold, R::from_f64(self.of.scale));
+        let parts = self.mask.par_chunks_mut(WORDS).enumerate();
+        parts.for_each(|(k, mask)| {
+            let mut words = [0_u32; WORDS];
+            let words = &mut words[..mask.len()];
+            call.stream.fill(low(k * WORDS), call.pass, 0, words);
+            for (factor, &word) in mask.iter_mut().zip(&*words) {
+                let kept = u64::from(word) >= threshold;
+                *factor = if kept { scale } else { R::ZERO };
+            }
+        });
+    }
+
+    /// The factors of a row.
+    fn factors(&self, call: &LayerCall<'_, R>, row: usize) -> &[R] {
+        let sample = row % call.batch.max(1);
+        &self.mask[sample * self.width..(sample + 1) * self.width]
+    }
 }
 
 #[allow(
@@ -164,7 +176,11 @@ fn low(n: usize) -> u32 {
     n as u32
 }
 
-impl<R: Real> Layer<R> for Dropout {
+impl<R: Real> Layer<R> for Kernel<R> {
+    fn begin(&mut self, call: &LayerCall<'_, R>, _input: LayerInput<'_, R>) {
+        self.draw(call);
+    }
+
     fn forward(
         &self,
         call: &LayerCall<'_, R>,
@@ -174,52 +190,61 @@ impl<R: Real> Layer<R> for Dropout {
         _scratch: &mut Vec<R>,
     ) {
         copy(input, output);
-        if !call.training {
+        if !call.training || self.width == 0 {
             return;
         }
-        let width = input.width().max(1);
-        for (k, y) in output.chunks_exact_mut(width).enumerate() {
-            let row = rows.start + k;
+        for (k, y) in output.chunks_exact_mut(self.width).enumerate() {
+            let factors = self.factors(call, rows.start + k);
             match input {
                 LayerInput::Real { .. } => {
-                    self.factors(call, row, width, |i, factor| y[i] *= factor);
+                    for (y, &factor) in y.iter_mut().zip(factors) {
+                        *y *= factor;
+                    }
                 }
                 LayerInput::Spikes {
                     offsets, indices, ..
                 } => {
-                    let (scale, first) = (R::from_f64(self.scale), lane(call, row, width));
                     let active = &indices[offsets[k] as usize..offsets[k + 1] as usize];
                     for (n, &i) in active.iter().enumerate() {
-                        if n > 0 && active[n - 1] == i {
-                            continue;
+                        // An input that stands several times has been counted, and is scaled once.
+                        if n == 0 || active[n - 1] != i {
+                            y[i as usize] *= factors[i as usize];
                         }
-                        let word = call.stream.word(first.wrapping_add(i), call.pass, 0);
-                        let factor = if self.keeps(word) { scale } else { R::ZERO };
-                        y[i as usize] *= factor;
                     }
                 }
             }
         }
     }
 
+    fn begin_reverse(
+        &mut self,
+        call: &LayerCall<'_, R>,
+        _input: LayerInput<'_, R>,
+        _output_cotangent: &[R],
+    ) {
+        self.draw(call);
+    }
+
     fn reverse(
         &self,
         call: &LayerCall<'_, R>,
         rows: Range<usize>,
-        input: LayerInput<'_, R>,
+        _input: LayerInput<'_, R>,
         output_cotangent: &[R],
         input_cotangent: &mut [R],
         _scratch: &mut Vec<R>,
     ) {
-        if !call.training {
+        if !call.training || self.width == 0 {
             add_to(input_cotangent, output_cotangent);
             return;
         }
-        let width = input.width().max(1);
-        let cotangents = output_cotangent.chunks_exact(width);
-        let cotangents = cotangents.zip(input_cotangent.chunks_exact_mut(width));
+        let cotangents = output_cotangent.chunks_exact(self.width);
+        let cotangents = cotangents.zip(input_cotangent.chunks_exact_mut(self.width));
         for (row, (dy, dx)) in rows.zip(cotangents) {
-            self.factors(call, row, width, |i, factor| dx[i] += dy[i] * factor);
+            let factors = self.factors(call, row);
+            for ((dx, &dy), &factor) in dx.iter_mut().zip(dy).zip(factors) {
+                *dx += dy * factor;
+            }
         }
     }
 }

@@ -91,10 +91,6 @@ impl Spans {
         self.input[0] * self.input[1]
     }
 
-    pub(super) fn inputs(&self) -> usize {
-        self.channels * self.plane()
-    }
-
     pub(super) fn positions(&self) -> usize {
         self.spans[0].len() * self.spans[1].len()
     }

@@ -175,12 +175,12 @@ impl Geometry {
         let w = &self.window;
         let tap_x = tap % w.kernel[1];
         let tap_y = tap / w.kernel[1] % w.kernel[0];
-        let columns = self.inside(1, tap_x);
+        let columns = w.inside(1, tap_x, self.input[1], self.output[1]);
         if columns.is_empty() {
             return;
         }
         let first = columns.start * w.stride[1] + tap_x * w.dilation[1] - w.padding[1];
-        let inside = self.inside(0, tap_y);
+        let inside = w.inside(0, tap_y, self.input[0], self.output[0]);
         for oy in inside.start.max(lines.start)..inside.end.min(lines.end) {
             let y = oy * w.stride[0] + tap_y * w.dilation[0] - w.padding[0];
             let line = &mut to[y * self.input[1]..(y + 1) * self.input[1]][first..];
@@ -195,16 +195,6 @@ impl Geometry {
                 }
             }
         }
-    }
-
-    /// Positions along an axis at which this tap lies over the input, not over padding.
-    fn inside(&self, axis: usize, tap: usize) -> Range<usize> {
-        let w = &self.window;
-        let (shift, stride, padding) = (tap * w.dilation[axis], w.stride[axis], w.padding[axis]);
-        let start = padding.saturating_sub(shift).div_ceil(stride);
-        let end = (self.input[axis] + padding).saturating_sub(shift);
-        let end = end.div_ceil(stride).min(self.output[axis]);
-        start.min(end)..end
     }
 }
 

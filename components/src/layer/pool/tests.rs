@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::super::testing::{
-    Spikes, backward, call, check_adjoint, check_forward, check_spikes, check_threads, drawn,
-    forward, made, narrow, numbers, real, refused,
+    Spikes, backward, call, check_adjoint, check_forward, check_spikes, check_threads, distance,
+    drawn, forward, made, narrow, numbers, real, refused,
 };
 
 /// Kernel, stride and padding, and the shape of the input.
@@ -157,7 +157,8 @@ fn largest_are_the_definition() {
         for ((at, _), dy) in expected.iter().zip(&dy) {
             expected_dx[*at] += dy;
         }
-        assert_eq!(dx, expected_dx);
+        // Windows that overlap may add in another order.
+        assert!(distance(&dx, &expected_dx) < 1e-15);
     }
 }
 
