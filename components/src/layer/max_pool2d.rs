@@ -147,49 +147,62 @@ impl Kernel {
         self.output[0] * self.output[1]
     }
 
-    /// For a line of windows, calls `each` for every tap in ascending order: the windows of the line in
-    /// which it lies over the input, and the place of the first.
+    /// Lines of the input that a line of windows lies over. With [`Self::columns`] these are the taps
+    /// of the windows, ascending.
     #[inline(always)]
-    fn taps(&self, line: usize, mut each: impl FnMut(Range<usize>, usize)) {
-        let (w, width) = (&self.window, self.input[1]);
-        for tap_y in 0..w.kernel[0] {
-            let y = (line * w.stride[0] + tap_y).wrapping_sub(w.padding[0]);
-            if y >= self.input[0] {
-                continue;
-            }
-            for (windows, x) in &self.columns {
-                each(windows.clone(), y * width + x);
-            }
-        }
+    fn lines(&self, line: usize) -> Range<usize> {
+        let first = line * self.window.stride[0];
+        let end = first + self.window.kernel[0];
+        let before = |y: usize| y.saturating_sub(self.window.padding[0]);
+        before(first)..before(end).min(self.input[0])
     }
 
     /// The largest of each window of a line. A NaN is larger than any number.
     #[inline(always)]
     fn line<R: Real>(&self, line: usize, x: &[R], y: &mut [R]) {
         y.fill(R::from_f64(f64::NEG_INFINITY));
-        self.taps(line, |windows, at| {
-            let (y, x) = (&mut y[windows], &x[at..]);
-            let larger = |y: &mut R, x: R| {
-                // A choice, not a branch: which is the larger cannot be foretold.
-                *y = if !(x <= *y) & is_number(*y) { x } else { *y };
-            };
-            match self.window.stride[1] {
-                1 => y.iter_mut().zip(x).for_each(|(y, &x)| larger(y, x)),
-                2 => {
-                    // In pairs, which vectors can load; the last may be alone.
-                    let pairs = x.as_chunks::<2>().0;
-                    let both = y.len().min(pairs.len());
-                    let (y, last) = y.split_at_mut(both);
-                    y.iter_mut().zip(pairs).for_each(|(y, x)| larger(y, x[0]));
-                    last.iter_mut().for_each(|y| larger(y, x[2 * both]));
-                }
-                stride => {
-                    let x = x.iter().step_by(stride);
-                    y.iter_mut().zip(x).for_each(|(y, &x)| larger(y, x));
+        let stride = self.window.stride[1];
+        for at in self.lines(line) {
+            let x = &x[at * self.input[1]..(at + 1) * self.input[1]];
+            for (windows, first) in &self.columns {
+                let (y, x) = (&mut y[windows.clone()], &x[*first..]);
+                match stride {
+                    1 => y.iter_mut().zip(x).for_each(|(y, &x)| *y = larger(*y, x)),
+                    2 => {
+                        // In pairs, which vectors can load; the last may be alone.
+                        let pairs = x.as_chunks::<2>().0;
+                        let both = y.len().min(pairs.len());
+                        for (y, x) in y.iter_mut().zip(pairs) {
+                            *y = larger(*y, x[0]);
+                        }
+                        for y in &mut y[both..] {
+                            *y = larger(*y, x[2 * both]);
+                        }
+                    }
+                    _ => {
+                        for (y, &x) in y.iter_mut().zip(x.iter().step_by(stride)) {
+                            *y = larger(*y, x);
+                        }
+                    }
                 }
             }
-        });
+        }
     }
+}
+
+/// A choice, not a branch: which is the larger cannot be foretold.
+#[inline(always)]
+fn larger<R: Real>(y: R, x: R) -> R {
+    if !(x <= y) & is_number(y) { x } else { y }
+}
+
+/// What a window gives to x, of what is left of its cotangent: all, if x is the largest.
+#[inline(always)]
+fn give<R: Real>(x: R, most: R, left: &mut R) -> R {
+    let found = (x == most) | !(is_number(x) | is_number(most));
+    let given = if found { *left } else { R::ZERO };
+    *left = if found { R::ZERO } else { *left };
+    given
 }
 
 #[allow(clippy::eq_op, reason = "only a NaN differs from itself")]
@@ -219,38 +232,30 @@ dispatch! {
 
 #[inline(always)]
 fn add_largest_body<R: Real>(kernel: &Kernel, x: &[R], dy: &[R], dx: &mut [R], room: &mut [R]) {
+    let (width, stride) = (kernel.input[1], kernel.window.stride[1]);
     let (most, left) = room.split_at_mut(kernel.output[1]);
     for (line, dy) in dy.chunks_exact(kernel.output[1]).enumerate() {
         kernel.line(line, x, most);
-        // What the window has not given away yet.
+        // What each window has not given away yet.
         left.copy_from_slice(dy);
-        kernel.taps(line, |windows, at| {
-            let give = |x: R, dx: &mut R, most: R, left: &mut R| {
-                let found = (x == most) | !(is_number(x) | is_number(most));
-                *dx += if found { *left } else { R::ZERO };
-                *left = if found { R::ZERO } else { *left };
-            };
-            let (most, left) = (&most[windows.clone()], &mut left[windows]);
-            let (x, dx) = (&x[at..], &mut dx[at..]);
-            let both = match kernel.window.stride[1] {
-                2 => most.len().min(x.len() / 2),
-                _ => 0,
-            };
-            let (x, x_rest) = x.split_at(2 * both);
-            let (dx, dx_rest) = dx.split_at_mut(2 * both);
-            let pairs = x.as_chunks::<2>().0.iter().zip(dx.as_chunks_mut::<2>().0);
-            let (most, most_rest) = most.split_at(both);
-            let (left, left_rest) = left.split_at_mut(both);
-            for ((x, dx), (&most, left)) in pairs.zip(most.iter().zip(left)) {
-                give(x[0], &mut dx[0], most, left);
+        for at in kernel.lines(line) {
+            let x = &x[at * width..(at + 1) * width];
+            let dx = &mut dx[at * width..(at + 1) * width];
+            for (windows, first) in &kernel.columns {
+                let windows = most[windows.clone()].iter().zip(&mut left[windows.clone()]);
+                let (x, dx) = (&x[*first..], &mut dx[*first..]);
+                if stride == 1 {
+                    for ((&x, dx), (&most, left)) in x.iter().zip(dx).zip(windows) {
+                        *dx += give(x, most, left);
+                    }
+                } else {
+                    let cells = x.chunks(stride).zip(dx.chunks_mut(stride));
+                    for ((x, dx), (&most, left)) in cells.zip(windows) {
+                        dx[0] += give(x[0], most, left);
+                    }
+                }
             }
-            let stride = kernel.window.stride[1];
-            let cells = x_rest.iter().step_by(stride);
-            let cells = cells.zip(dx_rest.iter_mut().step_by(stride));
-            for ((&x, dx), (&most, left)) in cells.zip(most_rest.iter().zip(left_rest)) {
-                give(x, dx, most, left);
-            }
-        });
+        }
     }
 }
 
