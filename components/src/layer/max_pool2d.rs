@@ -193,7 +193,11 @@ impl Kernel {
 /// A choice, not a branch: which is the larger cannot be foretold.
 #[inline(always)]
 fn larger<R: Real>(y: R, x: R) -> R {
-    if !(x <= y) & is_number(y) { x } else { y }
+    if ((x > y) | !is_number(x)) & is_number(y) {
+        x
+    } else {
+        y
+    }
 }
 
 /// What a window gives to x, of what is left of its cotangent: all, if x is the largest.
