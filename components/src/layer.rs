@@ -5,7 +5,9 @@ mod avg_pool2d;
 mod batch_norm;
 mod conv1d;
 mod conv2d;
+mod conv_transpose2d;
 mod convolution;
+mod dropout;
 mod flatten;
 #[cfg(test)]
 mod golden;
@@ -30,6 +32,8 @@ pub(crate) fn register(registry: &mut Registry) {
         ("batch_norm", batch_norm::ENTRY),
         ("conv1d", conv1d::ENTRY),
         ("conv2d", conv2d::ENTRY),
+        ("conv_transpose2d", conv_transpose2d::ENTRY),
+        ("dropout", dropout::ENTRY),
         ("flatten", flatten::ENTRY),
         ("linear", linear::ENTRY),
         ("max_pool2d", max_pool2d::ENTRY),

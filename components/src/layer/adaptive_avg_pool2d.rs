@@ -104,7 +104,8 @@ impl AdaptiveAvgPool {
 
 impl LayerType for AdaptiveAvgPool {
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, String> {
-        Ok(self.spans(input)?.output_shape())
+        let spans = self.spans(input)?;
+        Ok(vec![spans.channels, self.output[0], self.output[1]])
     }
 
     fn parameters(&self, _input: &[usize], _random: &mut Construction) -> Vec<Tensor<f64>> {

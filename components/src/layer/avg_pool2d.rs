@@ -57,7 +57,7 @@ use rheobase_engine::port::{Entry, Layer, LayerType, Tensor};
 use rheobase_engine::random::Construction;
 use rheobase_equations::real::Real;
 
-use super::pool::{Averages, KERNEL_SIZE, PADDING, STRIDE, Spans, window};
+use super::pool::{Averages, KERNEL_SIZE, PADDING, STRIDE, Spans, sliding_shape, window};
 use super::window::Window;
 
 pub(super) const ENTRY: Entry<Arc<dyn LayerType>> = Entry {
@@ -76,6 +76,8 @@ pub(super) const ENTRY: Entry<Arc<dyn LayerType>> = Entry {
     make,
 };
 
+const NAME: &str = "avg_pool2d";
+
 struct AvgPool {
     window: Window,
     whole: bool,
@@ -90,7 +92,7 @@ fn make(arguments: &Arguments) -> Result<Arc<dyn LayerType>, ArgumentError> {
 
 impl AvgPool {
     fn spans(&self, input: &[usize]) -> Result<Spans, String> {
-        Spans::sliding("avg_pool2d", &self.window, input)
+        Spans::sliding(NAME, &self.window, input)
     }
 
     fn kernel<R: Real>(&self, input: &[usize]) -> Averages<R> {
@@ -102,7 +104,7 @@ impl AvgPool {
 
 impl LayerType for AvgPool {
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, String> {
-        Ok(self.spans(input)?.output_shape())
+        sliding_shape(NAME, &self.window, input).map(Vec::from)
     }
 
     fn parameters(&self, _input: &[usize], _random: &mut Construction) -> Vec<Tensor<f64>> {

@@ -11,7 +11,8 @@
 //! multiplication and addition are one operation where the machine can. Rows with few spikes add the
 //! weights of active inputs in the same order, so that an input of zeros and ones gives the same bits
 //! either way. Cotangents of weights add rows and, in each, positions in ascending order; those of inputs
-//! add the taps of windows in ascending order, each summed over its outputs.
+//! add the taps of windows in ascending order, each summed over its outputs, for a few lines of
+//! positions after the other.
 //! O(out · positions · in/groups · kernel) per row; for few spikes O(active · out/groups · kernel)
 //! forward and for dW.
 //!
@@ -287,8 +288,11 @@ impl<R: Real> Layer<R> for Kernel<R> {
         input_cotangent: &mut [R],
         scratch: &mut Vec<R>,
     ) {
-        self.conv
-            .add_inputs(output_cotangent, input_cotangent, scratch);
+        let dy = LayerInput::Real {
+            values: output_cotangent,
+            width: self.conv.geometry.n_outputs(),
+        };
+        self.conv.add_inputs(dy, input_cotangent, scratch);
     }
 
     fn add_gradients(

@@ -21,6 +21,7 @@ use super::matmul::{
     Left, PackedRows, Panels, Product, Strided, fill_panels, multiply_panels, panel_width,
     panels_len, transpose,
 };
+use super::sum::copy;
 
 /// Elements of the window contents that are laid out at a time: about half of a second-level cache.
 const BLOCK: usize = 65_536;
@@ -166,45 +167,61 @@ impl<R: Real> Convolution<R> {
         }
     }
 
-    /// Adds Wᵀ·dy to every row of `inputs`: to each, windows in ascending order of their taps, each a
-    /// chain over the outputs.
-    pub(super) fn add_inputs(&self, outputs: &[R], inputs: &mut [R], scratch: &mut Vec<R>) {
+    /// Adds Wᵀ·dy to every row of `inputs`, a few lines of positions at a time: to each, windows in
+    /// ascending order of their taps, each a chain over the outputs.
+    pub(super) fn add_inputs(
+        &self,
+        outputs: LayerInput<'_, R>,
+        inputs: &mut [R],
+        scratch: &mut Vec<R>,
+    ) {
         let g = &self.geometry;
-        let (depth, out, positions) = (g.depth(), g.group_outputs(), g.positions());
         if g.inputs() == 0 || g.n_outputs() == 0 {
             return;
         }
-        let block = PackedRows::<R>::blocks_of(BLOCK / positions);
-        let block = block.min(depth);
-        let panels_len = panels_len::<R>(out, positions);
-        let scratch = grown(scratch, block * positions + panels_len);
+        let (depth, out, positions) = (g.depth(), g.group_outputs(), g.positions());
+        let [out_y, out_x] = g.output;
+        let lines = (BLOCK / PackedRows::<R>::blocks_of(1) / out_x).clamp(1, out_y);
+        let block = PackedRows::<R>::blocks_of(BLOCK / (lines * out_x)).min(depth);
+        let dense_len = match outputs {
+            LayerInput::Real { .. } => 0,
+            LayerInput::Spikes { width, .. } => width,
+        };
+        let panels_len = panels_len::<R>(out, lines * out_x);
+        let scratch = grown(scratch, block * lines * out_x + panels_len + dense_len);
+        let (dense, scratch) = scratch.split_at_mut(dense_len);
         let (panels, windows) = scratch.split_at_mut(panels_len);
-        let rows = outputs.chunks_exact(g.n_outputs());
-        for (dy, dx) in rows.zip(inputs.chunks_exact_mut(g.inputs())) {
+        for (row, dx) in inputs.chunks_exact_mut(g.inputs()).enumerate() {
+            let dy = dense_row(outputs, row, dense);
             let of_group = g.group_channels() * g.plane();
             for ((dy, dx), weight) in dy
                 .chunks_exact(out * positions)
                 .zip(dx.chunks_exact_mut(of_group))
                 .zip(&self.turned)
             {
-                fill_panels(Strided::rows(dy, positions), out, positions, panels);
-                for first in (0..depth).step_by(block) {
-                    let taps = first..depth.min(first + block);
-                    let windows = &mut windows[..taps.len() * positions];
-                    windows.fill(R::ZERO);
-                    multiply_panels(Product {
-                        rows: taps.len(),
-                        a: Left::Packed(weight, first),
-                        b: Panels {
-                            depth: out,
-                            columns: positions,
-                            values: panels,
-                        },
-                        c: windows,
-                        stride: positions,
-                        scratch: &mut [],
-                    });
-                    g.add_windows(taps, windows, dx);
+                for first_line in (0..out_y).step_by(lines) {
+                    let lines = first_line..out_y.min(first_line + lines);
+                    let n = lines.len() * out_x;
+                    let dy = Strided::rows(&dy[first_line * out_x..], positions);
+                    fill_panels(dy, out, n, panels);
+                    for first in (0..depth).step_by(block) {
+                        let taps = first..depth.min(first + block);
+                        let windows = &mut windows[..taps.len() * n];
+                        windows.fill(R::ZERO);
+                        multiply_panels(Product {
+                            rows: taps.len(),
+                            a: Left::Packed(weight, first),
+                            b: Panels {
+                                depth: out,
+                                columns: n,
+                                values: panels,
+                            },
+                            c: windows,
+                            stride: n,
+                            scratch: &mut [],
+                        });
+                        g.add_windows(taps, lines.clone(), windows, dx);
+                    }
                 }
             }
         }
@@ -222,6 +239,21 @@ pub(super) fn grown<R: Real>(scratch: &mut Vec<R>, length: usize) -> &mut [R] {
         scratch.resize(length, R::ZERO);
     }
     scratch
+}
+
+/// A row as numbers: where it lies, or written to `room`, which has its length.
+pub(super) fn dense_row<'a, R: Real>(
+    input: LayerInput<'a, R>,
+    row: usize,
+    room: &'a mut [R],
+) -> &'a [R] {
+    match input.slice(row..row + 1) {
+        LayerInput::Real { values, .. } => values,
+        spikes @ LayerInput::Spikes { .. } => {
+            copy(spikes, room);
+            room
+        }
+    }
 }
 
 /// Writes the bias of every channel to every position.
@@ -251,8 +283,8 @@ pub(super) fn add_bias<R: Real>(dy: &[R], positions: usize, bias: &mut [R]) {
                 let rows: [&[R]; SIDE] =
                     std::array::from_fn(|k| &dy[k * positions..(k + 1) * positions]);
                 for p in 0..positions {
-                    for k in 0..SIDE {
-                        sums[k] += rows[k][p];
+                    for (sum, row) in sums.iter_mut().zip(&rows) {
+                        *sum += row[p];
                     }
                 }
             } else {

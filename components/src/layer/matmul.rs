@@ -152,14 +152,14 @@ impl<R: Real> PackedRows<R> {
     pub(super) fn pack(&mut self, a: Left<'_, R>, rows: usize, depth: usize) {
         (self.rows, self.depth) = (rows, depth);
         let mut rest = std::mem::take(&mut self.values);
-        rest.resize(rows.next_multiple_of(tile_rows::<R>()) * depth, R::ZERO);
+        rest.resize(rows.next_multiple_of(tile_rows()) * depth, R::ZERO);
         let mut at = 0;
         for first_row in (0..rows).step_by(ROWS) {
             let of_rows = first_row..rows.min(first_row + ROWS);
             for first in (0..depth).step_by(DEPTH) {
                 let of_depth = first..depth.min(first + DEPTH);
                 let to = &mut rest[at..];
-                at += match tile_rows::<R>() {
+                at += match tile_rows() {
                     12 => pack_rows::<R, 12>(a, of_rows.clone(), of_depth, to),
                     6 => pack_rows::<R, 6>(a, of_rows.clone(), of_depth, to),
                     _ => pack_rows::<R, 4>(a, of_rows.clone(), of_depth, to),
@@ -178,14 +178,14 @@ impl<R: Real> PackedRows<R> {
     #[inline(always)]
     fn block(&self, first_row: usize, first: usize, n: usize) -> &[R] {
         let rows = ROWS.min(self.rows - first_row);
-        let rows = rows.next_multiple_of(tile_rows::<R>());
+        let rows = rows.next_multiple_of(tile_rows());
         let at = first_row * self.depth + rows * first;
         &self.values[at..at + rows * n]
     }
 }
 
 /// Rows of a tile: as many as registers hold sums of, beside a row of B. Blocks hold whole tiles.
-fn tile_rows<R: Real>() -> usize {
+fn tile_rows() -> usize {
     match level() {
         Level::Avx512 => 12,
         Level::Avx2 => 6,
@@ -214,7 +214,7 @@ pub(super) fn multiply_add<R: Real>(
     c: &mut [R],
     scratch: &mut Vec<R>,
 ) {
-    let room = room::<R>(rows, b.depth);
+    let room = room(rows, b.depth);
     if scratch.len() < room {
         scratch.resize(room, R::ZERO);
     }
@@ -229,8 +229,8 @@ pub(super) fn multiply_add<R: Real>(
 }
 
 /// Length of the memory that [`multiply_panels`] works with.
-pub(super) fn room<R: Real>(rows: usize, depth: usize) -> usize {
-    rows.min(ROWS).next_multiple_of(tile_rows::<R>()) * depth.min(DEPTH)
+pub(super) fn room(rows: usize, depth: usize) -> usize {
+    rows.min(ROWS).next_multiple_of(tile_rows()) * depth.min(DEPTH)
 }
 
 /// `c += a·b`.
@@ -330,11 +330,21 @@ fn pack_rows<R: Real, const M: usize>(
                 rows,
                 columns,
             } => {
-                for (r, &row) in rows[first..first + used].iter().enumerate() {
-                    let values = &values[row..];
-                    let columns = &columns[depth.clone()];
-                    for (to, &column) in to.as_chunks_mut::<M>().0.iter_mut().zip(columns) {
-                        to[r] = values[column];
+                let rows = &rows[first..first + used];
+                let columns = &columns[depth.clone()];
+                let tiles = to.as_chunks_mut::<M>().0.iter_mut().zip(columns);
+                if let Ok(rows) = <&[usize; M]>::try_from(rows) {
+                    let rows = rows.map(|row| &values[row..]);
+                    for (to, &column) in tiles {
+                        for r in 0..M {
+                            to[r] = rows[r][column];
+                        }
+                    }
+                } else {
+                    for (to, &column) in tiles {
+                        for (to, &row) in to.iter_mut().zip(rows) {
+                            *to = values[row + column];
+                        }
                     }
                 }
             }

@@ -5,7 +5,8 @@
 //! window lies over. Backward: the input that was chosen gets all of dy.
 //!
 //! # Update scheme
-//! Windows are searched line by line; of equal inputs the first is chosen. Which one that is carries no
+//! A line of windows is searched at a time, tap by tap; of equal inputs the first, line by line, is
+//! chosen. Which one that is carries no
 //! gradient of its own. O(out · kernel) per row; spikes are written out as numbers first, and a row
 //! without spikes is 0 at once.
 //!
@@ -56,9 +57,11 @@ use std::sync::Arc;
 use rheobase_engine::arguments::{ArgumentError, Arguments};
 use rheobase_engine::port::{Entry, Layer, LayerCall, LayerInput, LayerType, Tensor};
 use rheobase_engine::random::Construction;
+use rheobase_engine::simd::dispatch;
 use rheobase_equations::real::Real;
 
-use super::pool::{KERNEL_SIZE, PADDING, STRIDE, Spans, dense_row, window};
+use super::convolution::{self, grown};
+use super::pool::{KERNEL_SIZE, PADDING, STRIDE, dense_row, sliding_shape, window};
 use super::window::Window;
 
 pub(super) const ENTRY: Entry<Arc<dyn LayerType>> = Entry {
@@ -66,6 +69,8 @@ pub(super) const ENTRY: Entry<Arc<dyn LayerType>> = Entry {
     arguments: &[KERNEL_SIZE, STRIDE, PADDING],
     make,
 };
+
+const NAME: &str = "max_pool2d";
 
 struct MaxPool {
     window: Window,
@@ -78,21 +83,20 @@ fn make(arguments: &Arguments) -> Result<Arc<dyn LayerType>, ArgumentError> {
 }
 
 impl MaxPool {
-    fn spans(&self, input: &[usize]) -> Result<Spans, String> {
-        Spans::sliding("max_pool2d", &self.window, input)
-    }
-
     fn kernel(&self, input: &[usize]) -> Kernel {
         // A shape that `output_shape` has refused computes nothing.
-        Kernel {
-            spans: self.spans(input).unwrap_or_default(),
-        }
+        let sizes = |[channels, height, width]: [usize; 3]| {
+            let input = [input[1], input[2]];
+            Kernel::new(self.window, channels, input, [height, width])
+        };
+        let shape = sliding_shape(NAME, &self.window, input);
+        shape.map_or_else(|_| Kernel::default(), sizes)
     }
 }
 
 impl LayerType for MaxPool {
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, String> {
-        Ok(self.spans(input)?.output_shape())
+        sliding_shape(NAME, &self.window, input).map(Vec::from)
     }
 
     fn parameters(&self, _input: &[usize], _random: &mut Construction) -> Vec<Tensor<f64>> {
@@ -108,34 +112,155 @@ impl LayerType for MaxPool {
     }
 }
 
+#[derive(Clone, Debug, Default)]
 struct Kernel {
-    spans: Spans,
+    window: Window,
+    channels: usize,
+    input: [usize; 2],
+    output: [usize; 2],
+    /// For every tap along a line that lies over an input at all: the windows in which it does, and
+    /// the input of the first.
+    columns: Vec<(Range<usize>, usize)>,
 }
 
 impl Kernel {
-    /// The place of the first of the largest inputs of a window.
+    fn new(w: Window, channels: usize, input: [usize; 2], output: [usize; 2]) -> Self {
+        let column = |tap: usize| {
+            let windows = w.inside(1, tap, input[1], output[1]);
+            let x = (windows.start * w.stride[1] + tap).checked_sub(w.padding[1]);
+            x.filter(|_| !windows.is_empty()).map(|x| (windows, x))
+        };
+        Self {
+            window: w,
+            channels,
+            input,
+            output,
+            columns: (0..w.kernel[1]).filter_map(column).collect(),
+        }
+    }
+
+    fn plane(&self) -> usize {
+        self.input[0] * self.input[1]
+    }
+
+    fn positions(&self) -> usize {
+        self.output[0] * self.output[1]
+    }
+
+    /// Lines of the input that a line of windows lies over. With [`Self::columns`] these are the taps
+    /// of the windows, ascending.
     #[inline(always)]
-    fn chosen<R: Real>(&self, x: &[R], lines: &Range<usize>, columns: &Range<usize>) -> usize {
-        let width = self.spans.input[1];
-        let mut best = lines.start * width + columns.start;
-        let mut most = x[best];
-        for line in lines.clone() {
-            let first = line * width + columns.start;
-            let x = &x[first..first + columns.len()];
-            for (at, &x) in (first..).zip(x) {
-                // A NaN is larger than any number.
-                if x > most || (is_nan(x) && !is_nan(most)) {
-                    (best, most) = (at, x);
+    fn lines(&self, line: usize) -> Range<usize> {
+        let first = line * self.window.stride[0];
+        let end = first + self.window.kernel[0];
+        let before = |y: usize| y.saturating_sub(self.window.padding[0]);
+        before(first)..before(end).min(self.input[0])
+    }
+
+    /// The largest of each window of a line. A NaN is larger than any number.
+    #[inline(always)]
+    fn line<R: Real>(&self, line: usize, x: &[R], y: &mut [R]) {
+        y.fill(R::from_f64(f64::NEG_INFINITY));
+        let stride = self.window.stride[1];
+        for at in self.lines(line) {
+            let x = &x[at * self.input[1]..(at + 1) * self.input[1]];
+            for (windows, first) in &self.columns {
+                let (y, x) = (&mut y[windows.clone()], &x[*first..]);
+                match stride {
+                    1 => y.iter_mut().zip(x).for_each(|(y, &x)| *y = larger(*y, x)),
+                    2 => {
+                        // In pairs, which vectors can load; the last may be alone.
+                        let pairs = x.as_chunks::<2>().0;
+                        let both = y.len().min(pairs.len());
+                        for (y, x) in y.iter_mut().zip(pairs) {
+                            *y = larger(*y, x[0]);
+                        }
+                        for y in &mut y[both..] {
+                            *y = larger(*y, x[2 * both]);
+                        }
+                    }
+                    _ => {
+                        for (y, &x) in y.iter_mut().zip(x.iter().step_by(stride)) {
+                            *y = larger(*y, x);
+                        }
+                    }
                 }
             }
         }
-        best
     }
 }
 
+/// A choice, not a branch: which is the larger cannot be foretold.
+#[inline(always)]
+fn larger<R: Real>(y: R, x: R) -> R {
+    if ((x > y) | !is_number(x)) & is_number(y) {
+        x
+    } else {
+        y
+    }
+}
+
+/// What a window gives to x, of what is left of its cotangent: all, if x is the largest.
+#[inline(always)]
+fn give<R: Real>(x: R, most: R, left: &mut R) -> R {
+    let found = (x == most) | !(is_number(x) | is_number(most));
+    let given = if found { *left } else { R::ZERO };
+    *left = if found { R::ZERO } else { *left };
+    given
+}
+
 #[allow(clippy::eq_op, reason = "only a NaN differs from itself")]
-fn is_nan<R: Real>(x: R) -> bool {
-    x != x
+#[inline(always)]
+fn is_number<R: Real>(x: R) -> bool {
+    x == x
+}
+
+dispatch! {
+    /// The largest of each window of a channel.
+    fn largest<R: Real> = largest_body(kernel: &Kernel, x: &[R], y: &mut [R]);
+}
+
+#[inline(always)]
+fn largest_body<R: Real>(kernel: &Kernel, x: &[R], y: &mut [R]) {
+    for (line, y) in y.chunks_exact_mut(kernel.output[1]).enumerate() {
+        kernel.line(line, x, y);
+    }
+}
+
+dispatch! {
+    /// Adds the cotangents of a channel's windows to the first of their largest inputs. `room` has
+    /// two numbers for each window of a line.
+    fn add_largest<R: Real> =
+        add_largest_body(kernel: &Kernel, x: &[R], dy: &[R], dx: &mut [R], room: &mut [R]);
+}
+
+#[inline(always)]
+fn add_largest_body<R: Real>(kernel: &Kernel, x: &[R], dy: &[R], dx: &mut [R], room: &mut [R]) {
+    let (width, stride) = (kernel.input[1], kernel.window.stride[1]);
+    let (most, left) = room.split_at_mut(kernel.output[1]);
+    for (line, dy) in dy.chunks_exact(kernel.output[1]).enumerate() {
+        kernel.line(line, x, most);
+        // What each window has not given away yet.
+        left.copy_from_slice(dy);
+        for at in kernel.lines(line) {
+            let x = &x[at * width..(at + 1) * width];
+            let dx = &mut dx[at * width..(at + 1) * width];
+            for (windows, first) in &kernel.columns {
+                let windows = most[windows.clone()].iter().zip(&mut left[windows.clone()]);
+                let (x, dx) = (&x[*first..], &mut dx[*first..]);
+                if stride == 1 {
+                    for ((&x, dx), (&most, left)) in x.iter().zip(dx).zip(windows) {
+                        *dx += give(x, most, left);
+                    }
+                } else {
+                    let cells = x.chunks(stride).zip(dx.chunks_mut(stride));
+                    for ((x, dx), (&most, left)) in cells.zip(windows) {
+                        dx[0] += give(x[0], most, left);
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn is_silent<R: Real>(input: LayerInput<'_, R>, row: usize) -> bool {
@@ -154,21 +279,19 @@ impl<R: Real> Layer<R> for Kernel {
         output: &mut [R],
         scratch: &mut Vec<R>,
     ) {
-        let s = &self.spans;
-        if s.n_outputs() == 0 {
+        let n_out = self.channels * self.positions();
+        if n_out == 0 {
             return;
         }
-        for (row, y) in (0..rows.len()).zip(output.chunks_exact_mut(s.n_outputs())) {
+        for (row, y) in (0..rows.len()).zip(output.chunks_exact_mut(n_out)) {
             if is_silent(input, row) {
                 y.fill(R::ZERO);
                 continue;
             }
             let x = dense_row(input, row, scratch);
-            let planes = x.chunks_exact(s.plane());
-            for (x, y) in planes.zip(y.chunks_exact_mut(s.positions())) {
-                for ((lines, columns), y) in s.windows().zip(y) {
-                    *y = x[self.chosen(x, lines, columns)];
-                }
+            let planes = x.chunks_exact(self.plane());
+            for (x, y) in planes.zip(y.chunks_exact_mut(self.positions())) {
+                largest(self, x, y);
             }
         }
     }
@@ -182,23 +305,25 @@ impl<R: Real> Layer<R> for Kernel {
         input_cotangent: &mut [R],
         scratch: &mut Vec<R>,
     ) {
-        let s = &self.spans;
-        if s.n_outputs() == 0 {
+        let n_out = self.channels * self.positions();
+        if n_out == 0 {
             return;
         }
+        let n_in = self.channels * self.plane();
+        let scratch = grown(scratch, n_in + 2 * self.output[1]);
+        let (dense, room) = scratch.split_at_mut(n_in);
+        let room = &mut room[..2 * self.output[1]];
         let cotangents = output_cotangent
-            .chunks_exact(s.n_outputs())
-            .zip(input_cotangent.chunks_exact_mut(s.inputs()));
+            .chunks_exact(n_out)
+            .zip(input_cotangent.chunks_exact_mut(n_in));
         for (row, (dy, dx)) in (0..rows.len()).zip(cotangents) {
-            let x = dense_row(input, row, scratch);
+            let x = convolution::dense_row(input, row, dense);
             for ((x, dx), dy) in x
-                .chunks_exact(s.plane())
-                .zip(dx.chunks_exact_mut(s.plane()))
-                .zip(dy.chunks_exact(s.positions()))
+                .chunks_exact(self.plane())
+                .zip(dx.chunks_exact_mut(self.plane()))
+                .zip(dy.chunks_exact(self.positions()))
             {
-                for ((lines, columns), &dy) in s.windows().zip(dy) {
-                    dx[self.chosen(x, lines, columns)] += dy;
-                }
+                add_largest(self, x, dy, dx, room);
             }
         }
     }

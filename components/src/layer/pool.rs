@@ -6,7 +6,7 @@ use rheobase_engine::arguments::{ArgumentError, ArgumentKind, ArgumentSpec, Argu
 use rheobase_engine::port::{Layer, LayerCall, LayerInput};
 use rheobase_equations::real::Real;
 
-use super::convolution::grown;
+use super::convolution::{self, grown};
 use super::window::{Window, elements, sizes};
 
 pub(super) const KERNEL_SIZE: ArgumentSpec = ArgumentSpec {
@@ -66,16 +66,10 @@ impl Spans {
     /// Those of a window that slides.
     ///
     /// # Errors
-    /// A sentence: another shape, or a window that does not fit.
+    /// As [`sliding_shape`].
     pub(super) fn sliding(name: &str, window: &Window, shape: &[usize]) -> Result<Self, String> {
         let (channels, input) = axes(name, shape)?;
-        let positions = window
-            .positions(input)
-            .and_then(|positions| {
-                elements(&[channels, positions[0], positions[1]])?;
-                Ok(positions)
-            })
-            .map_err(|message| format!("{name}: {message}"))?;
+        let [_, positions @ ..] = sliding_shape(name, window, shape)?;
         let spans = [0, 1].map(|axis| {
             let span = |k: usize| {
                 let start = k * window.stride[axis];
@@ -93,16 +87,8 @@ impl Spans {
         })
     }
 
-    pub(super) fn output_shape(&self) -> Vec<usize> {
-        vec![self.channels, self.spans[0].len(), self.spans[1].len()]
-    }
-
     pub(super) fn plane(&self) -> usize {
         self.input[0] * self.input[1]
-    }
-
-    pub(super) fn inputs(&self) -> usize {
-        self.channels * self.plane()
     }
 
     pub(super) fn positions(&self) -> usize {
@@ -118,6 +104,24 @@ impl Spans {
         let [ys, xs] = &self.spans;
         ys.iter().flat_map(move |y| xs.iter().map(move |x| (y, x)))
     }
+}
+
+/// Channels and positions of a window that slides.
+///
+/// # Errors
+/// A sentence: another shape, or a window that does not fit.
+pub(super) fn sliding_shape(
+    name: &str,
+    window: &Window,
+    shape: &[usize],
+) -> Result<[usize; 3], String> {
+    let (channels, input) = axes(name, shape)?;
+    let of = || {
+        let [height, width] = window.positions(input)?;
+        elements(&[channels, height, width])?;
+        Ok([channels, height, width])
+    };
+    of().map_err(|message: String| format!("{name}: {message}"))
 }
 
 /// Channels and both axes of a shape.
@@ -143,21 +147,8 @@ pub(super) fn dense_row<'a, R: Real>(
     row: usize,
     scratch: &'a mut Vec<R>,
 ) -> &'a [R] {
-    match input.slice(row..row + 1) {
-        LayerInput::Real { values, .. } => values,
-        LayerInput::Spikes {
-            offsets,
-            indices,
-            width,
-        } => {
-            let to = &mut grown(scratch, width)[..width];
-            to.fill(R::ZERO);
-            for &i in &indices[offsets[0] as usize..offsets[1] as usize] {
-                to[i as usize] += R::ONE;
-            }
-            to
-        }
-    }
+    let room = &mut grown(scratch, input.width())[..input.width()];
+    convolution::dense_row(input, row, room)
 }
 
 /// Averages over windows.

@@ -1,5 +1,7 @@
 //! Windows that slide over one or two axes: what convolutions and pooling share.
 
+use std::ops::Range;
+
 use rheobase_engine::arguments::{ArgumentError, Arguments};
 
 /// Largest kernel, stride, padding and dilation.
@@ -61,6 +63,22 @@ impl Window {
             positions[axis] = (padded - extent) / self.stride[axis] + 1;
         }
         Ok(positions)
+    }
+
+    /// Those of `positions` along an axis at which this tap lies over the input, not over padding.
+    pub(super) fn inside(
+        &self,
+        axis: usize,
+        tap: usize,
+        size: usize,
+        positions: usize,
+    ) -> Range<usize> {
+        let (stride, padding) = (self.stride[axis], self.padding[axis]);
+        let shift = tap * self.dilation[axis];
+        let start = padding.saturating_sub(shift).div_ceil(stride);
+        let end = (size + padding).saturating_sub(shift);
+        let end = end.div_ceil(stride).min(positions);
+        start.min(end)..end
     }
 }
 

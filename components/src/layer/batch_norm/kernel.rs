@@ -233,7 +233,7 @@ impl<R: Real> Layer<R> for Kernel<R> {
             }
             if factors.is_some() {
                 let factor = Self::factor(factors, call, rows.start + k);
-                y.iter_mut().for_each(|y| *y = *y * factor);
+                y.iter_mut().for_each(|y| *y *= factor);
             }
         }
     }

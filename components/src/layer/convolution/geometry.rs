@@ -30,7 +30,7 @@ impl Geometry {
         input: [usize; 2],
         window: Window,
     ) -> Result<Self, String> {
-        if channels == 0 || input.contains(&0) {
+        if channels == 0 || outputs == 0 || input.contains(&0) {
             return Err("its input is empty; give every axis a size of at least 1".to_owned());
         }
         for (name, n) in [("input", channels), ("output", outputs)] {
@@ -92,7 +92,7 @@ impl Geometry {
         self.outputs * self.positions()
     }
 
-    /// Shape of the weights, without the axes of the kernel.
+    /// Size of an input channel with its padding.
     pub(in super::super) fn padded(&self) -> [usize; 2] {
         [0, 1].map(|axis| self.input[axis] + 2 * self.window.padding[axis])
     }
@@ -154,29 +154,37 @@ impl Geometry {
         [channel, i / width, i % width]
     }
 
-    /// Adds contents of windows (`[taps, positions]`) to the inputs of a group that they lie over.
-    pub(super) fn add_windows<R: Real>(&self, taps: Range<usize>, windows: &[R], to: &mut [R]) {
-        let positions = self.positions();
-        for (tap, windows) in taps.zip(windows.chunks_exact(positions)) {
-            self.add_tap(tap, windows, to);
+    /// Adds contents of windows (`[taps, positions]`), of some lines of positions, to the inputs of a
+    /// group that they lie over.
+    pub(super) fn add_windows<R: Real>(
+        &self,
+        taps: Range<usize>,
+        lines: Range<usize>,
+        windows: &[R],
+        to: &mut [R],
+    ) {
+        let n = lines.len() * self.output[1];
+        for (tap, windows) in taps.zip(windows.chunks_exact(n)) {
+            let channel = tap / self.window.taps();
+            let to = &mut to[channel * self.plane()..(channel + 1) * self.plane()];
+            self.add_tap(tap, lines.clone(), windows, to);
         }
     }
 
-    fn add_tap<R: Real>(&self, tap: usize, windows: &[R], to: &mut [R]) {
-        let (w, [_, out_x]) = (&self.window, self.output);
+    fn add_tap<R: Real>(&self, tap: usize, lines: Range<usize>, windows: &[R], to: &mut [R]) {
+        let w = &self.window;
         let tap_x = tap % w.kernel[1];
         let tap_y = tap / w.kernel[1] % w.kernel[0];
-        let channel = tap / w.taps();
-        let to = &mut to[channel * self.plane()..(channel + 1) * self.plane()];
-        let columns = self.inside(1, tap_x);
+        let columns = w.inside(1, tap_x, self.input[1], self.output[1]);
         if columns.is_empty() {
             return;
         }
         let first = columns.start * w.stride[1] + tap_x * w.dilation[1] - w.padding[1];
-        for oy in self.inside(0, tap_y) {
+        let inside = w.inside(0, tap_y, self.input[0], self.output[0]);
+        for oy in inside.start.max(lines.start)..inside.end.min(lines.end) {
             let y = oy * w.stride[0] + tap_y * w.dilation[0] - w.padding[0];
             let line = &mut to[y * self.input[1]..(y + 1) * self.input[1]][first..];
-            let windows = &windows[oy * out_x..][columns.clone()];
+            let windows = &windows[(oy - lines.start) * self.output[1]..][columns.clone()];
             if w.stride[1] == 1 {
                 for (to, x) in line.iter_mut().zip(windows) {
                     *to += *x;
@@ -187,16 +195,6 @@ impl Geometry {
                 }
             }
         }
-    }
-
-    /// Positions along an axis at which this tap lies over the input, not over padding.
-    fn inside(&self, axis: usize, tap: usize) -> Range<usize> {
-        let w = &self.window;
-        let (shift, stride, padding) = (tap * w.dilation[axis], w.stride[axis], w.padding[axis]);
-        let start = padding.saturating_sub(shift).div_ceil(stride);
-        let end = (self.input[axis] + padding).saturating_sub(shift);
-        let end = end.div_ceil(stride).min(self.output[axis]);
-        start.min(end)..end
     }
 }
 

@@ -89,7 +89,7 @@ impl<R: Real> Convolution<R> {
             }
         }
         let mut padded = vec![R::ZERO; g.padded_plane() * part.inputs.len()];
-        let mut scratch = vec![R::ZERO; room::<R>(n, positions)];
+        let mut scratch = vec![R::ZERO; room(n, positions)];
         let mut packed = Packed::default();
         let mut turned = Vec::new();
         for (row, dy) in dy.chunks_exact(g.n_outputs()).enumerate() {
