@@ -328,69 +328,69 @@ const NARROW: usize = 64;
 
 /// dW += dyᵀ·x for spikes, row by row; every thread takes a part of the inputs.
 fn scatter_rows<R: Real>(
+    sizes: (usize, usize),
+    spikes: (&[u32], &[u32]),
+    dy: &[R],
+    d_weight: &mut [R],
+) {
+    match sizes.1 {
+        0..=8 => scatter_rows_of::<R, 8>(sizes, spikes, dy, d_weight),
+        9..=16 => scatter_rows_of::<R, 16>(sizes, spikes, dy, d_weight),
+        17..=32 => scatter_rows_of::<R, 32>(sizes, spikes, dy, d_weight),
+        _ => scatter_rows_of::<R, NARROW>(sizes, spikes, dy, d_weight),
+    }
+}
+
+/// With rows of N outputs, filled up with zeros.
+fn scatter_rows_of<R: Real, const N: usize>(
     (n_in, n_out): (usize, usize),
     (offsets, indices): (&[u32], &[u32]),
     dy: &[R],
     d_weight: &mut [R],
 ) {
-    let stride = n_out.next_multiple_of(8);
-    let mut turned = vec![R::ZERO; n_in * stride];
+    let mut turned = vec![[R::ZERO; N]; n_in];
     for (o, row) in d_weight.chunks_exact(n_in).enumerate() {
-        row.iter()
-            .enumerate()
-            .for_each(|(i, &w)| turned[i * stride + o] = w);
+        row.iter().zip(&mut turned).for_each(|(&w, t)| t[o] = w);
     }
-    let mut padded = vec![R::ZERO; dy.len() / n_out * stride];
-    for (to, from) in padded.chunks_exact_mut(stride).zip(dy.chunks_exact(n_out)) {
+    let mut padded = vec![[R::ZERO; N]; dy.len() / n_out];
+    for (to, from) in padded.iter_mut().zip(dy.chunks_exact(n_out)) {
         to[..n_out].copy_from_slice(from);
     }
     let part = part(n_in);
     turned
-        .par_chunks_mut(part * stride)
+        .par_chunks_mut(part)
         .enumerate()
-        .for_each(|(k, turned)| {
-            let inputs = k * part..k * part + turned.len() / stride;
-            add_to_rows(stride, inputs, offsets, indices, &padded, turned);
-        });
+        .for_each(|(k, turned)| add_to_rows(k * part, offsets, indices, &padded, turned));
     for (o, row) in d_weight.chunks_exact_mut(n_in).enumerate() {
-        row.iter_mut()
-            .enumerate()
-            .for_each(|(i, w)| *w = turned[i * stride + o]);
+        row.iter_mut().zip(&turned).for_each(|(w, t)| *w = t[o]);
     }
 }
 
 rheobase_engine::simd::dispatch! {
-    /// For every row of `dy`, adds it to the rows of `turned` that its list names, where they lie in
-    /// `inputs`.
-    fn add_to_rows<R: Real> = add_to_rows_body(
-        stride: usize, inputs: Range<usize>, offsets: &[u32], indices: &[u32], dy: &[R],
-        turned: &mut [R],
+    /// For every row of `dy`, adds it to the rows of inputs that its list names; `turned` holds those from
+    /// input `first` on.
+    fn add_to_rows<R: Real, const N: usize> = add_to_rows_body(
+        first: usize, offsets: &[u32], indices: &[u32], dy: &[[R; N]], turned: &mut [[R; N]],
     );
 }
 
 #[inline(always)]
-fn add_to_rows_body<R: Real>(
-    stride: usize,
-    inputs: Range<usize>,
+fn add_to_rows_body<R: Real, const N: usize>(
+    first: usize,
     offsets: &[u32],
     indices: &[u32],
-    dy: &[R],
-    turned: &mut [R],
+    dy: &[[R; N]],
+    turned: &mut [[R; N]],
 ) {
-    for (span, dy) in offsets.windows(2).zip(dy.chunks_exact(stride)) {
+    for (span, dy) in offsets.windows(2).zip(dy) {
         let active = &indices[span[0] as usize..span[1] as usize];
-        let from = active.partition_point(|&i| (i as usize) < inputs.start);
+        let from = active.partition_point(|&i| (i as usize) < first);
         for &i in &active[from..] {
-            let i = i as usize;
-            if i >= inputs.end {
+            let Some(sums) = turned.get_mut(i as usize - first) else {
                 break;
-            }
-            let at = (i - inputs.start) * stride;
-            let (sums, _) = turned[at..at + stride].as_chunks_mut::<8>();
-            for (sum, dy) in sums.iter_mut().zip(dy.as_chunks::<8>().0) {
-                for l in 0..8 {
-                    sum[l] += dy[l];
-                }
+            };
+            for l in 0..N {
+                sums[l] += dy[l];
             }
         }
     }

@@ -206,3 +206,104 @@ fn a_recurrent_container() {
         assert_close(node, &gradient.values, &expected, 1e-9);
     });
 }
+
+/// Convolution, batch normalisation, IF, pooling, twice; two linear layers.
+fn convolutional<R: Instantiate>(case: &str) {
+    let conv = |name: &str, out: usize| {
+        format!(
+            "[layers.{name}]\nmodel = \"conv2d\"\nout_channels = {out}\nkernel_size = 3\npadding = 1\nbias = false\n"
+        )
+    };
+    let layer = |name: &str, rest: &str| format!("[layers.{name}]\n{rest}\n");
+    let pool = "model = \"max_pool2d\"\nkernel_size = 2";
+    let spiking = |name: &str, shape: &str| {
+        format!("[populations.{name}]\nmodel = \"if\"\nshape = [{shape}]\nsurrogate = \"atan(2)\"\n")
+    };
+    let text = input("x", "1, 12, 12")
+        + &conv("f0", 4)
+        + &layer("f1", "model = \"batch_norm\"")
+        + &spiking("f2", "4, 12, 12")
+        + &layer("f3", pool)
+        + &conv("f4", 6)
+        + &layer("f5", "model = \"batch_norm\"")
+        + &spiking("f6", "6, 6, 6")
+        + &layer("f7", pool)
+        + &layer("f8", "model = \"flatten\"")
+        + &linear("f9", 16, false)
+        + &spiking("f10", "16")
+        + &linear("f11", 5, false)
+        + &spiking("f12", "5")
+        + &chain(&[
+            "x", "f0", "f1", "f2", "f3", "f4", "f5", "f6", "f7", "f8", "f9", "f10", "f11", "f12",
+        ]);
+    let nodes: Vec<String> = (0..13).map(|k| format!("f{k}")).collect();
+    let outputs: Vec<&str> = nodes.iter().map(String::as_str).collect();
+    for threads in [1, 2] {
+        let options = UnrolledOptions {
+            threads,
+            ..options(4, 3, &outputs)
+        };
+        let mut network = unrolled::<R>(&text, &options);
+        network.visit_parameters(|node, p, _| {
+            let name = format!("p.f.{}.{}", &node[1..], p.name);
+            p.values = narrow(&array(case, &name));
+        });
+        network.visit_buffers(|node, b| {
+            let name = format!("p.f.{}.{}", &node[1..], b.name);
+            b.values = narrow(&array(case, &name));
+        });
+        let x = array(case, "x");
+        let image = narrow::<R>(&x[..3 * 144]);
+        let every_step = narrow::<R>(&x);
+        // An image that is the same in all steps may be given once.
+        for (given, sequence) in [
+            ("once", Sequence::Constant(&image)),
+            ("in every step", Sequence::Steps(&every_step)),
+        ] {
+            network.visit_buffers(|node, b| {
+                let name = format!("p.f.{}.{}", &node[1..], b.name);
+                b.values = narrow(&array(case, &name));
+            });
+            network.clear_gradients();
+            network.forward(&[sequence], true).unwrap();
+            for node in &nodes {
+                let found = wide(network.output(node).unwrap());
+                let expected = array(case, &format!("out{}", &node[1..]));
+                if ["f2", "f6", "f10", "f12"].contains(&node.as_str()) {
+                    assert_eq!(found, expected, "{case} {node} {given}");
+                }
+                let tolerance = tolerance::<R>();
+                assert_close(&format!("{node} {given}"), &found, &expected, tolerance);
+            }
+            network.visit_buffers(|node, b| {
+                let name = format!("after.f.{}.{}", &node[1..], b.name);
+                assert_close(&name, &wide(&b.values), &array(case, &name), tolerance::<R>());
+            });
+            let labels = labels(case);
+            let loss = mse_rate(network.output("f12").unwrap(), [4, 3, 5], &labels).unwrap();
+            let value = loss.value.to_f64();
+            assert_close("loss", &[value], &array(case, "loss"), tolerance::<R>());
+            network.backward(&[("f12", &loss.cotangent)]).unwrap();
+            network.visit_parameters(|node, p, g| {
+                let name = format!("g.f.{}.{}", &node[1..], p.name);
+                assert_close(&name, &wide(&g.values), &array(case, &name), tolerance::<R>());
+            });
+            let gx = wide(network.input_cotangent("x").unwrap());
+            let expected = array(case, "gx");
+            if given == "once" {
+                let sums: Vec<f64> = (0..3 * 144)
+                    .map(|k| expected.iter().skip(k).step_by(3 * 144).sum())
+                    .collect();
+                assert_close("gx, summed", &gx, &sums, tolerance::<R>());
+            } else {
+                assert_close("gx", &gx, &expected, tolerance::<R>());
+            }
+        }
+    }
+}
+
+#[test]
+fn convolutional_layers() {
+    convolutional::<f64>("conv_train");
+    convolutional::<f32>("conv_train");
+}
