@@ -24,12 +24,15 @@
 //! cycle holds at least one step of delay. Stimuli that act on ports are kept constant in
 //! back-propagation.
 
+mod backward;
 mod emission;
+mod inputs;
 mod layer;
 mod make;
 mod memory;
 mod pass;
 mod population;
+mod worker;
 
 use std::sync::Arc;
 

@@ -124,6 +124,12 @@ struct Kernel {
 }
 
 impl Kernel {
+    /// Whether windows are 2 × 2, side by side: the usual ones.
+    fn is_two_by_two(&self) -> bool {
+        let w = &self.window;
+        (w.kernel, w.stride, w.padding, w.dilation) == ([2; 2], [2; 2], [0; 2], [1; 2])
+    }
+
     fn new(w: Window, channels: usize, input: [usize; 2], output: [usize; 2]) -> Self {
         let column = |tap: usize| {
             let windows = w.inside(1, tap, input[1], output[1]);
@@ -234,6 +240,45 @@ dispatch! {
         add_largest_body(kernel: &Kernel, x: &[R], dy: &[R], dx: &mut [R], room: &mut [R]);
 }
 
+dispatch! {
+    /// As [`add_largest`], for windows of 2 × 2 side by side.
+    fn add_largest_of_four<R: Real> =
+        add_largest_of_four_body(kernel: &Kernel, x: &[R], dy: &[R], dx: &mut [R]);
+}
+
+#[inline(always)]
+fn add_largest_of_four_body<R: Real>(kernel: &Kernel, x: &[R], dy: &[R], dx: &mut [R]) {
+    let width = kernel.input[1];
+    let lines = x.chunks(2 * width).zip(dx.chunks_mut(2 * width));
+    for ((x, dx), dy) in lines.zip(dy.chunks_exact(kernel.output[1])) {
+        let (upper, lower) = x.split_at(width);
+        let (d_upper, d_lower) = dx.split_at_mut(width);
+        let above = upper
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .zip(d_upper.as_chunks_mut::<2>().0);
+        let below = lower
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .zip(d_lower.as_chunks_mut::<2>().0);
+        for (((a, d_a), (b, d_b)), &dy) in above.zip(below).zip(dy) {
+            // Places in row-major order; a later one takes over only where it is larger.
+            let right = a[1] > a[0];
+            let top = if right { a[1] } else { a[0] };
+            let lower = b[0] > top;
+            let three = if lower { b[0] } else { top };
+            let last = b[1] > three;
+            let give = |here: bool| if here { dy } else { R::ZERO };
+            d_a[0] += give(!right && !lower && !last);
+            d_a[1] += give(right && !lower && !last);
+            d_b[0] += give(lower && !last);
+            d_b[1] += give(last);
+        }
+    }
+}
+
 #[inline(always)]
 fn add_largest_body<R: Real>(kernel: &Kernel, x: &[R], dy: &[R], dx: &mut [R], room: &mut [R]) {
     let (width, stride) = (kernel.input[1], kernel.window.stride[1]);
@@ -323,7 +368,11 @@ impl<R: Real> Layer<R> for Kernel {
                 .zip(dx.chunks_exact_mut(self.plane()))
                 .zip(dy.chunks_exact(self.positions()))
             {
-                add_largest(self, x, dy, dx, room);
+                if self.is_two_by_two() {
+                    add_largest_of_four(self, x, dy, dx);
+                } else {
+                    add_largest(self, x, dy, dx, room);
+                }
             }
         }
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::emission::Emission;
 use super::layer::{Arrived, LayerNode};
 use super::memory::segment;
-use super::population::{Learned, PopulationNode, Worker, blocks, reverse_of};
+use super::population::{Learned, PopulationNode, blocks, reverse_of};
+use super::worker::Worker;
 use super::{
     DrivenPort, Group, Output, Route, UnrolledError, UnrolledNetwork, UnrolledNode,
     UnrolledOptions, Work,

@@ -8,18 +8,16 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
-use rheobase_equations::block::{BlockFunction, Operand};
 use rheobase_equations::gradient::Reverse;
-use rheobase_equations::ir::Slot;
 use rheobase_equations::lower::Component;
-use rheobase_equations::native::{Aligned, Derived, LANES, StepArgs};
+use rheobase_equations::native::Derived;
 use rheobase_equations::real::Real;
 
 use super::emission::{Emission, Rows, cut};
+use super::worker::{ReverseBlock, Shared, Worker};
 use crate::instantiate::Instantiate;
-use crate::normal::Normal;
 use crate::population::stride_of;
-use crate::port::{Kernel, Tensor};
+use crate::port::Tensor;
 use crate::random::Philox;
 
 /// Bytes of states and inputs that a block may keep over a range of steps.
@@ -80,46 +78,6 @@ pub(super) struct Span {
     pub(super) stepwise: bool,
 }
 
-/// A thread's kernel and the memory of its block.
-pub(super) struct Worker<R: Real> {
-    kernel: Box<dyn Kernel<R>>,
-    backward: Option<BlockFunction<R>>,
-    n_uniforms: usize,
-    n_random: usize,
-    n_outputs: usize,
-    /// `[steps + 1][states][stride]`.
-    states: Aligned<R>,
-    /// `[steps][ports][stride]`.
-    inputs: Aligned<R>,
-    /// What the kernel reads, and clears.
-    arrived: Aligned<R>,
-    /// `[steps][draws][stride]`.
-    random: Aligned<R>,
-    outputs: Aligned<R>,
-    state_cotangents: Aligned<R>,
-    input_cotangents: Aligned<R>,
-    derived_cotangents: Aligned<R>,
-    emitted: Aligned<R>,
-    zeros: Aligned<R>,
-    derived: Vec<Derived<R>>,
-    words: Vec<u32>,
-    normal: Option<(usize, Normal<R>)>,
-    spikes: Vec<u32>,
-}
-
-/// What all blocks of a population share.
-struct Shared<'a, R: Real> {
-    arrivals: &'a Arrivals<'a, R>,
-    driven: &'a [Vec<R>],
-    derived: &'a [Derived<R>],
-    stream: Philox,
-    dt_ms: f64,
-    size: usize,
-    lanes: usize,
-    emits: Option<usize>,
-    span: &'a Span,
-}
-
 /// Blocks of lanes for ranges of `steps` steps.
 pub(super) fn blocks<R: Real>(
     size: usize,
@@ -151,214 +109,12 @@ pub(super) fn blocks<R: Real>(
     blocks
 }
 
-impl<R: Instantiate> Worker<R> {
-    pub(super) fn new(neuron: &dyn crate::port::NeuronType, reverse: Option<&Reverse>) -> Self {
-        let ports = neuron.ports();
-        Self {
-            kernel: R::kernel(neuron),
-            backward: reverse.map(|r| BlockFunction::new(r.step())),
-            n_uniforms: ports.n_uniforms,
-            n_random: ports.n_uniforms + ports.n_normals,
-            n_outputs: ports.outputs.len(),
-            states: Aligned::default(),
-            inputs: Aligned::default(),
-            arrived: Aligned::default(),
-            random: Aligned::default(),
-            outputs: Aligned::default(),
-            state_cotangents: Aligned::default(),
-            input_cotangents: Aligned::default(),
-            derived_cotangents: Aligned::default(),
-            emitted: Aligned::default(),
-            zeros: Aligned::default(),
-            derived: Vec::new(),
-            words: Vec::new(),
-            normal: None,
-            spikes: Vec::new(),
-        }
-    }
-}
-
-fn room<R: Real>(array: &mut Aligned<R>, len: usize) {
-    if array.len() < len {
-        *array = Aligned::zeroed(len);
-    }
-}
-
-impl<R: Real> Worker<R> {
-    /// The derived quantities of a block.
-    fn derive(&mut self, shared: &Shared<'_, R>, block: &Range<usize>, stride: usize) {
-        self.derived
-            .resize_with(shared.derived.len(), || Derived::shared(R::ZERO));
-        for (mine, whole) in self.derived.iter_mut().zip(shared.derived) {
-            match whole {
-                Derived::Shared(value) => match mine {
-                    Derived::Shared(mine) if mine[0].to_int_bits() == value[0].to_int_bits() => {}
-                    _ => *mine = Derived::Shared(value.clone()),
-                },
-                Derived::PerNeuron(values) => {
-                    let mut part = match std::mem::replace(mine, Derived::shared(R::ZERO)) {
-                        Derived::PerNeuron(part) => part,
-                        Derived::Shared(_) => Vec::new(),
-                    };
-                    part.clear();
-                    part.extend_from_slice(&values[block.clone()]);
-                    part.resize(stride, values[block.start]);
-                    *mine = Derived::PerNeuron(part);
-                }
-            }
-        }
-    }
-
-    fn draw(&mut self, shared: &Shared<'_, R>, block: &Range<usize>, k: usize, stride: usize) {
-        let n_random = self.n_random;
-        if n_random == 0 {
-            return;
-        }
-        let (lane, step) = (block.start, shared.span.steps_before + k as u64 + 1);
-        let at = k - shared.span.steps.start;
-        // Groups of four lanes are drawn together.
-        let skipped = lane % 4;
-        self.words.resize(stride + 3, 0);
-        let (n_uniforms, size) = (self.n_uniforms, stride);
-        let first = u32::try_from(lane - skipped).unwrap_or(u32::MAX);
-        for (draw, array) in self.random[at * n_random * stride..][..n_random * stride]
-            .chunks_exact_mut(stride)
-            .enumerate()
-        {
-            let number = u32::try_from(draw).unwrap_or(u32::MAX);
-            shared.stream.fill(first, step, number, &mut self.words);
-            let words = &self.words[skipped..skipped + size];
-            if draw < n_uniforms {
-                crate::random::uniforms(words, array);
-                continue;
-            }
-            if self.normal.as_ref().is_none_or(|(n, _)| *n != size) {
-                self.normal = Some((size, Normal::new(size)));
-            }
-            if let Some((_, normal)) = &mut self.normal {
-                normal.fill(words, array);
-            }
-        }
-    }
-
-    /// Gathers what arrives at every port in step `k`.
-    fn arrive(
-        &mut self,
-        shared: &Shared<'_, R>,
-        block: &Range<usize>,
-        (k, at): (usize, usize),
-        stride: usize,
-    ) {
-        let ports = shared.arrivals.len();
-        let inputs = &mut self.inputs[at * ports * stride..][..ports * stride];
-        for (port, input) in inputs.chunks_exact_mut(stride).enumerate() {
-            let (input, padding) = input.split_at_mut(block.len());
-            padding.fill(R::ZERO);
-            let mut arrivals = shared.arrivals[port].iter();
-            match arrivals.next() {
-                // Zero plus a value is the value, but for the sign of zero.
-                Some((source, delay)) if source.is_real() => {
-                    let rows = source.arriving(&(k..k + 1), *delay);
-                    let values = &source.values(&rows)[block.clone()];
-                    input
-                        .iter_mut()
-                        .zip(values)
-                        .for_each(|(t, &x)| *t = x + R::ZERO);
-                }
-                first => {
-                    input.fill(R::ZERO);
-                    if let Some((source, delay)) = first {
-                        source.add_lanes(k, *delay, block, input);
-                    }
-                }
-            }
-            for (source, delay) in arrivals {
-                source.add_lanes(k, *delay, block, input);
-            }
-            if let Some(driven) = shared.driven.get(port).filter(|d| !d.is_empty()) {
-                let values = &driven[k * shared.lanes..][block.clone()];
-                input.iter_mut().zip(values).for_each(|(t, &x)| *t += x);
-            }
-        }
-    }
-
-    /// Runs the kernel on the states at `place`; spikes are left in `self.spikes`.
-    fn step(
-        &mut self,
-        shared: &Shared<'_, R>,
-        n: usize,
-        (k, at, place): (usize, usize, usize),
-        stride: usize,
-    ) {
-        let (ports, n_states) = (shared.arrivals.len(), self.n_states(stride));
-        self.arrived[..ports * stride]
-            .copy_from_slice(&self.inputs[at * ports * stride..][..ports * stride]);
-        self.spikes.clear();
-        self.kernel.step(&mut StepArgs {
-            n,
-            stride,
-            states: &mut self.states[place * n_states * stride..][..n_states * stride],
-            inputs: &mut self.arrived[..ports * stride],
-            input_stride: stride,
-            derived: &self.derived,
-            random: &self.random[(k - shared.span.steps.start) * self.n_random * stride..]
-                [..self.n_random * stride],
-            time: time(shared, k),
-            outputs: &mut self.outputs[..self.n_outputs * stride],
-            spikes: &mut self.spikes,
-        });
-    }
-
-    fn n_states(&self, stride: usize) -> usize {
-        self.state_cotangents.len() / stride.max(1)
-    }
-
-    fn prepare(&mut self, shared: &Shared<'_, R>, n_states: usize, kept: usize, stride: usize) {
-        let ports = shared.arrivals.len();
-        room(&mut self.states, (kept + 1) * n_states * stride);
-        room(&mut self.inputs, kept.max(1) * ports * stride);
-        room(&mut self.arrived, ports * stride);
-        room(
-            &mut self.random,
-            shared.span.steps.len() * self.n_random * stride,
-        );
-        room(&mut self.outputs, self.n_outputs * stride);
-        if self.state_cotangents.len() != n_states * stride {
-            self.state_cotangents = Aligned::zeroed(n_states * stride);
-        }
-    }
-
-    /// Copies states of a block into the first place; padding repeats the last lane, a value that the
-    /// equations accept.
-    fn load<'s>(&mut self, states: impl Iterator<Item = &'s [R]>, stride: usize) {
-        for (array, values) in self.states.chunks_exact_mut(stride).zip(states) {
-            array[..values.len()].copy_from_slice(values);
-            let last = values.last().copied().unwrap_or(R::ZERO);
-            array[values.len()..].fill(last);
-        }
-    }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "steps below 2^53")]
-fn time<R: Real>(shared: &Shared<'_, R>, k: usize) -> R {
-    R::from_f64((shared.span.steps_before + k as u64 + 1) as f64 * shared.dt_ms)
-}
-
 /// What a block changes in a forward pass.
 struct ForwardBlock<'a, R> {
     lanes: Range<usize>,
     states: Vec<&'a mut [R]>,
     /// Values emitted, by step.
     output: Vec<&'a mut [R]>,
-}
-
-/// What a block changes in reverse.
-struct ReverseBlock<'a, R> {
-    lanes: Range<usize>,
-    state_cotangents: Vec<&'a mut [R]>,
-    /// `[ports][steps]`.
-    arrived: Vec<Vec<&'a mut [R]>>,
-    derived: Vec<&'a mut [f64]>,
 }
 
 impl<R: Instantiate> PopulationNode<R> {
@@ -573,114 +329,6 @@ impl<R: Real> PopulationNode<R> {
                 let place = group % gradient.values.len();
                 gradient.values[place] += R::from_f64(sum);
             }
-        }
-    }
-}
-
-impl<R: Real> Worker<R> {
-    fn reverse_steps(
-        &mut self,
-        shared: &Shared<'_, R>,
-        reverse: &Reverse,
-        task: &mut ReverseBlock<'_, R>,
-        (emitted, summed): (&[R], &[bool]),
-        stride: usize,
-    ) {
-        let n = task.lanes.len();
-        let padded = n.div_ceil(LANES) * LANES;
-        let ports = shared.arrivals.len();
-        let n_states = self.n_states(stride);
-        room(&mut self.input_cotangents, ports * stride);
-        room(
-            &mut self.derived_cotangents,
-            reverse.derived().len() * stride,
-        );
-        room(&mut self.emitted, stride);
-        room(&mut self.zeros, stride);
-        for (array, values) in self
-            .state_cotangents
-            .chunks_exact_mut(stride)
-            .zip(&task.state_cotangents)
-        {
-            array[..n].copy_from_slice(values);
-            array[n..].fill(R::ZERO);
-        }
-        let Some(backward) = &mut self.backward else {
-            return;
-        };
-        for (at, k) in shared.span.steps.clone().enumerate().rev() {
-            self.emitted[..n].copy_from_slice(&emitted[at * shared.lanes..][task.lanes.clone()]);
-            self.emitted[n..stride].fill(R::ZERO);
-            let mut writes: Vec<(Slot, &mut [R])> = Vec::new();
-            let stores = |slot: Slot| reverse.step().stores.iter().any(|s| s.slot == slot);
-            for (i, array) in (0..).zip(self.state_cotangents.chunks_exact_mut(stride)) {
-                if stores(Slot::StateCotangent(i)) {
-                    writes.push((Slot::StateCotangent(i), array));
-                }
-            }
-            let inputs = self.input_cotangents[..ports * stride].chunks_exact_mut(stride);
-            writes.extend((0..).map(Slot::InputCotangent).zip(inputs));
-            let derived = self.derived_cotangents.chunks_exact_mut(stride);
-            let slots = reverse.derived().iter().map(|&k| Slot::DerivedCotangent(k));
-            writes.extend(slots.zip(derived));
-            let states = &self.states[at * n_states * stride..][..n_states * stride];
-            let arrived = &self.inputs[at * ports * stride..][..ports * stride];
-            let random = &self.random[at * self.n_random * stride..][..self.n_random * stride];
-            let (emitted, zeros, n_uniforms) = (&self.emitted, &self.zeros, self.n_uniforms);
-            let derived = &self.derived;
-            backward.run(
-                padded,
-                |slot| match slot {
-                    Slot::State(i) => Operand::Array(&states[i as usize * stride..][..stride]),
-                    Slot::Input(i) => Operand::Array(&arrived[i as usize * stride..][..stride]),
-                    Slot::Uniform(d) => Operand::Array(&random[d as usize * stride..][..stride]),
-                    Slot::Normal(d) => {
-                        Operand::Array(&random[(n_uniforms + d as usize) * stride..][..stride])
-                    }
-                    Slot::Derived(d) => match &derived[d as usize] {
-                        Derived::Shared(block) => Operand::Scalar(block[0]),
-                        Derived::PerNeuron(values) => Operand::Array(values),
-                    },
-                    Slot::Time => Operand::Scalar(time(shared, k)),
-                    Slot::SpikeCotangent if shared.emits.is_none() => Operand::Array(emitted),
-                    Slot::OutputCotangent(o) if shared.emits == Some(o as usize) => {
-                        Operand::Array(emitted)
-                    }
-                    // Nothing comes back through outputs nobody reads and through counters.
-                    _ => Operand::Array(zeros),
-                },
-                &mut writes,
-            );
-            for (port, rows) in task.arrived.iter_mut().enumerate() {
-                let cotangents = &self.input_cotangents[port * stride..][..n];
-                if rows.is_empty() {
-                    continue;
-                }
-                if summed[port] {
-                    rows[0]
-                        .iter_mut()
-                        .zip(cotangents)
-                        .for_each(|(t, &x)| *t += x);
-                } else {
-                    rows[at].copy_from_slice(cotangents);
-                }
-            }
-            for (sums, values) in task
-                .derived
-                .iter_mut()
-                .zip(self.derived_cotangents.chunks_exact(stride))
-            {
-                sums.iter_mut()
-                    .zip(values)
-                    .for_each(|(s, x)| *s += x.to_f64());
-            }
-        }
-        for (values, array) in task
-            .state_cotangents
-            .iter_mut()
-            .zip(self.state_cotangents.chunks_exact(stride))
-        {
-            values.copy_from_slice(&array[..n]);
         }
     }
 }

@@ -217,7 +217,9 @@ fn convolutional<R: Instantiate>(case: &str) {
     let layer = |name: &str, rest: &str| format!("[layers.{name}]\n{rest}\n");
     let pool = "model = \"max_pool2d\"\nkernel_size = 2";
     let spiking = |name: &str, shape: &str| {
-        format!("[populations.{name}]\nmodel = \"if\"\nshape = [{shape}]\nsurrogate = \"atan(2)\"\n")
+        format!(
+            "[populations.{name}]\nmodel = \"if\"\nshape = [{shape}]\nsurrogate = \"atan(2)\"\n"
+        )
     };
     let text = input("x", "1, 12, 12")
         + &conv("f0", 4)
@@ -277,7 +279,12 @@ fn convolutional<R: Instantiate>(case: &str) {
             }
             network.visit_buffers(|node, b| {
                 let name = format!("after.f.{}.{}", &node[1..], b.name);
-                assert_close(&name, &wide(&b.values), &array(case, &name), tolerance::<R>());
+                assert_close(
+                    &name,
+                    &wide(&b.values),
+                    &array(case, &name),
+                    tolerance::<R>(),
+                );
             });
             let labels = labels(case);
             let loss = mse_rate(network.output("f12").unwrap(), [4, 3, 5], &labels).unwrap();
@@ -286,7 +293,12 @@ fn convolutional<R: Instantiate>(case: &str) {
             network.backward(&[("f12", &loss.cotangent)]).unwrap();
             network.visit_parameters(|node, p, g| {
                 let name = format!("g.f.{}.{}", &node[1..], p.name);
-                assert_close(&name, &wide(&g.values), &array(case, &name), tolerance::<R>());
+                assert_close(
+                    &name,
+                    &wide(&g.values),
+                    &array(case, &name),
+                    tolerance::<R>(),
+                );
             });
             let gx = wide(network.input_cotangent("x").unwrap());
             let expected = array(case, "gx");
