@@ -157,10 +157,12 @@ impl TrainFailure {
     /// Whether what was given is at fault; else the run failed.
     #[must_use]
     pub fn is_input(&self) -> bool {
+        if let Self::Step { source, .. } = self {
+            return matches!(source, TrainError::Encode(_));
+        }
         !matches!(
             self,
-            Self::Step { .. }
-                | Self::Results(_)
+            Self::Results(_)
                 | Self::Plot(_)
                 | Self::Record(_)
                 | Self::Events(_)

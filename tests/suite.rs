@@ -44,3 +44,5 @@ mod sparse;
 mod statistics;
 #[path = "suite/stream_events.rs"]
 mod stream_events;
+#[path = "suite/training.rs"]
+mod training;

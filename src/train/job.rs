@@ -22,7 +22,7 @@ use super::checkpoint::{self, Standing};
 use super::results::{self, EvaluationRecord, TrainingRecord};
 use super::settings::load;
 use super::{METRICS, TrainFailure, TrainOptions, TrainProgress, TrainingFile, WEIGHTS};
-use crate::run::Continue;
+use crate::run::{Continue, available_memory};
 
 /// Trains, and fills `folder`. `progress` is told of every batch and may stop; what was learned so far is
 /// kept then.
@@ -115,7 +115,8 @@ fn trainer<R: Instantiate>(
         threads,
         max_bytes: settings
             .max_memory_mib
-            .map(|mib| mib.saturating_mul(1 << 20)),
+            .map(|mib| mib.saturating_mul(1 << 20))
+            .or_else(available_memory),
         truncate_steps: settings.truncate_steps,
         outputs: settings.output.iter().cloned().collect(),
         input_cotangents: false,
