@@ -1,35 +1,16 @@
 //! A network file with a table `[training]`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rheobase_engine::network::Network;
-use serde_json::{Map, Value as Json};
+use serde_json::Map;
 
 use super::{Settings, TrainFailure};
-
-/// Largest file that is read.
-const MOST_BYTES: u64 = 64 << 20;
 
 /// What is wrong with the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileProblem {
-    /// It cannot be read.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It is neither TOML nor JSON.
-    #[error("{origin}: {message}")]
-    Syntax {
-        /// Name of the file.
-        origin: String,
-        /// What the reader says.
-        message: String,
-    },
     /// No table `[training]`.
     #[error(
         "{origin}: there is no table [training]; it says what is learned, e.g. data = \"digits\", steps = 8"
@@ -92,22 +73,7 @@ impl TrainingFile {
     /// # Errors
     /// If the file cannot be read or understood.
     pub fn from_path(path: &Path) -> Result<Self, TrainFailure> {
-        let io = |source| FileProblem::Io {
-            path: path.to_owned(),
-            source,
-        };
-        let size = std::fs::metadata(path).map_err(io)?.len();
-        if size > MOST_BYTES {
-            let message = format!("{size} bytes are more than the {MOST_BYTES} that are read");
-            return Err(io(std::io::Error::other(message)).into());
-        }
-        let text = std::fs::read_to_string(path).map_err(io)?;
-        let origin = path.display().to_string();
-        if path.extension().is_some_and(|e| e == "json") {
-            Self::from_json(&text, &origin)
-        } else {
-            Self::from_toml(&text, &origin)
-        }
+        Self::of(Network::from_path(path)?, &path.display().to_string())
     }
 
     /// Reads TOML; `origin` names it in messages.
@@ -115,11 +81,7 @@ impl TrainingFile {
     /// # Errors
     /// If it cannot be understood.
     pub fn from_toml(text: &str, origin: &str) -> Result<Self, TrainFailure> {
-        let table: Map<String, Json> = toml::from_str(text).map_err(|e| FileProblem::Syntax {
-            origin: origin.to_owned(),
-            message: e.to_string(),
-        })?;
-        Self::from_table(table, origin)
+        Self::of(Network::from_toml(text, origin)?, origin)
     }
 
     /// Reads JSON; `origin` names it in messages.
@@ -127,26 +89,18 @@ impl TrainingFile {
     /// # Errors
     /// If it cannot be understood.
     pub fn from_json(text: &str, origin: &str) -> Result<Self, TrainFailure> {
-        let table = serde_json::from_str(text).map_err(|e| FileProblem::Syntax {
-            origin: origin.to_owned(),
-            message: e.to_string(),
-        })?;
-        Self::from_table(table, origin)
+        Self::of(Network::from_json(text, origin)?, origin)
     }
 
-    fn from_table(mut table: Map<String, Json>, origin: &str) -> Result<Self, TrainFailure> {
-        let training = table.shift_remove("training");
-        let training = training.ok_or_else(|| FileProblem::Missing {
-            origin: origin.to_owned(),
-        })?;
-        let settings = |e: serde_json::Error| FileProblem::Settings {
-            origin: origin.to_owned(),
-            message: e.to_string(),
+    fn of(mut network: Network, origin: &str) -> Result<Self, TrainFailure> {
+        let origin = origin.to_owned();
+        let Some(training) = network.training.take() else {
+            return Err(FileProblem::Missing { origin }.into());
         };
-        let settings = serde_json::from_value(training).map_err(settings)?;
-        // A pass is as long as a sample.
-        table.entry("duration").or_insert_with(|| Json::from("1 s"));
-        let network = Network::from_json(&Json::Object(table).to_string(), origin)?;
+        let settings = serde_json::from_value(training).map_err(|e| FileProblem::Settings {
+            origin,
+            message: e.to_string(),
+        })?;
         Ok(Self { network, settings })
     }
 

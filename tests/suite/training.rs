@@ -199,7 +199,9 @@ fn wrong_input_is_told() {
         assert!(message.contains(expected), "{message}");
     };
     let with = |from: &str, to: &str| DIGITS.replace(from, to);
-    fails(with("[training]", "[trainin]"), "no table [training]");
+    let (untrained, _) = DIGITS.split_once("[training]").unwrap();
+    fails(untrained.to_owned(), "no table [training]");
+    fails(with("[training]", "[trainin]"), "trainin");
     fails(with("steps = 8", "stepps = 8"), "stepps");
     fails(with("steps = 8", "steps = 0"), "steps is 0");
     fails(with("steps = 8", "steps = 99999999999"), "steps is");

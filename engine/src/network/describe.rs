@@ -71,6 +71,9 @@ pub struct Network {
     /// What is recorded; the spikes of every population where none is given.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub monitors: Vec<Monitor>,
+    /// How it is trained: what `rheobase train` reads. It has no part in a simulation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub training: Option<Json>,
     /// Where it was read from.
     #[serde(skip)]
     pub(super) origin: Origin,
@@ -99,6 +102,7 @@ impl Default for Network {
             projections: Vec::new(),
             edges: Vec::new(),
             monitors: Vec::new(),
+            training: None,
             origin: Origin::default(),
         }
     }

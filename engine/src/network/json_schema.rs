@@ -56,6 +56,7 @@ fn kind(kind: &Kind) -> Json {
     let reference = |name: &str| json!({ "$ref": format!("#/$defs/{name}") });
     match kind {
         Kind::Text => json!({ "type": "string" }),
+        Kind::Table => json!({ "type": "object" }),
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Choice(options) => json!({ "enum": options }),
         Kind::Integer(least, most) => integer(*least, *most),

@@ -34,6 +34,8 @@ pub(super) enum Kind {
     Values,
     /// A table of words, or true and false.
     Words,
+    /// A table that others read.
+    Table,
     /// A connectivity rule.
     Rule,
     /// A list of neurons, or `{ first = n }`.
@@ -353,6 +355,11 @@ pub(super) const NETWORK: Section = Section {
             "monitors",
             Kind::List(MONITOR),
             "what is recorded; all spikes if not given",
+        ),
+        may(
+            "training",
+            Kind::Table,
+            "how it is trained: what `rheobase train` reads",
         ),
     ],
 };

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::Resolver;
 use crate::network::error::ErrorKind;
-use crate::plan::{EdgeKind, NodeId};
+use crate::plan::{EdgeKind, NodeId, NodeKind};
 use crate::schedule::{DelayedEdge, components};
 
 /// Cycles named at most; each takes a search through the graph.
@@ -52,7 +52,7 @@ impl Resolver<'_> {
                         if self.is_instant(i) {
                             "cycle"
                         } else {
-                            "projection on a cycle"
+                            "edge on a cycle"
                         }
                     )
                 };
@@ -68,10 +68,14 @@ impl Resolver<'_> {
     /// Whether edge `i` hands on what its source emits in the same step, element to element.
     fn is_instant(&self, i: usize) -> bool {
         let edge = &self.edges[i];
+        // What runs off the grid, or as a user's actor, may take its time.
+        let is_free = |node: NodeId| {
+            !self.is_continuous(node) && !matches!(self.nodes[node].kind, NodeKind::Actor(_))
+        };
         matches!(edge.kind, EdgeKind::Identity { .. })
             && self.delays[i].steps == Some(0)
-            && !self.is_continuous(edge.source)
-            && !self.is_continuous(edge.target)
+            && is_free(edge.source)
+            && is_free(edge.target)
     }
 
     fn instant_targets(&self) -> Vec<Vec<NodeId>> {

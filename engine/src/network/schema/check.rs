@@ -80,10 +80,15 @@ impl Kind {
             Self::Choice(options) => check_choice(json, options, path, errors),
             Self::Text if !json.is_string() => wrong("a string", json, path, errors),
             Self::Boolean if !json.is_boolean() => wrong("true or false", json, path, errors),
-            Self::Values if !json.is_object() => wrong("a table", json, path, errors),
+            Self::Values | Self::Table if !json.is_object() => wrong("a table", json, path, errors),
             Self::Words => words(json, path, errors),
             // Values are read when the unit is known, parameters before everything else.
-            Self::Text | Self::Boolean | Self::Value | Self::Values | Self::Parameters => {}
+            Self::Text
+            | Self::Boolean
+            | Self::Value
+            | Self::Values
+            | Self::Parameters
+            | Self::Table => {}
         }
     }
 }

@@ -79,7 +79,7 @@ fn entries_that_do_not_belong() {
         (
             "dt = ",
             "timestep = \"1 ms\"\ndt = ",
-            "unknown entry `timestep`; expected name, seed, dt, duration, discard, precision, batch, weight_storage, arithmetic, time, parameters, models, populations, stimuli, layers, inputs, actors, projections, edges or monitors",
+            "unknown entry `timestep`; expected name, seed, dt, duration, discard, precision, batch, weight_storage, arithmetic, time, parameters, models, populations, stimuli, layers, inputs, actors, projections, edges, monitors or training",
         ),
         ("size = 80", "", "populations.E: `size` is missing"),
         (
@@ -332,12 +332,12 @@ fn times_that_do_not_fit() {
         (
             "delay = \"1.5 ms\"",
             "delay = \"0 ms\"",
-            "projections[0]: the delay is 0 on the cycle E -> I -> E; every projection on a cycle needs at least one step",
+            "projections[0]: the delay is 0 on the cycle E -> I -> E; every edge on a cycle needs at least one step",
         ),
         (
             "delay = \"1.5 ms\"",
             "",
-            "projections[0]: the delay is 0 on the cycle E -> I -> E; every projection on a cycle needs at least one step",
+            "projections[0]: the delay is 0 on the cycle E -> I -> E; every edge on a cycle needs at least one step",
         ),
         (
             "duration = \"1 s\"",
@@ -357,12 +357,12 @@ fn times_that_do_not_fit() {
         (
             "{ pairwise_bernoulli = { p = 0.1 } }\nweight = \"4 pA\"\ndelay = \"1.5 ms\"",
             "{ explicit = { sources = [0, 1, 2], targets = [1, 1, 1], delays = [\"1 ms\", \"2 ms\", \"0 ms\"] } }",
-            "projections[0].rule.explicit.delays[2]: the delay is 0 on the cycle E -> I -> E; every projection on a cycle needs at least one step",
+            "projections[0].rule.explicit.delays[2]: the delay is 0 on the cycle E -> I -> E; every edge on a cycle needs at least one step",
         ),
         (
             "{ pairwise_bernoulli = { p = 0.1 } }\nweight = \"4 pA\"\ndelay = \"1.5 ms\"",
             "{ explicit = { sources = [0, 1, 2], targets = [1, 1, 1], delays = [\"0 ms\"] } }",
-            "projections[0].rule.explicit.delays: the delay is 0 on the cycle E -> I -> E; every projection on a cycle needs at least one step",
+            "projections[0].rule.explicit.delays: the delay is 0 on the cycle E -> I -> E; every edge on a cycle needs at least one step",
         ),
         (
             "{ pairwise_bernoulli = { p = 0.1 } }\nweight = \"4 pA\"\ndelay = \"1.5 ms\"",
@@ -372,7 +372,7 @@ fn times_that_do_not_fit() {
         (
             "{ pairwise_bernoulli = { p = 0.1 } }\nweight = \"4 pA\"\ndelay = \"1.5 ms\"",
             "{ explicit = { sources = [0, 1, 2], targets = [1, 1, 1], delays = [\"1 ms\", \"0.04 ms\"] } }\nround_delay = true",
-            "projections[0].rule.explicit.delays[1]: the delay is 0 on the cycle E -> I -> E; every projection on a cycle needs at least one step",
+            "projections[0].rule.explicit.delays[1]: the delay is 0 on the cycle E -> I -> E; every edge on a cycle needs at least one step",
         ),
         (
             "delay = \"1.5 ms\"",
