@@ -2,7 +2,7 @@
 //! numbers.
 
 use rheobase::engine::network::Network;
-use rheobase::engine::plan::{EdgeKind, NodeKind, Plan};
+use rheobase::engine::plan::{EdgeKind, Node, NodeKind, Plan};
 use rheobase::engine::port::Sides;
 use rheobase::engine::value::{Shape, Value};
 use rheobase::report::PopulationRecord;
@@ -39,7 +39,11 @@ fn every_example_resolves() {
         for settings in [&[][..], settings] {
             let plan = with(&name, settings);
             assert!(plan.warnings.is_empty(), "{name}: {:?}", plan.warnings);
-            assert!(plan.estimate().synapses > 0.0, "{name}");
+            // Circuits have synapses, networks that are trained have layers.
+            let is_layer = |node: &Node| matches!(node.kind, NodeKind::Layer(_));
+            let has_layers = plan.nodes.iter().any(is_layer);
+            assert_eq!(read(&name).training.is_some(), has_layers, "{name}");
+            assert!(has_layers || plan.estimate().synapses > 0.0, "{name}");
         }
         seen += 1;
     }
