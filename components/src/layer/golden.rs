@@ -2,7 +2,6 @@
 //! input of each layer, backward through the whole. Integrate-and-fire units are written out here.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use rheobase_engine::port::{Layer, LayerCall, LayerInput, LayerType, Tensor};
 use safetensors::{Dtype, SafeTensors};
@@ -11,14 +10,13 @@ use super::testing::{backward, call, distance, forward, made, real, zeros};
 
 type Arrays = HashMap<String, Vec<f64>>;
 
+const NETS: &str = include_str!("../../../tests/golden/spikingjelly/nets.json");
+const ARRAYS: &[u8] = include_bytes!("../../../tests/golden/spikingjelly/nets.f64.safetensors");
+
 /// The arrays of every convolutional network there is.
-fn networks() -> Option<Vec<(bool, Arrays)>> {
-    let folder = PathBuf::from(std::env::var_os("RHEOBASE_DATA")?);
-    let folder = folder.join("golden");
-    let text = std::fs::read_to_string(folder.join("nets.json")).ok()?;
-    let bytes = std::fs::read(folder.join("nets.f64.safetensors")).ok()?;
-    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+fn networks() -> Vec<(bool, Arrays)> {
+    let json: serde_json::Value = serde_json::from_str(NETS).unwrap();
+    let tensors = SafeTensors::deserialize(ARRAYS).unwrap();
     let mut networks = Vec::new();
     for case in json["cases"].as_array().unwrap() {
         let name = case["case"].as_str().unwrap();
@@ -39,7 +37,7 @@ fn networks() -> Option<Vec<(bool, Arrays)>> {
         let training = case["params"]["mode"] == "train";
         networks.push((training, arrays.collect()));
     }
-    Some(networks)
+    networks
 }
 
 /// Steps and samples.
@@ -140,10 +138,7 @@ fn lists(values: &[f64], width: usize) -> (Vec<u32>, Vec<u32>) {
 
 #[test]
 fn convolutional_networks_are_those_of_spikingjelly() {
-    let Some(networks) = networks() else {
-        println!("skipped 1 test: golden/nets.json is not there (set RHEOBASE_DATA)");
-        return;
-    };
+    let networks = networks();
     assert!(!networks.is_empty());
     for (training, arrays) in networks {
         check(training, &arrays);
