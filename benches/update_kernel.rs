@@ -210,6 +210,7 @@ impl<R: Real> Population<R> {
                 time: R::from_f64(f64::from(self.steps) * DT_MS),
                 outputs: &mut self.outputs,
                 spikes: &mut self.spikes,
+                bits: None,
             });
             self.n_spikes += self.spikes.len();
             self.spikes.clear();

@@ -11,6 +11,7 @@
 
 mod activity;
 mod construction;
+mod crossover;
 mod delivery;
 mod exact;
 mod host;
@@ -21,17 +22,23 @@ mod scaling;
 mod spread;
 mod table;
 mod threads;
+mod training;
 mod update;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rheobase_components::MakeError;
 use rheobase_engine::actor::RunError;
 use rheobase_engine::build::{BuildError, BuildOptions};
 use rheobase_engine::network::{Network, NetworkErrors};
 use rheobase_engine::plan::Plan;
 use rheobase_engine::session::{SessionError, StepError};
 use rheobase_engine::simulation::Simulation;
+use rheobase_engine::unrolled::UnrolledError;
+use rheobase_learning::encode::EncodeError;
+use rheobase_learning::loss::LossError;
+use rheobase_learning::optimizer::OptimizerError;
 use rheobase_report::FileError;
 use rheobase_report::plot::PlotError;
 use serde::{Deserialize, Serialize};
@@ -76,6 +83,16 @@ pub const QUESTIONS: &[Question] = &[
         name: "latency",
         why: "ns of one step of one sample, median to 99.9 %, by active inputs and storage of weights: what a loop waits for",
         ask: latency::ask,
+    },
+    Question {
+        name: "training",
+        why: "samples per second in training and inference of five networks, with kept memory: what one waits for while a network learns",
+        ask: training::ask,
+    },
+    Question {
+        name: "crossover",
+        why: "time of a linear layer on spikes against activity, rows gathered or all multiplied: from where on sparsity pays in training",
+        ask: crossover::ask,
     },
     Question {
         name: "update",
@@ -130,6 +147,14 @@ pub struct Setting {
     pub program: PathBuf,
     /// Folder for figures.
     pub folder: PathBuf,
+    /// Networks that `training` measures, by name; all where empty.
+    pub networks: Vec<String>,
+}
+
+impl Setting {
+    fn wants(&self, network: &str) -> bool {
+        self.networks.is_empty() || self.networks.iter().any(|name| name == network)
+    }
 }
 
 /// One answer.
@@ -225,6 +250,24 @@ pub enum BenchError {
     /// A step of it is refused.
     #[error("a network of the benchmark: {0}")]
     Step(#[from] StepError),
+    /// A layer of the benchmark is refused.
+    #[error("a layer of the benchmark: {0}")]
+    Layer(#[from] MakeError),
+    /// Threads cannot be started.
+    #[error("threads cannot be started: {0}")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+    /// It cannot be unrolled in time.
+    #[error("a network of the benchmark: {0}")]
+    Unrolled(#[from] UnrolledError),
+    /// Its input cannot be encoded.
+    #[error("a network of the benchmark: {0}")]
+    Encode(#[from] EncodeError),
+    /// Its loss cannot be computed.
+    #[error("a network of the benchmark: {0}")]
+    Loss(#[from] LossError),
+    /// It cannot be trained.
+    #[error("a network of the benchmark: {0}")]
+    Optimizer(#[from] OptimizerError),
     /// A process of the sweep failed.
     #[error("a run of {network} failed ({status}): {message}")]
     Process {

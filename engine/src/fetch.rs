@@ -20,7 +20,7 @@ pub(crate) fn fetch<T>(values: &[T], range: Range<usize>) {
 
 /// Asks for the cache line that holds an element; does no harm where there is no such element.
 #[inline(always)]
-pub(crate) fn fetch_line<T>(values: &[T], index: usize) {
+pub fn fetch_line<T>(values: &[T], index: usize) {
     ask(values.as_ptr().wrapping_add(index).cast());
 }
 

@@ -1,5 +1,6 @@
 //! From the precision-free ports to instances for one precision.
 
+use rheobase_equations::native::{NativeReverse, ReverseFn};
 use rheobase_equations::real::Real;
 
 use crate::plan::WeightFormat;
@@ -11,6 +12,8 @@ use crate::port::{
 pub trait Instantiate: Real {
     /// Kernel of a neuron type.
     fn kernel(neuron: &dyn NeuronType) -> Box<dyn Kernel<Self>>;
+    /// A compiled reverse.
+    fn reverse(native: NativeReverse) -> ReverseFn<Self>;
     /// Instance of a drive.
     fn drive(drive: &dyn DriveType, context: StimulusContext) -> Box<dyn Drive<Self>>;
     /// Computation of a layer for an input of this shape.
@@ -31,6 +34,9 @@ impl Instantiate for f32 {
     fn kernel(neuron: &dyn NeuronType) -> Box<dyn Kernel<Self>> {
         neuron.kernel_f32()
     }
+    fn reverse(native: NativeReverse) -> ReverseFn<Self> {
+        native.reverse_f32
+    }
     fn drive(drive: &dyn DriveType, context: StimulusContext) -> Box<dyn Drive<Self>> {
         drive.instantiate_f32(context)
     }
@@ -50,6 +56,9 @@ impl Instantiate for f32 {
 impl Instantiate for f64 {
     fn kernel(neuron: &dyn NeuronType) -> Box<dyn Kernel<Self>> {
         neuron.kernel_f64()
+    }
+    fn reverse(native: NativeReverse) -> ReverseFn<Self> {
+        native.reverse_f64
     }
     fn drive(drive: &dyn DriveType, context: StimulusContext) -> Box<dyn Drive<Self>> {
         drive.instantiate_f64(context)

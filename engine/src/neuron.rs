@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use rheobase_equations::block::BlockProgram;
 use rheobase_equations::expand::expand;
+use rheobase_equations::gradient::Reverse;
 use rheobase_equations::interpret::Interpreter;
 use rheobase_equations::ir::{Program, Slot};
 use rheobase_equations::lower::Component;
-use rheobase_equations::native::{NativeComponent, StepArgs, StepFn};
+use rheobase_equations::native::{NativeComponent, NativeReverse, StepArgs, StepFn};
 use rheobase_equations::real::{Precision, Real};
 use rheobase_equations::unit::Unit;
 
@@ -168,6 +169,11 @@ impl NeuronType for EquationNeuron {
 
     fn component(&self) -> Option<&Component> {
         Some(&self.component)
+    }
+
+    fn native_reverse(&self, reverse: &Reverse) -> Option<NativeReverse> {
+        let native = self.native.and_then(|n| n.reverse)?;
+        (native.fingerprint == reverse.fingerprint()).then_some(native)
     }
 
     fn with(&self, component: Component) -> Arc<dyn NeuronType> {

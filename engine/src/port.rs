@@ -9,8 +9,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use rheobase_equations::gradient::Reverse;
 use rheobase_equations::lower::Component;
-use rheobase_equations::native::StepArgs;
+use rheobase_equations::native::{NativeReverse, StepArgs};
 use rheobase_equations::real::Real;
 use rheobase_equations::unit::Unit;
 
@@ -77,6 +78,11 @@ pub trait NeuronType: Send + Sync {
 
     /// The lowered equations, if it has any: what training and other backends are derived from.
     fn component(&self) -> Option<&Component> {
+        None
+    }
+
+    /// The compiled reverse of its step, where there is one that computes the same as `reverse`.
+    fn native_reverse(&self, _reverse: &Reverse) -> Option<NativeReverse> {
         None
     }
 

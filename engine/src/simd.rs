@@ -80,6 +80,8 @@ macro_rules! dispatch_fused {
 }
 pub use dispatch_fused;
 
+pub use crate::fetch::fetch_line;
+
 /// Instruction sets told apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Level {

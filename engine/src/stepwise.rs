@@ -95,6 +95,7 @@ impl<R: Real> Stepwise<R> {
             time,
             outputs: &mut self.outputs,
             spikes: packet.spikes_mut(),
+            bits: None,
         });
         if let Some(output) = shape.emits {
             let values = &self.outputs[output * self.stride..][..self.n];

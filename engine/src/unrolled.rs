@@ -256,8 +256,8 @@ struct Output<R> {
     node: NodeId,
     /// `[T, N, *]`.
     values: Vec<R>,
-    /// What was given for the last backward pass.
-    seed: Vec<R>,
+    /// A cotangent was given for the backward pass.
+    is_seeded: bool,
 }
 
 /// A stimulus that acts on a port.

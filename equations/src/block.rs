@@ -134,6 +134,7 @@ impl<R: Real> BlockProgram<R> {
             Some(Firing {
                 n: args.n,
                 spikes: args.spikes,
+                bits: args.bits.as_deref_mut(),
             }),
             self.n_inputs,
         );

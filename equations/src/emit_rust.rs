@@ -6,9 +6,13 @@
 //! turns the loop into packed instructions. The function is generic over what a derived quantity
 //! is, so that populations without per-neuron parameters keep them in registers.
 //!
+//! Components with a short reverse ([`crate::gradient::Reverse::of_learnable`]) have it compiled in the
+//! same way, for training; those of others are interpreted.
+//!
 //! The generated code is safe Rust and names one path, `<root>::equations`.
 
 mod body;
+mod reverse;
 
 use std::fmt::Write as _;
 
@@ -59,9 +63,10 @@ pub fn emit(component: &Component, root: &str, text: &str) -> String {
         let program = prepare(&component.expanded_step(precision), SpikeAs::Flag);
         body::kernel(&mut out, &program, &shape, precision);
     }
+    let reverse = reverse::emit(&mut out, component, &shape);
     let _ = writeln!(
         out,
-        "n::NativeComponent::new::<Step>({text}, {fingerprint:#x})\n}}"
+        "n::NativeComponent::new::<Step>({text}, {fingerprint:#x}, {reverse})\n}}"
     );
     out
 }

@@ -9,7 +9,8 @@ use crate::adjoint::adjoint;
 use crate::expand::expand;
 use crate::interpret::Interpreter;
 use crate::ir::{Op, Program, Slot, Value};
-use crate::lower::Component;
+use crate::lower::{Component, FNV_OFFSET, fnv1a};
+use crate::native::prepare::{SpikeAs, prepare};
 use crate::real::Precision;
 
 /// Reverse programs of a component for a choice of learned parameters.
@@ -98,6 +99,20 @@ impl Reverse {
     #[must_use]
     pub fn step(&self) -> &Program {
         &self.step
+    }
+
+    /// Identifies the code of the reverse of the step: equal fingerprints mean equal programs in both
+    /// precisions, as runners take them.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let mut hash = FNV_OFFSET;
+        for precision in [Precision::F32, Precision::F64] {
+            let program = prepare(&expand(&self.step, precision), SpikeAs::Float);
+            hash = fnv1a(hash, &program.to_string());
+        }
+        self.derived
+            .iter()
+            .fold(hash, |hash, k| fnv1a(hash, &k.to_string()))
     }
 
     /// Adds the cotangents of the learned parameters, in the order of [`Self::learned`], to `sums`.

@@ -466,7 +466,7 @@ impl Component {
     /// runners take them. What matters to gradients alone (surrogate, detached reset) does not change it.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
-        let mut hash = fnv1a(0xcbf2_9ce4_8422_2325, &self.model.text);
+        let mut hash = fnv1a(FNV_OFFSET, &self.model.text);
         for precision in [Precision::F32, Precision::F64] {
             let program = prepare(&self.expanded_step(precision), SpikeAs::Flag);
             hash = fnv1a(hash, &program.to_string());
@@ -518,7 +518,11 @@ fn static_slot(slot: Slot, parameters: &[f64], dt_ms: f64) -> f64 {
     }
 }
 
-fn fnv1a(mut hash: u64, text: &str) -> u64 {
+/// What [`fnv1a`] starts from.
+pub(crate) const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// Goes on with a hash over a text.
+pub(crate) fn fnv1a(mut hash: u64, text: &str) -> u64 {
     for byte in text.bytes() {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
     }

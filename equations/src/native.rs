@@ -10,13 +10,17 @@ mod aligned;
 mod dispatch;
 mod lane;
 pub mod prepare;
+mod reverse;
 mod windows;
 
 pub use aligned::{Aligned, padded};
 pub use dispatch::{Avx2, Avx512, Baseline, Isa, Job, Level, run};
 pub use lane::{Lane, select};
+pub use reverse::{NativeReverse, ReverseArgs, ReverseFn, ReverseKernel};
 pub(crate) use windows::append_lanes;
-pub use windows::{Block, PerLane, append_fired, derived_block, shared, windows, windows_mut};
+pub use windows::{
+    Block, PerLane, append_fired, derived_block, ports, ports_mut, shared, windows, windows_mut,
+};
 
 use crate::real::Real;
 
@@ -74,6 +78,9 @@ pub struct StepArgs<'a, R> {
     pub outputs: &'a mut [R],
     /// Indices of neurons that fired are appended, ascending.
     pub spikes: &'a mut Vec<u32>,
+    /// Where it is given, neurons that fired may be marked here instead, neuron i as bit i mod 64 of
+    /// word i/64. All zero before.
+    pub bits: Option<&'a mut [u64]>,
 }
 
 /// A compiled step.
@@ -98,6 +105,8 @@ pub struct NativeComponent {
     pub step_f32_at: StepAtFn<f32>,
     /// The step in f64 at a chosen level.
     pub step_f64_at: StepAtFn<f64>,
+    /// Its reverse, where that is compiled too.
+    pub reverse: Option<NativeReverse>,
 }
 
 /// The body `neuron!` generates, for one precision.
@@ -109,7 +118,11 @@ pub trait Kernel<R: Real> {
 impl NativeComponent {
     /// Wraps a generated kernel.
     #[must_use]
-    pub const fn new<K: Kernel<f32> + Kernel<f64>>(text: &'static str, fingerprint: u64) -> Self {
+    pub const fn new<K: Kernel<f32> + Kernel<f64>>(
+        text: &'static str,
+        fingerprint: u64,
+        reverse: Option<NativeReverse>,
+    ) -> Self {
         Self {
             text,
             fingerprint,
@@ -117,6 +130,7 @@ impl NativeComponent {
             step_f64: step::<f64, K>,
             step_f32_at: step_at::<f32, K>,
             step_f64_at: step_at::<f64, K>,
+            reverse,
         }
     }
 }

@@ -165,6 +165,7 @@ impl<R: Real> State<R> {
                 time: R::from_f64(f64::from(self.steps) * DT_MS),
                 outputs: &mut self.outputs,
                 spikes: &mut self.spikes,
+                bits: None,
             });
             self.n_spikes += self.spikes.len() as u64;
             self.spikes.clear();

@@ -33,12 +33,15 @@ pub(crate) struct Arguments {
     /// Most worker threads; by default the processor's.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Networks that `training` measures: A, B, C, D, G; all of them if none is named.
+    #[arg(long, value_name = "NETWORK", num_args = 1.., value_parser = ["A", "B", "C", "D", "G"])]
+    networks: Vec<String>,
     /// Print the tables of files of answers, and measure nothing.
     #[arg(
         long,
         value_name = "FILE",
         num_args = 1..,
-        conflicts_with_all = ["questions", "list", "quick", "json", "out", "threads"]
+        conflicts_with_all = ["questions", "list", "quick", "json", "out", "threads", "networks"]
     )]
     table: Vec<PathBuf>,
 }
@@ -114,6 +117,7 @@ fn setting(arguments: &Arguments) -> Result<Setting, Failure> {
         threads: arguments.threads.map_or(cores, usize::from),
         program,
         folder: folder.to_owned(),
+        networks: arguments.networks.clone(),
     })
 }
 

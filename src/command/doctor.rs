@@ -135,6 +135,7 @@ fn kernels_agree(neuron: &dyn NeuronType) -> bool {
                 time: f32::from(k) * 0.1,
                 outputs: &mut outputs,
                 spikes: &mut spikes,
+                bits: None,
             });
         }
         let bits: Vec<u32> = states.iter().map(|x| x.to_bits()).collect();

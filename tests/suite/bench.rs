@@ -20,11 +20,14 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// The figures a user of the file relies on, by question: (question, key of a figure).
-const PROMISED: [(&str, &str); 8] = [
+const PROMISED: [(&str, &str); 11] = [
     ("limits", "gb_per_s"),
     ("limits", "additions_per_s"),
     ("limits", "ns_per_load"),
     ("delivery", "ns_per_event"),
+    ("training", "samples_per_s"),
+    ("training", "kept_mib"),
+    ("crossover", "auto_over_better"),
     ("update", "ns_per_neuron_step"),
     ("construction", "ns_per_synapse"),
     ("threads", "s_per_biological_s"),
@@ -126,7 +129,7 @@ fn wrong_words_get_exit_code_2_and_what_is_known() {
     let cases: [(&[&str], &str); 5] = [
         (
             &["deliverance"],
-            "unknown question `deliverance`; expected limits, delivery, activity, exact, latency, update",
+            "unknown question `deliverance`; expected limits, delivery, activity, exact, latency, training, crossover, update",
         ),
         (
             &["delivery", "--quick", "--out", "absent/bench.jsonl"],

@@ -7,7 +7,8 @@
 //! # Update scheme
 //! Each output starts from its bias and adds its inputs in ascending order; multiplication and addition
 //! are one operation where the machine can. Spikes add the weights of active inputs in the same order,
-//! so that an input of zeros and ones gives the same bits either way. Cotangents add outputs (for dx)
+//! so that an input of zeros and ones gives the same bits either way: where many are active, all are
+//! multiplied, as that is faster. Cotangents add outputs (for dx)
 //! and rows (for dW, db) in ascending order. O(in · out) per row; for spikes O(active · out) forward and
 //! for dW.
 //!
@@ -16,6 +17,7 @@
 //! |---|---|---|---|
 //! | `out_features` | 1 | required | ≥ 1 |
 //! | `bias` | – | true | – |
+//! | `products` | – | auto | auto, gather, dense: how spikes are multiplied |
 //!
 //! Trained parameters: `weight`, row-major `[out, in]`, and `bias` `[out]` where there is one. Both
 //! start uniform between −1/√in and 1/√in.
@@ -66,7 +68,9 @@ use rheobase_engine::port::{Entry, Layer, LayerCall, LayerInput, LayerType, Step
 use rheobase_engine::random::Construction;
 use rheobase_equations::real::Real;
 
-use super::matmul::{Packed, Strided, add_to, gather, multiply_add, transpose};
+use super::matmul::{
+    Left, Packed, Strided, add_to, gather, multiply_add, multiply_left, transpose,
+};
 
 pub(super) const ENTRY: Entry<Arc<dyn LayerType>> = Entry {
     summary: "every output is a weighted sum of all inputs",
@@ -83,6 +87,12 @@ pub(super) const ENTRY: Entry<Arc<dyn LayerType>> = Entry {
             default: Some("true"),
             doc: "add a trained constant to every output",
         },
+        ArgumentSpec {
+            name: "products",
+            kind: ArgumentKind::Text,
+            default: Some("auto"),
+            doc: "how spikes are multiplied: auto, gather or dense, with the same bits",
+        },
     ],
     make,
 };
@@ -93,6 +103,37 @@ const MAX_FEATURES: u64 = 1 << 31;
 struct Linear {
     n_out: usize,
     bias: bool,
+    products: Products,
+}
+
+/// How spikes are multiplied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Products {
+    /// By the share of inputs that are active.
+    Auto,
+    Gather,
+    Dense,
+}
+
+impl Products {
+    /// Whether all `n` inputs of the rows are multiplied, which takes as long as gathering a share
+    /// `crossover` of them.
+    #[allow(clippy::cast_precision_loss, reason = "a share")]
+    fn is_dense(self, offsets: &[u32], indices: &[u32], n: usize, crossover: f64) -> bool {
+        let active = &indices[offsets.first().map_or(0, |&o| o as usize)..];
+        let active = &active[..count(offsets)];
+        let is_asked = match self {
+            Self::Auto => active.len() as f64 > crossover * n as f64,
+            Self::Gather => false,
+            Self::Dense => true,
+        };
+        // An input that counts twice is added twice, which is not what multiplying by 2 rounds to.
+        is_asked
+            && offsets.windows(2).all(|span| {
+                let row = &indices[span[0] as usize..span[1] as usize];
+                row.is_sorted_by(|a, b| a < b)
+            })
+    }
 }
 
 fn make(arguments: &Arguments) -> Result<Arc<dyn LayerType>, ArgumentError> {
@@ -109,6 +150,15 @@ fn make(arguments: &Arguments) -> Result<Arc<dyn LayerType>, ArgumentError> {
     Ok(Arc::new(Linear {
         n_out,
         bias: arguments.boolean("bias")?,
+        products: match arguments.text("products")? {
+            "auto" => Products::Auto,
+            "gather" => Products::Gather,
+            "dense" => Products::Dense,
+            other => {
+                let expected = format!("expected auto, gather or dense, found {other}");
+                return Err(ArgumentError::new("products", expected));
+            }
+        },
     }))
 }
 
@@ -180,6 +230,7 @@ impl Linear {
             n_out: self.n_out,
             by_input: Packed::default(),
             by_output: Packed::default(),
+            products: self.products,
             factor: Packed::default(),
         }
     }
@@ -192,6 +243,7 @@ struct Kernel<R> {
     by_input: Packed<R>,
     /// Weights as `[out, in]`.
     by_output: Packed<R>,
+    products: Products,
     /// The second factor of the weights' cotangents: inputs, or cotangents of outputs.
     factor: Packed<R>,
 }
@@ -227,7 +279,18 @@ impl<R: Real> Layer<R> for Kernel<R> {
             }
             LayerInput::Spikes {
                 offsets, indices, ..
-            } => gather(offsets, indices, &self.by_input, output),
+            } => {
+                let all = input.rows() * self.n_in;
+                if self
+                    .products
+                    .is_dense(offsets, indices, all, FORWARD_CROSSOVER)
+                {
+                    let x = Left::Spikes { offsets, indices };
+                    multiply_left(input.rows(), x, &self.by_input, output, scratch);
+                } else {
+                    gather(offsets, indices, &self.by_input, output);
+                }
+            }
         }
     }
 
@@ -270,7 +333,19 @@ impl<R: Real> Layer<R> for Kernel<R> {
             }
             LayerInput::Spikes {
                 offsets, indices, ..
-            } => self.scatter(offsets, indices, output_cotangent, &mut d_weight.values),
+            } => {
+                let rows = input.rows();
+                let all = rows * self.n_in;
+                if self
+                    .products
+                    .is_dense(offsets, indices, all, REVERSE_CROSSOVER)
+                {
+                    self.factor.pack_spikes(offsets, indices, rows, self.n_in);
+                    self.multiply_factor(output_cotangent, &mut d_weight.values);
+                } else {
+                    self.scatter(offsets, indices, output_cotangent, &mut d_weight.values);
+                }
+            }
         }
         if let Some(d_bias) = d_bias.first_mut() {
             for dy in output_cotangent.chunks_exact(self.n_out) {
@@ -283,8 +358,15 @@ impl<R: Real> Layer<R> for Kernel<R> {
 impl<R: Real> Kernel<R> {
     /// dW += dyᵀ·x: outputs are cut among threads.
     fn multiply(&mut self, x: &[R], dy: &[R], d_weight: &mut [R]) {
-        let (n_in, n_out, rows) = (self.n_in, self.n_out, dy.len() / self.n_out);
-        self.factor.pack(Strided::rows(x, n_in), rows, n_in);
+        let rows = dy.len() / self.n_out;
+        self.factor
+            .pack(Strided::rows(x, self.n_in), rows, self.n_in);
+        self.multiply_factor(dy, d_weight);
+    }
+
+    /// The same, with the inputs laid out.
+    fn multiply_factor(&self, dy: &[R], d_weight: &mut [R]) {
+        let (n_in, n_out) = (self.n_in, self.n_out);
         let factor = &self.factor;
         let part = part(n_out);
         d_weight
@@ -319,6 +401,19 @@ impl<R: Real> Kernel<R> {
                 gather(offsets, &rows_of.rows, factor, turned);
             });
         transpose(n_in, n_out, &turned, d_weight);
+    }
+}
+
+/// Shares of active inputs from which on multiplying all of them is faster than gathering those
+/// (`rheobase bench crossover`).
+const FORWARD_CROSSOVER: f64 = 0.25;
+const REVERSE_CROSSOVER: f64 = 0.25;
+
+/// Spikes of rows.
+fn count(offsets: &[u32]) -> usize {
+    match (offsets.first(), offsets.last()) {
+        (Some(&first), Some(&last)) => (last - first) as usize,
+        _ => 0,
     }
 }
 

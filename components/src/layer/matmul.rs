@@ -7,12 +7,14 @@
 //! same bits whether the rows of active inputs are gathered ([`gather`]) or all are multiplied
 //! ([`multiply_add`]).
 
-use rheobase_engine::simd::{Level, level};
+use rheobase_engine::simd::{Level, fetch_line, level};
 use rheobase_equations::real::{Precision, Real};
 
-/// Depth of a block: a panel of B stays in the first-level cache while the rows of A pass.
-const DEPTH: usize = 256;
-/// Rows of a block: those of A stay in the second-level cache while the panels of B pass.
+/// Most depth of a block: a panel of B stays in the first-level cache while the rows of A pass.
+const MOST_DEPTH: usize = 320;
+/// Most rows of a block: those of A stay in the second-level cache while the panels of B pass.
+const MOST_ROWS: usize = 144;
+/// Rows of a block of [`PackedRows`].
 const ROWS: usize = 120;
 
 /// A matrix in memory: element (row, column) stands at `row · row_stride + column · column_stride`.
@@ -62,6 +64,26 @@ impl<R: Real> Packed<R> {
         fill_panels(b, depth, columns, &mut self.panels);
     }
 
+    /// Lays out index lists as `rows × columns` of zeros and ones.
+    pub(super) fn pack_spikes(
+        &mut self,
+        offsets: &[u32],
+        indices: &[u32],
+        rows: usize,
+        columns: usize,
+    ) {
+        (self.depth, self.columns) = (rows, columns);
+        let width = panel_width::<R>();
+        self.panels.clear();
+        self.panels.resize(panels_len::<R>(rows, columns), R::ZERO);
+        for (row, span) in offsets.windows(2).enumerate() {
+            for &i in &indices[span[0] as usize..span[1] as usize] {
+                let (panel, column) = (i as usize / width, i as usize % width);
+                self.panels[(panel * rows + row) * width + column] = R::ONE;
+            }
+        }
+    }
+
     pub(super) fn panels(&self) -> Panels<'_, R> {
         Panels {
             depth: self.depth,
@@ -95,17 +117,41 @@ pub(super) fn fill_panels<R: Real>(
     for (k, panel) in panels.enumerate() {
         let first = k * width;
         let used = width.min(columns - first);
-        for (row, to) in panel.chunks_exact_mut(width).enumerate() {
-            if b.column_stride == 1 {
-                let at = row * b.row_stride + first;
-                to[..used].copy_from_slice(&b.values[at..at + used]);
-            } else {
-                for (c, x) in to[..used].iter_mut().enumerate() {
-                    *x = b.values[row * b.row_stride + (first + c) * b.column_stride];
-                }
-            }
-            to[used..].fill(R::ZERO);
+        match width {
+            _ if used < width => fill_part(b, first, used, width, panel),
+            4 => fill_panel::<R, 4>(b, first, panel),
+            8 => fill_panel::<R, 8>(b, first, panel),
+            16 => fill_panel::<R, 16>(b, first, panel),
+            _ => fill_panel::<R, 32>(b, first, panel),
         }
+    }
+}
+
+/// A whole panel, from column `first` on: its width is known, so that copies are no calls.
+fn fill_panel<R: Real, const N: usize>(b: Strided<'_, R>, first: usize, panel: &mut [R]) {
+    let rows = panel.as_chunks_mut::<N>().0.iter_mut().enumerate();
+    if b.column_stride == 1 {
+        for (row, to) in rows {
+            let at = row * b.row_stride + first;
+            to.copy_from_slice(&b.values[at..at + N]);
+        }
+        return;
+    }
+    let columns: [&[R]; N] = std::array::from_fn(|c| &b.values[(first + c) * b.column_stride..]);
+    for (row, to) in rows {
+        for c in 0..N {
+            to[c] = columns[c][row * b.row_stride];
+        }
+    }
+}
+
+/// A panel that is filled up with zeros.
+fn fill_part<R: Real>(b: Strided<'_, R>, first: usize, used: usize, width: usize, panel: &mut [R]) {
+    for (row, to) in panel.chunks_exact_mut(width).enumerate() {
+        for (c, x) in to[..used].iter_mut().enumerate() {
+            *x = b.values[row * b.row_stride + (first + c) * b.column_stride];
+        }
+        to[used..].fill(R::ZERO);
     }
 }
 
@@ -135,6 +181,12 @@ pub(super) enum Left<'a, R> {
         rows: &'a [usize],
         columns: &'a [usize],
     },
+    /// 1 where an index list names the column, 0 elsewhere: row r has `indices[offsets[r] ..
+    /// offsets[r + 1]]`, ascending, each once.
+    Spikes {
+        offsets: &'a [u32],
+        indices: &'a [u32],
+    },
     /// From this row on, a multiple of [`ROWS`].
     Packed(&'a PackedRows<R>, usize),
 }
@@ -156,8 +208,9 @@ impl<R: Real> PackedRows<R> {
         let mut at = 0;
         for first_row in (0..rows).step_by(ROWS) {
             let of_rows = first_row..rows.min(first_row + ROWS);
-            for first in (0..depth).step_by(DEPTH) {
-                let of_depth = first..depth.min(first + DEPTH);
+            let depth_of_block = depth_of_block(depth);
+            for first in (0..depth).step_by(depth_of_block) {
+                let of_depth = first..depth.min(first + depth_of_block);
                 let to = &mut rest[at..];
                 at += match tile_rows() {
                     12 => pack_rows::<R, 12>(a, of_rows.clone(), of_depth, to),
@@ -214,13 +267,24 @@ pub(super) fn multiply_add<R: Real>(
     c: &mut [R],
     scratch: &mut Vec<R>,
 ) {
+    multiply_left(rows, Left::Strided(a), b, c, scratch);
+}
+
+/// The same for any first factor.
+pub(super) fn multiply_left<R: Real>(
+    rows: usize,
+    a: Left<'_, R>,
+    b: &Packed<R>,
+    c: &mut [R],
+    scratch: &mut Vec<R>,
+) {
     let room = room(rows, b.depth);
     if scratch.len() < room {
         scratch.resize(room, R::ZERO);
     }
     multiply_panels(Product {
         rows,
-        a: Left::Strided(a),
+        a,
         b: b.panels(),
         c,
         stride: b.columns,
@@ -230,7 +294,18 @@ pub(super) fn multiply_add<R: Real>(
 
 /// Length of the memory that [`multiply_panels`] works with.
 pub(super) fn room(rows: usize, depth: usize) -> usize {
-    rows.min(ROWS).next_multiple_of(tile_rows()) * depth.min(DEPTH)
+    rows_of_block(rows) * depth_of_block(depth)
+}
+
+/// Depth of the blocks that a depth is cut into, all of about the same.
+fn depth_of_block(depth: usize) -> usize {
+    depth.div_ceil(depth.div_ceil(MOST_DEPTH).max(1)).max(1)
+}
+
+/// Rows of the blocks that so many are cut into, all of about the same, in whole tiles.
+fn rows_of_block(rows: usize) -> usize {
+    let blocks = rows.div_ceil(MOST_ROWS).max(1);
+    rows.div_ceil(blocks).max(1).next_multiple_of(tile_rows())
 }
 
 /// `c += a·b`.
@@ -266,10 +341,15 @@ pub(super) struct Product<'a, R> {
 #[inline(always)]
 fn blocks_body<R: Real, const M: usize, const N: usize, const FUSE: bool>(p: Product<'_, R>) {
     let (depth, columns, stride) = (p.b.depth, p.b.columns, p.stride);
-    for first_row in (0..p.rows).step_by(ROWS) {
-        let n_rows = ROWS.min(p.rows - first_row);
-        for first in (0..depth).step_by(DEPTH) {
-            let n = DEPTH.min(depth - first);
+    let depth_of_block = depth_of_block(depth);
+    let rows_of_block = match p.a {
+        Left::Packed(..) => ROWS,
+        _ => rows_of_block(p.rows),
+    };
+    for first_row in (0..p.rows).step_by(rows_of_block) {
+        let n_rows = rows_of_block.min(p.rows - first_row);
+        for first in (0..depth).step_by(depth_of_block) {
+            let n = depth_of_block.min(depth - first);
             let tiles = if let Left::Packed(packed, from) = p.a {
                 packed.block(from + first_row, first, n)
             } else {
@@ -286,6 +366,14 @@ fn blocks_body<R: Real, const M: usize, const N: usize, const FUSE: bool>(p: Pro
                 {
                     let height = M.min(first_row + n_rows - row);
                     let at = row * stride + k * N;
+                    // The elements of the next tile arrive while this one is computed.
+                    let next = row + M;
+                    if next + M <= first_row + n_rows {
+                        for r in next..next + M {
+                            fetch_line(p.c, r * stride + k * N);
+                            fetch_line(p.c, r * stride + k * N + N - 1);
+                        }
+                    }
                     let c = &mut p.c[at..(row + height - 1) * stride + k * N + width];
                     tile_product::<R, M, N, FUSE>(a, panel, c, stride, height, width);
                 }
@@ -311,6 +399,13 @@ fn pack_rows<R: Real, const M: usize>(
             to.fill(R::ZERO);
         }
         match a {
+            Left::Strided(a) if a.row_stride == 1 && used == M => {
+                let tiles = to.as_chunks_mut::<M>().0.iter_mut();
+                for (k, to) in depth.clone().zip(tiles) {
+                    let at = k * a.column_stride + first;
+                    to.copy_from_slice(&a.values[at..at + M]);
+                }
+            }
             Left::Strided(a) if a.row_stride == 1 => {
                 for (k, to) in depth.clone().zip(to.chunks_exact_mut(M)) {
                     let at = k * a.column_stride + first;
@@ -345,6 +440,19 @@ fn pack_rows<R: Real, const M: usize>(
                         for (to, &row) in to.iter_mut().zip(rows) {
                             *to = values[row + column];
                         }
+                    }
+                }
+            }
+            Left::Spikes { offsets, indices } => {
+                to.fill(R::ZERO);
+                for (r, span) in offsets[first..=first + used].windows(2).enumerate() {
+                    let active = &indices[span[0] as usize..span[1] as usize];
+                    let from = active.partition_point(|&i| (i as usize) < depth.start);
+                    for &i in active[from..]
+                        .iter()
+                        .take_while(|&&i| (i as usize) < depth.end)
+                    {
+                        to[(i as usize - depth.start) * M + r] = R::ONE;
                     }
                 }
             }

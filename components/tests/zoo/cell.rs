@@ -169,6 +169,7 @@ impl<R: Precise> Cell<R> {
             time: R::from_f64(self.steps as f64 * self.dt_ms),
             outputs: &mut self.outputs,
             spikes: &mut self.spikes,
+            bits: None,
         });
         &self.spikes
     }

@@ -8,7 +8,7 @@ use rheobase_equations::real::Real;
 use super::layer::{self, Kernel, Moment, Way};
 use super::pass::Segment;
 use super::population::Span;
-use super::{PopulationNode, Route, UnrolledError, UnrolledNetwork, Work};
+use super::{PopulationNode, Route, UnrolledError, UnrolledNetwork, UnrolledNode, Work};
 use crate::instantiate::Instantiate;
 use crate::plan::NodeId;
 use crate::port::{Layer, LayerInput, Tensor};
@@ -34,23 +34,16 @@ impl<R: Instantiate> UnrolledNetwork<R> {
             }
         }
         for output in &mut self.outputs {
-            output.seed.clear();
-            let name = &self.nodes[output.node].name;
-            for (_, cotangent) in outputs.iter().filter(|(n, _)| n == name) {
-                if output.seed.is_empty() {
-                    output.seed.extend_from_slice(cotangent);
-                } else {
-                    add(&mut output.seed, cotangent);
-                }
-            }
+            let node = &self.nodes[output.node];
+            output.is_seeded = outputs.iter().any(|(name, _)| *name == node.name);
         }
         let pool = Arc::clone(&self.pool);
-        pool.install(|| self.run_backward());
+        pool.install(|| self.run_backward(outputs));
         self.add_population_gradients();
         Ok(())
     }
 
-    fn run_backward(&mut self) {
+    fn run_backward(&mut self, outputs: &[(&str, &[R])]) {
         self.clear_cotangents();
         let n = self.n_segments();
         for index in (0..n).rev() {
@@ -59,7 +52,7 @@ impl<R: Instantiate> UnrolledNetwork<R> {
                 self.restore(index);
                 self.run(segment);
             }
-            self.seed(segment);
+            self.seed(segment, outputs);
             for g in (0..self.groups.len()).rev() {
                 self.reverse_group(g, segment);
             }
@@ -73,8 +66,13 @@ impl<R: Instantiate> UnrolledNetwork<R> {
 
     fn clear_cotangents(&mut self) {
         let (steps, segment, batch) = (self.steps, self.segment, self.batch);
-        for node in &mut self.nodes {
-            node.cotangent.clear();
+        let overwritten: Vec<bool> = (0..self.nodes.len())
+            .map(|id| self.is_overwritten(id))
+            .collect();
+        for (node, overwritten) in self.nodes.iter_mut().zip(overwritten) {
+            if !overwritten || !node.is_wanted {
+                node.cotangent.clear();
+            }
             if !node.is_wanted {
                 continue;
             }
@@ -102,18 +100,25 @@ impl<R: Instantiate> UnrolledNetwork<R> {
     }
 
     /// Adds what was given for outputs.
-    fn seed(&mut self, segment: Segment) {
+    fn seed(&mut self, segment: Segment, outputs: &[(&str, &[R])]) {
         let batch = self.batch;
-        for output in &self.outputs {
-            let node = &mut self.nodes[output.node];
-            if output.seed.is_empty() || !node.is_wanted {
-                continue;
-            }
+        for (k, (name, cotangent)) in outputs.iter().enumerate() {
+            let mut nodes = self.nodes.iter();
+            let found = nodes.position(|node| node.name == *name && node.is_wanted);
+            let Some(id) = found else { continue };
+            let is_first = !outputs[..k].iter().any(|(n, _)| n == name);
+            let replaces = is_first && self.is_overwritten(id);
+            let node = &mut self.nodes[id];
             let lanes = node.width * batch;
             let first = segment.index * self.segment;
-            let seed = &output.seed[first * lanes..(first + segment.steps) * lanes];
+            let seed = &cotangent[first * lanes..(first + segment.steps) * lanes];
             let rows = node.emission.own(&(0..segment.steps));
-            add_rows(&mut node.cotangent, &rows, node.width, seed);
+            if replaces {
+                node.cotangent[rows.start * node.width..rows.end * node.width]
+                    .copy_from_slice(seed);
+            } else {
+                add_rows(&mut node.cotangent, &rows, node.width, seed);
+            }
         }
     }
 
@@ -418,10 +423,28 @@ impl<R: Instantiate> UnrolledNetwork<R> {
     fn is_heard_once(&self, id: NodeId) -> bool {
         let edges = self.nodes.iter().flat_map(|n| &n.routes);
         edges.filter(|r| r.source == id).count() == 1
-            && !self
-                .outputs
-                .iter()
-                .any(|o| o.node == id && !o.seed.is_empty())
+            && !self.outputs.iter().any(|o| o.node == id && o.is_seeded)
+    }
+
+    /// Whether the cotangent of a node is written as a whole before it is added to: by the one population
+    /// that hears of it, or by what was given for it.
+    fn is_overwritten(&self, id: NodeId) -> bool {
+        let node = &self.nodes[id];
+        if node.emission.history > 0 || node.emission.is_constant() {
+            return false;
+        }
+        let hears = |n: &&UnrolledNode<R>| n.routes.iter().any(|r| r.source == id);
+        match self.nodes.iter().find(hears) {
+            Some(listener) => {
+                let port = |r: &&Route| r.source == id;
+                let port = listener.routes.iter().find(port).map(|r| r.port);
+                let edges = listener.routes.iter().filter(|r| Some(r.port) == port);
+                matches!(listener.work, Work::Population(_))
+                    && edges.count() == 1
+                    && self.is_heard_once(id)
+            }
+            None => self.outputs.iter().any(|o| o.node == id && o.is_seeded),
+        }
     }
 
     /// From the cotangents of derived quantities and initial states to the gradients of parameters.

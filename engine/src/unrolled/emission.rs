@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rayon::prelude::*;
 use rheobase_equations::real::Real;
 
 /// Emissions of a node over a segment, after those of some steps before it. Rows are steps × batch.
@@ -17,6 +18,9 @@ pub(super) struct Emission<R> {
     pub(super) first: usize,
     pub(super) rows: Rows<R>,
 }
+
+/// Too few rows to be worth another thread.
+const FEW: usize = 256;
 
 /// Values of rows.
 #[derive(Debug)]
@@ -69,10 +73,11 @@ impl<R: Real> Emission<R> {
         let rows = (self.history + steps) * self.batch;
         match &mut self.rows {
             Rows::Real(values) | Rows::Constant(values) => {
+                // Values of the segment are written before they are read; those before it are 0.
                 let mut values = std::mem::take(values);
-                values.clear();
                 let n = if constant { lanes } else { rows * self.width };
                 values.resize(n, R::ZERO);
+                values[..(self.history * lanes).min(n)].fill(R::ZERO);
                 self.rows = if constant {
                     Rows::Constant(values)
                 } else {
@@ -172,8 +177,6 @@ impl<R: Real> Emission<R> {
         offsets: &mut Vec<u32>,
         indices: &mut Vec<u32>,
     ) {
-        /// Too few rows to be worth another thread.
-        const FEW: usize = 256;
         let Rows::Spikes(spikes) = &self.rows else {
             return;
         };
@@ -239,11 +242,23 @@ impl<R: Real> Emission<R> {
         self.arriving(steps, 0)
     }
 
-    /// Writes rows out as numbers.
-    pub(super) fn write_dense(&self, steps: &Range<usize>, to: &mut Vec<R>) {
-        let start = to.len();
-        to.resize(start + steps.len() * self.batch * self.width, R::ZERO);
-        self.add_to(&self.own(steps), &mut to[start..]);
+    /// Writes the rows of some steps of the segment out as numbers.
+    pub(super) fn write_dense(&self, steps: &Range<usize>, to: &mut [R]) {
+        let rows = self.own(steps);
+        match &self.rows {
+            Rows::Constant(values) => {
+                let rows = to.chunks_exact_mut(values.len().max(1));
+                rows.for_each(|to| to.copy_from_slice(values));
+            }
+            Rows::Real(_) => to.copy_from_slice(self.values(&rows)),
+            Rows::Spikes(spikes) => {
+                let width = self.width;
+                to.par_chunks_mut(width.max(1))
+                    .with_min_len(FEW)
+                    .zip(rows)
+                    .for_each(|(to, row)| spikes.write(row, to));
+            }
+        }
     }
 
     /// Forgets the segment of `steps` steps: its last steps become the history of the next.
@@ -311,6 +326,43 @@ impl SpikeRows {
         let word = &self.words[row * self.words_per_row + element / 64];
         let bits = word.load(Ordering::Relaxed) | 1 << (element % 64);
         word.store(bits, Ordering::Relaxed);
+    }
+
+    /// Marks the lanes (sample · size + element) of a step whose bit is set, bit 0 being that of the first;
+    /// the step's rows begin at `row`. Lanes are whole samples, or begin at a whole word of a sample. Only
+    /// one thread may write them.
+    pub(super) fn set_lanes(&self, row: usize, size: usize, lanes: &Range<usize>, bits: &[u64]) {
+        let (sample, element) = (lanes.start / size, lanes.start % size);
+        if size.is_multiple_of(64) || element + lanes.len() <= size {
+            let first = (row + sample) * self.words_per_row + element / 64;
+            for (word, &bits) in self.words[first..].iter().zip(bits) {
+                word.store(bits, Ordering::Relaxed);
+            }
+            return;
+        }
+        let (mut row, mut first) = (row + sample, 0);
+        for (k, &bits) in bits.iter().enumerate() {
+            let mut bits = bits;
+            while bits != 0 {
+                let lane = k * 64 + bits.trailing_zeros() as usize;
+                while lane >= first + size {
+                    (row, first) = (row + 1, first + size);
+                }
+                self.set(row, lane - first);
+                bits &= bits - 1;
+            }
+        }
+    }
+
+    /// Writes a row as zeros and ones.
+    fn write<R: Real>(&self, row: usize, to: &mut [R]) {
+        let words = &self.words[row * self.words_per_row..][..self.words_per_row];
+        for (to, word) in to.chunks_mut(64).zip(words) {
+            let word = word.load(Ordering::Relaxed);
+            for (l, x) in to.iter_mut().enumerate() {
+                *x = if word >> l & 1 == 1 { R::ONE } else { R::ZERO };
+            }
+        }
     }
 
     /// Marked elements of a row.

@@ -417,7 +417,7 @@ fn outputs<R>(
     let output = |node| Output {
         node,
         values: Vec::new(),
-        seed: Vec::new(),
+        is_seeded: false,
     };
     if names.is_empty() {
         let is_heard = |id: NodeId| {

@@ -79,7 +79,8 @@ impl<R: Instantiate> UnrolledNetwork<R> {
         let constant = self.constants(inputs);
         self.carries.clear();
         for output in &mut self.outputs {
-            output.values.clear();
+            let n = self.steps * self.batch * self.nodes[output.node].width;
+            output.values.resize(n, R::ZERO);
         }
         let (steps, segment) = (self.steps, self.segment);
         for (node, constant) in self.nodes.iter_mut().zip(constant) {
@@ -130,7 +131,10 @@ impl<R: Instantiate> UnrolledNetwork<R> {
             self.run(segment);
             for output in &mut self.outputs {
                 let emission = &self.nodes[output.node].emission;
-                emission.write_dense(&(0..segment.steps), &mut output.values);
+                let lanes = emission.width * self.batch;
+                let first = index * self.segment * lanes;
+                let to = &mut output.values[first..first + segment.steps * lanes];
+                emission.write_dense(&(0..segment.steps), to);
             }
         }
     }

@@ -188,15 +188,12 @@ impl<R: Instantiate> PopulationNode<R> {
             for (at, k) in span.steps.clone().enumerate() {
                 worker.draw(&shared, &task.lanes, k, stride);
                 worker.arrive(&shared, &task.lanes, (k, 0), stride);
-                worker.step(&shared, n, (k, 0, 0), stride);
+                worker.step(&shared, n, (k, 0, 0), stride, false);
                 if let Some(output) = shared.emits {
                     task.output[at].copy_from_slice(&worker.outputs[output * stride..][..n]);
                 } else if let Some(rows) = spikes {
                     let row = n_rows_before + at * (lanes / shared.size);
-                    for &spike in &worker.spikes {
-                        let lane = task.lanes.start + spike as usize;
-                        rows.set(row + lane / shared.size, lane % shared.size);
-                    }
+                    rows.set_lanes(row, shared.size, &task.lanes, &worker.bits);
                 }
             }
             for (state, array) in task
@@ -282,7 +279,7 @@ impl<R: Instantiate> PopulationNode<R> {
                     let states = n_states * stride;
                     let from = at * states..(at + 1) * states;
                     worker.states.copy_within(from, (at + 1) * states);
-                    worker.step(&shared, n, (k, at, at + 1), stride);
+                    worker.step(&shared, n, (k, at, at + 1), stride, true);
                 }
             }
             worker.reverse_steps(&shared, reverse, task, (emitted, summed), stride);

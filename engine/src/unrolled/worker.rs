@@ -5,7 +5,9 @@ use std::ops::Range;
 use rheobase_equations::block::{BlockFunction, Operand};
 use rheobase_equations::gradient::Reverse;
 use rheobase_equations::ir::Slot;
-use rheobase_equations::native::{Aligned, Derived, LANES, StepArgs};
+use rheobase_equations::native::{
+    Aligned, Derived, LANES, Level, ReverseArgs, ReverseFn, StepArgs,
+};
 use rheobase_equations::real::Real;
 
 use super::population::{Arrivals, Span};
@@ -17,7 +19,7 @@ use crate::random::Philox;
 /// A thread's kernel and the memory of its block.
 pub(super) struct Worker<R: Real> {
     kernel: Box<dyn Kernel<R>>,
-    backward: Option<BlockFunction<R>>,
+    backward: Option<Backward<R>>,
     n_uniforms: usize,
     n_random: usize,
     n_outputs: usize,
@@ -33,12 +35,21 @@ pub(super) struct Worker<R: Real> {
     state_cotangents: Aligned<R>,
     input_cotangents: Aligned<R>,
     derived_cotangents: Aligned<R>,
-    emitted: Aligned<R>,
-    zeros: Aligned<R>,
+    spike_cotangent: Aligned<R>,
+    /// `[outputs][stride]`.
+    output_cotangents: Aligned<R>,
     derived: Vec<Derived<R>>,
     words: Vec<u32>,
     normal: Option<(usize, Normal<R>)>,
-    pub(super) spikes: Vec<u32>,
+    spikes: Vec<u32>,
+    /// Neurons of the block that fired in the step, a bit for each.
+    pub(super) bits: Vec<u64>,
+}
+
+/// The reverse of a step.
+enum Backward<R: Real> {
+    Native(ReverseFn<R>),
+    Interpreted(Box<BlockFunction<R>>),
 }
 
 /// What all blocks of a population share.
@@ -68,7 +79,10 @@ impl<R: Instantiate> Worker<R> {
         let ports = neuron.ports();
         Self {
             kernel: R::kernel(neuron),
-            backward: reverse.map(|r| BlockFunction::new(r.step())),
+            backward: reverse.map(|reverse| match neuron.native_reverse(reverse) {
+                Some(native) => Backward::Native(R::reverse(native)),
+                None => Backward::Interpreted(Box::new(BlockFunction::new(reverse.step()))),
+            }),
             n_uniforms: ports.n_uniforms,
             n_random: ports.n_uniforms + ports.n_normals,
             n_outputs: ports.outputs.len(),
@@ -80,12 +94,13 @@ impl<R: Instantiate> Worker<R> {
             state_cotangents: Aligned::default(),
             input_cotangents: Aligned::default(),
             derived_cotangents: Aligned::default(),
-            emitted: Aligned::default(),
-            zeros: Aligned::default(),
+            spike_cotangent: Aligned::default(),
+            output_cotangents: Aligned::default(),
             derived: Vec::new(),
             words: Vec::new(),
             normal: None,
             spikes: Vec::new(),
+            bits: Vec::new(),
         }
     }
 }
@@ -200,23 +215,30 @@ impl<R: Real> Worker<R> {
         }
     }
 
-    /// Runs the kernel on the states at `place`; spikes are left in `self.spikes`.
+    /// Runs the kernel on the states at `place` and what arrived at `at`, which is kept where `keeps` says
+    /// so, and else cleared. Spikes are left in `self.bits`.
     pub(super) fn step(
         &mut self,
         shared: &Shared<'_, R>,
         n: usize,
         (k, at, place): (usize, usize, usize),
         stride: usize,
+        keeps: bool,
     ) {
         let (ports, n_states) = (shared.arrivals.len(), self.n_states(stride));
-        self.arrived[..ports * stride]
-            .copy_from_slice(&self.inputs[at * ports * stride..][..ports * stride]);
+        let mut inputs = &mut self.inputs[at * ports * stride..][..ports * stride];
+        if keeps {
+            self.arrived[..ports * stride].copy_from_slice(inputs);
+            inputs = &mut self.arrived[..ports * stride];
+        }
         self.spikes.clear();
+        self.bits.clear();
+        self.bits.resize(n.div_ceil(64), 0);
         self.kernel.step(&mut StepArgs {
             n,
             stride,
             states: &mut self.states[place * n_states * stride..][..n_states * stride],
-            inputs: &mut self.arrived[..ports * stride],
+            inputs,
             input_stride: stride,
             derived: &self.derived,
             random: &self.random[(k - shared.span.steps.start) * self.n_random * stride..]
@@ -224,7 +246,11 @@ impl<R: Real> Worker<R> {
             time: time(shared, k),
             outputs: &mut self.outputs[..self.n_outputs * stride],
             spikes: &mut self.spikes,
+            bits: Some(&mut self.bits),
         });
+        for &spike in &self.spikes {
+            self.bits[spike as usize / 64] |= 1 << (spike % 64);
+        }
     }
 
     fn n_states(&self, stride: usize) -> usize {
@@ -278,16 +304,16 @@ impl<R: Real> Worker<R> {
         stride: usize,
     ) {
         let n = task.lanes.len();
-        let padded = n.div_ceil(LANES) * LANES;
+        // Whole blocks are read and written where they lie.
+        let whole = n.is_multiple_of(LANES);
         let ports = shared.arrivals.len();
         let n_states = self.n_states(stride);
+        let n_derived = reverse.derived().len();
         room(&mut self.input_cotangents, ports * stride);
-        room(
-            &mut self.derived_cotangents,
-            reverse.derived().len() * stride,
-        );
-        room(&mut self.emitted, stride);
-        room(&mut self.zeros, stride);
+        room(&mut self.derived_cotangents, n_derived * stride);
+        room(&mut self.spike_cotangent, stride);
+        // Nothing comes back through outputs nobody reads.
+        room(&mut self.output_cotangents, self.n_outputs * stride);
         for (array, values) in self
             .state_cotangents
             .chunks_exact_mut(stride)
@@ -300,70 +326,69 @@ impl<R: Real> Worker<R> {
             return;
         };
         for (at, k) in shared.span.steps.clone().enumerate().rev() {
-            self.emitted[..n].copy_from_slice(&emitted[at * shared.lanes..][task.lanes.clone()]);
-            self.emitted[n..stride].fill(R::ZERO);
-            let mut writes: Vec<(Slot, &mut [R])> = Vec::new();
-            let stores = |slot: Slot| reverse.step().stores.iter().any(|s| s.slot == slot);
-            for (i, array) in (0..).zip(self.state_cotangents.chunks_exact_mut(stride)) {
-                if stores(Slot::StateCotangent(i)) {
-                    writes.push((Slot::StateCotangent(i), array));
+            let mut emitted = &emitted[at * shared.lanes..][task.lanes.clone()];
+            let mut spike_cotangent = &self.spike_cotangent[..stride];
+            if let Some(output) = shared.emits {
+                let cotangents = &mut self.output_cotangents[output * stride..][..stride];
+                cotangents[..n].copy_from_slice(emitted);
+                cotangents[n..].fill(R::ZERO);
+            } else {
+                if !whole {
+                    self.spike_cotangent[..n].copy_from_slice(emitted);
+                    emitted = &self.spike_cotangent[..stride];
+                }
+                spike_cotangent = emitted;
+            }
+            let arrived = &self.inputs[at * ports * stride..][..ports * stride];
+            let inputs: Vec<&[R]> = arrived.chunks_exact(stride).collect();
+            let mut own = self.input_cotangents[..ports * stride].chunks_exact_mut(stride);
+            let is_direct =
+                |port: usize, rows: &[&mut [R]]| whole && !rows.is_empty() && !summed[port];
+            let mut targets: Vec<&mut [R]> = Vec::with_capacity(ports);
+            for (port, rows) in task.arrived.iter_mut().enumerate() {
+                let scratch = own.next().unwrap_or_default();
+                if is_direct(port, rows) {
+                    targets.push(&mut *rows[at]);
+                } else {
+                    targets.push(scratch);
                 }
             }
-            let inputs = self.input_cotangents[..ports * stride].chunks_exact_mut(stride);
-            writes.extend((0..).map(Slot::InputCotangent).zip(inputs));
-            let derived = self.derived_cotangents.chunks_exact_mut(stride);
-            let slots = reverse.derived().iter().map(|&k| Slot::DerivedCotangent(k));
-            writes.extend(slots.zip(derived));
-            let states = &self.states[at * n_states * stride..][..n_states * stride];
-            let arrived = &self.inputs[at * ports * stride..][..ports * stride];
-            let random = &self.random[at * self.n_random * stride..][..self.n_random * stride];
-            let (emitted, zeros, n_uniforms) = (&self.emitted, &self.zeros, self.n_uniforms);
-            let derived = &self.derived;
-            backward.run(
-                padded,
-                |slot| match slot {
-                    Slot::State(i) => Operand::Array(&states[i as usize * stride..][..stride]),
-                    Slot::Input(i) => Operand::Array(&arrived[i as usize * stride..][..stride]),
-                    Slot::Uniform(d) => Operand::Array(&random[d as usize * stride..][..stride]),
-                    Slot::Normal(d) => {
-                        Operand::Array(&random[(n_uniforms + d as usize) * stride..][..stride])
-                    }
-                    Slot::Derived(d) => match &derived[d as usize] {
-                        Derived::Shared(block) => Operand::Scalar(block[0]),
-                        Derived::PerNeuron(values) => Operand::Array(values),
-                    },
-                    Slot::Time => Operand::Scalar(time(shared, k)),
-                    Slot::SpikeCotangent if shared.emits.is_none() => Operand::Array(emitted),
-                    Slot::OutputCotangent(o) if shared.emits == Some(o as usize) => {
-                        Operand::Array(emitted)
-                    }
-                    // Nothing comes back through outputs nobody reads and through counters.
-                    _ => Operand::Array(zeros),
-                },
-                &mut writes,
-            );
+            let mut args = ReverseArgs {
+                n,
+                stride,
+                states: &self.states[at * n_states * stride..][..n_states * stride],
+                inputs: &inputs,
+                derived: &self.derived,
+                random: &self.random[at * self.n_random * stride..][..self.n_random * stride],
+                time: time(shared, k),
+                spike_cotangent,
+                output_cotangents: &self.output_cotangents[..self.n_outputs * stride],
+                state_cotangents: &mut self.state_cotangents[..n_states * stride],
+                input_cotangents: &mut targets,
+                derived_cotangents: &mut self.derived_cotangents[..n_derived * stride],
+            };
+            match backward {
+                Backward::Native(native) => native(Level::detected(), &mut args),
+                Backward::Interpreted(function) => {
+                    interpret(function, reverse, self.n_uniforms, &mut args);
+                }
+            }
             for (port, rows) in task.arrived.iter_mut().enumerate() {
-                let cotangents = &self.input_cotangents[port * stride..][..n];
-                if rows.is_empty() {
+                if rows.is_empty() || is_direct(port, rows) {
                     continue;
                 }
+                let cotangents = &self.input_cotangents[port * stride..][..n];
                 if summed[port] {
-                    rows[0]
-                        .iter_mut()
-                        .zip(cotangents)
-                        .for_each(|(t, &x)| *t += x);
+                    let sums = rows[0].iter_mut().zip(cotangents);
+                    sums.for_each(|(t, &x)| *t += x);
                 } else {
                     rows[at].copy_from_slice(cotangents);
                 }
             }
-            for (sums, values) in task
-                .derived
-                .iter_mut()
-                .zip(self.derived_cotangents.chunks_exact(stride))
-            {
-                sums.iter_mut()
-                    .zip(values)
-                    .for_each(|(s, x)| *s += x.to_f64());
+            let derived = self.derived_cotangents.chunks_exact(stride);
+            for (sums, values) in task.derived.iter_mut().zip(derived) {
+                let sums = sums.iter_mut().zip(values);
+                sums.for_each(|(s, x)| *s += x.to_f64());
             }
         }
         for (values, array) in task
@@ -374,4 +399,60 @@ impl<R: Real> Worker<R> {
             values.copy_from_slice(&array[..n]);
         }
     }
+}
+
+/// The reverse of a step that was not compiled.
+fn interpret<R: Real>(
+    function: &mut BlockFunction<R>,
+    reverse: &Reverse,
+    n_uniforms: usize,
+    args: &mut ReverseArgs<'_, R>,
+) {
+    let stride = args.stride;
+    let stores = |slot: Slot| reverse.step().stores.iter().any(|s| s.slot == slot);
+    let mut writes: Vec<(Slot, &mut [R])> = Vec::new();
+    for (i, array) in (0..).zip(args.state_cotangents.chunks_exact_mut(stride)) {
+        if stores(Slot::StateCotangent(i)) {
+            writes.push((Slot::StateCotangent(i), array));
+        }
+    }
+    let inputs = args.input_cotangents.iter_mut().map(|array| &mut **array);
+    writes.extend((0..).map(Slot::InputCotangent).zip(inputs));
+    let derived = args.derived_cotangents.chunks_exact_mut(stride);
+    let slots = reverse.derived().iter().map(|&k| Slot::DerivedCotangent(k));
+    writes.extend(slots.zip(derived));
+    let row = |values, i: usize| {
+        let values: &[R] = values;
+        Operand::Array(&values[i * stride..(i + 1) * stride])
+    };
+    let ReverseArgs {
+        n,
+        states,
+        inputs,
+        derived,
+        random,
+        time,
+        spike_cotangent,
+        output_cotangents,
+        ..
+    } = *args;
+    function.run(
+        n.next_multiple_of(LANES),
+        |slot| match slot {
+            Slot::State(i) => row(states, i as usize),
+            Slot::Input(i) => Operand::Array(inputs[i as usize]),
+            Slot::Uniform(d) => row(random, d as usize),
+            Slot::Normal(d) => row(random, n_uniforms + d as usize),
+            Slot::Derived(d) => match &derived[d as usize] {
+                Derived::Shared(block) => Operand::Scalar(block[0]),
+                Derived::PerNeuron(values) => Operand::Array(values),
+            },
+            Slot::Time => Operand::Scalar(time),
+            Slot::SpikeCotangent => Operand::Array(spike_cotangent),
+            Slot::OutputCotangent(o) => row(output_cotangents, o as usize),
+            // Nothing comes back through counters.
+            _ => Operand::Scalar(R::ZERO),
+        },
+        &mut writes,
+    );
 }

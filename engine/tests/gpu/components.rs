@@ -122,6 +122,7 @@ impl Arrays {
             time: TIME_MS,
             outputs: &mut self.outputs,
             spikes: &mut self.spikes,
+            bits: None,
         }
     }
 

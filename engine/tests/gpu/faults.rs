@@ -59,6 +59,7 @@ impl Arrays {
             time: 0.1,
             outputs: &mut [],
             spikes: &mut self.spikes,
+            bits: None,
         })
     }
 }
@@ -171,6 +172,7 @@ fn a_population_of_none_is_no_work() {
         time: 0.1,
         outputs: &mut [],
         spikes: &mut spikes,
+        bits: None,
     };
     assert_eq!(kernel(&device).run(&mut empty), Ok(()));
 }

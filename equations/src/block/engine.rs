@@ -22,6 +22,13 @@ pub(super) enum Binding<'a, R> {
 pub(super) struct Firing<'a> {
     pub(super) n: usize,
     pub(super) spikes: &'a mut Vec<u32>,
+    pub(super) bits: Option<&'a mut [u64]>,
+}
+
+impl Firing<'_> {
+    fn append(&mut self, mask: u64, block: usize) {
+        append_lanes(mask, block, self.n, self.spikes, &mut self.bits);
+    }
 }
 
 /// A program, the plan for the way its slots are bound now, and working memory.
@@ -230,14 +237,13 @@ impl<R: Real> Interpreter<'_, '_, R> {
             Flags::Window(w) => {
                 for (j, flags) in self.table[w as usize].first(k).iter().enumerate() {
                     if any(flags) {
-                        let start = (start + j) * LANES;
-                        append_lanes(lanes(flags), start, firing.n, firing.spikes);
+                        firing.append(lanes(flags), start + j);
                     }
                 }
             }
             Flags::Scalar(s) if self.scalars[s as usize].lane_is_set() => {
                 for j in start..start + k {
-                    append_lanes(u64::MAX, j * LANES, firing.n, firing.spikes);
+                    firing.append(u64::MAX, j);
                 }
             }
             Flags::Scalar(_) => {}

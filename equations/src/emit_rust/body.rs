@@ -7,14 +7,14 @@ use crate::ir::{Binary, Op, Program, Slot, Type, Unary, Value};
 use crate::real::Precision;
 
 /// Names of the types of one precision.
-struct Types {
+pub(super) struct Types {
     precision: Precision,
-    float: &'static str,
+    pub(super) float: &'static str,
     int: &'static str,
 }
 
 impl Types {
-    fn of(precision: Precision) -> Self {
+    pub(super) fn of(precision: Precision) -> Self {
         let (float, int) = match precision {
             Precision::F32 => ("f32", "i32"),
             Precision::F64 => ("f64", "i64"),
@@ -58,7 +58,7 @@ impl Types {
     }
 }
 
-const LINTS: &str = "#[allow(unused_variables, unused_mut, unused_parens, clippy::all, \
+pub(super) const LINTS: &str = "#[allow(unused_variables, unused_mut, unused_parens, clippy::all, \
                      clippy::pedantic, reason = \"generated from equations\")]";
 
 /// `impl Kernel<…> for Step`.
@@ -121,7 +121,7 @@ fn driver(out: &mut String, shape: &Shape, types: &Types) {
     let call = |derived: &str| {
         format!(
             "for b in 0..blocks {{\nif block::<I, _>({arrays}{derived}time, &mut fired) != 0 {{\n\
-             n::append_fired(&fired, b, neurons, args.spikes);\n}}\n}}\n"
+             n::append_fired(&fired, b, neurons, args.spikes, &mut args.bits);\n}}\n}}\n"
         )
     };
     if shape.derived == 0 {
@@ -144,7 +144,7 @@ fn driver(out: &mut String, shape: &Shape, types: &Types) {
 }
 
 /// `s0, s1, …, ` with something before and after each.
-fn list(prefix: &str, count: usize, before: &str, after: &str) -> String {
+pub(super) fn list(prefix: &str, count: usize, before: &str, after: &str) -> String {
     (0..count)
         .map(|k| format!("{before}{prefix}{k}{after}, "))
         .collect()
@@ -178,15 +178,7 @@ fn block(out: &mut String, program: &Program, shape: &Shape, types: &Types) {
 }
 
 fn lane(out: &mut String, program: &Program, shape: &Shape, types: &Types) {
-    let value_types = program.types();
-    for (i, op) in program.ops.iter().enumerate() {
-        let ty = types.name(value_types[i]);
-        let _ = writeln!(
-            out,
-            "let v{i}: {ty} = {};",
-            expression(op, program, shape, types)
-        );
-    }
+    values(out, program, shape, types);
     for store in &program.stores {
         let v = store.value.0;
         let _ = match store.slot {
@@ -203,6 +195,19 @@ fn lane(out: &mut String, program: &Program, shape: &Shape, types: &Types) {
     let zero = types.literal(0.0);
     for k in 0..shape.inputs {
         let _ = writeln!(out, "i{k}[l] = {zero};");
+    }
+}
+
+/// One `let` per op.
+pub(super) fn values(out: &mut String, program: &Program, shape: &Shape, types: &Types) {
+    let value_types = program.types();
+    for (i, op) in program.ops.iter().enumerate() {
+        let ty = types.name(value_types[i]);
+        let _ = writeln!(
+            out,
+            "let v{i}: {ty} = {};",
+            expression(op, program, shape, types)
+        );
     }
 }
 
@@ -229,7 +234,10 @@ fn load(slot: Slot, shape: &Shape) -> String {
         Slot::Uniform(k) => format!("r{k}[l]"),
         Slot::Normal(k) => format!("r{}[l]", shape.uniforms + k as usize),
         Slot::Time => "time".to_owned(),
-        other => unreachable!("a step does not read {other:?}"),
+        Slot::StateCotangent(k) => format!("c{k}[l]"),
+        Slot::SpikeCotangent => "f[l]".to_owned(),
+        Slot::OutputCotangent(k) => format!("o{k}[l]"),
+        other => unreachable!("neither a step nor its reverse reads {other:?}"),
     }
 }
 

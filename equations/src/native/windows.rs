@@ -42,6 +42,31 @@ pub fn windows<T, const N: usize>(group: &[T], stride: usize, blocks: usize) -> 
     })
 }
 
+/// The first `blocks` blocks of each of `N` arrays.
+///
+/// # Panics
+/// If there are fewer arrays, or one is too short: a fault of the caller, not of its data.
+#[inline(always)]
+pub fn ports<'a, T, const N: usize>(arrays: &[&'a [T]], blocks: usize) -> [&'a [Block<T>]; N] {
+    std::array::from_fn(|k| &arrays[k].as_chunks::<LANES>().0[..blocks])
+}
+
+/// As [`ports`], to write.
+///
+/// # Panics
+/// As [`ports`].
+#[inline(always)]
+pub fn ports_mut<'s, T, const N: usize>(
+    arrays: &'s mut [&mut [T]],
+    blocks: usize,
+) -> [&'s mut [Block<T>]; N] {
+    let mut arrays = arrays.iter_mut();
+    std::array::from_fn(|_| {
+        let array: &mut [T] = arrays.next().map_or(&mut [], |array| &mut **array);
+        &mut array.as_chunks_mut::<LANES>().0[..blocks]
+    })
+}
+
 /// The values of `N` derived quantities if each is the same for every neuron.
 ///
 /// # Panics
@@ -97,27 +122,47 @@ impl<R: Copy> PerLane<R> for &Block<R> {
     }
 }
 
-/// Appends the indices of lanes of block `b` whose flag is set, ascending, if they are below `n`.
+/// Reports lanes of block `b` whose flag is set, if they are below `n`: in `bits` where there are any,
+/// else their indices are appended to `spikes`, ascending.
 #[inline(never)]
 pub fn append_fired<T: Copy + Default + PartialEq>(
     fired: &Block<T>,
     b: usize,
     n: usize,
     spikes: &mut Vec<u32>,
+    bits: &mut Option<&mut [u64]>,
 ) {
-    let mut mask = 0_u64;
-    for (l, flag) in fired.iter().enumerate() {
-        mask |= u64::from(*flag != T::default()) << l;
+    // A byte for each lane, and eight of them to eight bits at a time.
+    let mut bytes = [0_u8; LANES];
+    for (byte, flag) in bytes.iter_mut().zip(fired) {
+        *byte = u8::from(*flag != T::default());
     }
-    append_lanes(mask, b * LANES, n, spikes);
+    let mut mask = 0_u64;
+    for (k, &eight) in bytes.as_chunks::<8>().0.iter().enumerate() {
+        // Bit 0 of byte i goes to bit 56 + i; no two sums carry.
+        let packed = u64::from_le_bytes(eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        mask |= packed << (8 * k);
+    }
+    append_lanes(mask, b, n, spikes, bits);
 }
 
-/// Appends `start` + the position of each bit set in `mask`, ascending, where that is below `n`.
+/// Reports the lanes of block `b` whose bit is set in `mask`, where they are below `n`.
 #[inline]
-pub(crate) fn append_lanes(mut mask: u64, start: usize, n: usize, spikes: &mut Vec<u32>) {
+pub(crate) fn append_lanes(
+    mut mask: u64,
+    b: usize,
+    n: usize,
+    spikes: &mut Vec<u32>,
+    bits: &mut Option<&mut [u64]>,
+) {
+    let start = b * LANES;
     let left = n.saturating_sub(start);
     if left < LANES {
         mask &= (1 << left) - 1;
+    }
+    if let Some(word) = bits.as_mut().and_then(|bits| bits.get_mut(b)) {
+        *word |= mask;
+        return;
     }
     #[allow(
         clippy::cast_possible_truncation,
@@ -142,12 +187,19 @@ mod tests {
         fired[6] = 1;
         fired[63] = 1;
         let mut spikes = vec![7];
-        append_fired(&fired, 1, 70, &mut spikes);
+        append_fired(&fired, 1, 70, &mut spikes, &mut None);
         assert_eq!(spikes, [7, 64, 69]);
-        append_fired(&fired, 1, 64, &mut spikes);
+        append_fired(&fired, 1, 64, &mut spikes, &mut None);
         assert_eq!(spikes, [7, 64, 69]);
-        append_fired(&fired, 0, 64, &mut spikes);
+        append_fired(&fired, 0, 64, &mut spikes, &mut None);
         assert_eq!(spikes, [7, 64, 69, 0, 5, 6, 63]);
+        let mut words = [0, 0];
+        append_fired(&fired, 1, 70, &mut spikes, &mut Some(&mut words));
+        append_fired(&fired, 0, 70, &mut spikes, &mut Some(&mut words));
+        assert_eq!(
+            (words, spikes.len()),
+            ([1 << 63 | 0b110_0001, 0b10_0001], 7)
+        );
     }
 
     #[test]

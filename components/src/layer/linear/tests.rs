@@ -7,7 +7,11 @@ use super::super::testing::{backward, call, forward, numbers, zeros};
 use super::*;
 
 fn linear(n_out: usize, bias: bool) -> Linear {
-    Linear { n_out, bias }
+    Linear {
+        n_out,
+        bias,
+        products: Products::Auto,
+    }
 }
 
 fn tensors<R: Real>(n_in: usize, n_out: usize, seed: u64) -> Vec<Tensor<R>> {
@@ -157,15 +161,23 @@ proptest! {
         let rows: Vec<Vec<bool>> = (0..n_rows)
             .map(|_| (0..n_in).map(|_| random.uniform() < density).collect())
             .collect();
-        compare(linear(n_out, true).layer_f32(&[n_in]), n_in, n_out, &rows);
-        compare(linear(n_out, true).layer_f64(&[n_in]), n_in, n_out, &rows);
+        for products in [Products::Auto, Products::Gather, Products::Dense] {
+            let linear = Linear { products, ..linear(n_out, true) };
+            compare(linear.layer_f32(&[n_in]), n_in, n_out, &rows);
+            compare(linear.layer_f64(&[n_in]), n_in, n_out, &rows);
+        }
     }
 }
 
 #[test]
 fn an_input_that_spikes_twice_counts_twice() {
     let p = tensors::<f64>(3, 2, 1);
-    let mut layer = linear(2, true).layer_f64(&[3]);
+    let products = Products::Dense;
+    let mut layer = Linear {
+        products,
+        ..linear(2, true)
+    }
+    .layer_f64(&[3]);
     let spikes = LayerInput::Spikes {
         offsets: &[0, 2],
         indices: &[1, 1],

@@ -112,6 +112,7 @@ impl<R: Real> Population<R> {
             time: R::from_f64(12.3),
             outputs: &mut self.outputs,
             spikes: &mut self.spikes,
+            bits: None,
         });
     }
 
