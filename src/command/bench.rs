@@ -114,6 +114,7 @@ fn setting(arguments: &Arguments) -> Result<Setting, Failure> {
         threads: arguments.threads.map_or(cores, usize::from),
         program,
         folder: folder.to_owned(),
+        allocations: Some(crate::allocations::of_this_thread),
     })
 }
 
