@@ -182,7 +182,7 @@ fn frames_carry_the_same_as_lines() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let mut expected_bytes = Vec::new();
     let all = expected(9);
-    let mut answer = |step: u64, (spikes, values): &(Vec<u32>, Vec<f32>)| {
+    let answer = |step: u64, (spikes, values): &(Vec<u32>, Vec<f32>)| {
         let mut payload = step.to_le_bytes().to_vec();
         payload.extend_from_slice(&u32::try_from(spikes.len()).unwrap().to_le_bytes());
         payload.extend(spikes.iter().flat_map(|n| n.to_le_bytes()));

@@ -109,9 +109,18 @@ fn deliver_next(
     arrivals: &mut Arrivals,
     input: &mut [f32],
 ) -> u64 {
+    // Without lists of what is under way, a few segments at a time.
+    let mut alone = input.to_vec();
+    let fired = |delay| match step.checked_sub(delay) {
+        Some(emitted) => history.spikes(rows.source(), emitted),
+        None => &[],
+    };
+    rows.deliver_step(fired, &mut Vec::with_capacity(3), &mut alone);
     let mut due = Vec::new();
     let events = rows.find_due(step, history, arrivals, &mut due);
     rows.deliver(&due, input);
+    let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&alone), bits(input));
     events
 }
 
