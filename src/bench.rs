@@ -81,7 +81,7 @@ pub const QUESTIONS: &[Question] = &[
     },
     Question {
         name: "latency",
-        why: "ns of one step of one sample, median to 99.9 %, by active inputs and storage of weights: what a loop waits for",
+        why: "ns of one step of one sample, median to 99.9 %, and allocations, by what arrives and storage of weights, with hidden neurons that fire: what a loop waits for",
         ask: latency::ask,
     },
     Question {
@@ -149,6 +149,8 @@ pub struct Setting {
     pub folder: PathBuf,
     /// Networks that `training` measures, by name; all where empty.
     pub networks: Vec<String>,
+    /// Allocations of this thread so far, where the program counts them.
+    pub allocations: Option<fn() -> u64>,
 }
 
 impl Setting {

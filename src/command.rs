@@ -10,6 +10,7 @@ pub(crate) mod analyze;
 pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod doctor;
+pub(crate) mod infer;
 pub(crate) mod models;
 pub(crate) mod run;
 #[cfg(feature = "hdf5")]

@@ -11,6 +11,7 @@ mod file;
 mod job;
 mod results;
 mod settings;
+mod weights;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub use results::{EvaluationRecord, TrainingRecord};
 pub use settings::{
     EncoderSettings, LogitsSettings, LossSettings, OptimizerSettings, ScheduleSettings, Settings,
 };
+pub use weights::read_weights;
 
 use rheobase_engine::network::NetworkErrors;
 use rheobase_engine::unrolled::UnrolledError;

@@ -27,6 +27,8 @@ mod corners;
 mod determinism;
 #[path = "suite/exact.rs"]
 mod exact;
+#[path = "suite/infer.rs"]
+mod infer;
 #[path = "suite/layered.rs"]
 mod layered;
 #[path = "suite/macros.rs"]

@@ -7,15 +7,14 @@
 
 use rheobase_equations::real::Real;
 
-use crate::cotangent::Cotangents;
 use crate::packet::{History, Packet};
 use crate::plan::NodeId;
 use crate::port::Tensor;
 use crate::record::Records;
 use crate::time::Slice;
 
-/// What is shown each trainable array: its node, the array, its gradient.
-pub type VisitParameters<'a, R> = dyn FnMut(NodeId, &mut Tensor<R>, &mut Tensor<R>) + 'a;
+/// What is shown each parameter of a layer: its node and the array.
+pub type VisitParameters<'a, R> = dyn FnMut(NodeId, &mut Tensor<R>) + 'a;
 
 /// A part of a running network.
 pub trait Actor<R: Real>: Send {
@@ -54,19 +53,7 @@ pub trait Actor<R: Real>: Send {
     /// Takes what was recorded and counted since the last call, node by node.
     fn take_records(&mut self) -> Vec<Records>;
 
-    /// The reverse of [`Self::advance`] for one slice that was run with a tape: reads the cotangents
-    /// of what it emitted, adds to those of what it read and to its own gradients.
-    ///
-    /// # Errors
-    /// If the actor cannot be differentiated, or kept no tape.
-    fn reverse(
-        &mut self,
-        slice: Slice,
-        history: &History<R>,
-        cotangents: &mut Cotangents<R>,
-    ) -> Result<(), RunError>;
-
-    /// Trainable arrays and their gradients, by node; empty for most.
+    /// Parameters of layers, by node; empty for others.
     fn parameters(&mut self, _visit: &mut VisitParameters<'_, R>) {}
 }
 
@@ -190,28 +177,6 @@ pub enum RunError {
         node: String,
         /// What is wrong.
         message: String,
-    },
-    /// The run is longer than the tape.
-    #[error("the tape holds {steps} steps; build with a longer one, or reset")]
-    Tape {
-        /// Steps of the tape.
-        steps: usize,
-    },
-    /// Cotangents were made for a run of another length.
-    #[error("cotangents of {given} steps were given for a run of {run} steps")]
-    Cotangents {
-        /// Steps of the cotangents.
-        given: usize,
-        /// Steps run.
-        run: u64,
-    },
-    /// No gradient flows through this actor.
-    #[error("`{actor}` cannot be differentiated: {reason}")]
-    NotDifferentiable {
-        /// The actor.
-        actor: String,
-        /// Why.
-        reason: String,
     },
 }
 

@@ -20,8 +20,8 @@ use crate::exact::make::NotExact;
 use crate::group::{Bundle, GroupActor};
 use crate::instantiate::Instantiate;
 use crate::layer::{Gathered, LayerActor};
-use crate::plan::{Edge, EdgeKind, InputKind, Monitor, Node, NodeId, NodeKind, Plan};
-use crate::population::PopulationShard;
+use crate::plan::{EdgeKind, InputKind, Monitor, Node, NodeId, NodeKind, Plan};
+use crate::population::{Identity, PopulationShard};
 use crate::port::{SpikeSource, SpikeSourceType, StimulusContext, Tensor};
 use crate::random::{Philox, Purpose, construction_stream};
 use crate::record::Spikes;
@@ -31,6 +31,7 @@ use crate::source::{InputActor, InputHandle, SourceActor};
 use crate::worker::{Placed, Worker};
 use bundles::Groups;
 pub(crate) use populations::{Quantities, quantities, whole_population};
+pub(crate) use rows::whole_projections;
 use shards::{Layout, Layouts, Shards, useful_threads};
 
 /// How a plan is built.
@@ -38,8 +39,6 @@ use shards::{Layout, Layouts, Shards, useful_threads};
 pub struct BuildOptions {
     /// Worker threads; results do not depend on it.
     pub threads: usize,
-    /// Keep a tape of so many steps, for [`crate::simulation::Simulation::backward`].
-    pub tape_steps: Option<usize>,
     /// How populations in anchored arithmetic are advanced; results do not depend on it.
     pub mode: ModeChoice,
     /// How long a user's own actor that may block may take for a slice before the run ends with
@@ -52,7 +51,6 @@ impl Default for BuildOptions {
     fn default() -> Self {
         Self {
             threads: 1,
-            tape_steps: None,
             mode: ModeChoice::Auto,
             answer_within: Duration::from_secs(300),
         }
@@ -94,13 +92,11 @@ pub enum BuildError {
     /// The number of threads is out of range.
     #[error("threads: {0} is outside 1 ..= {MAX_THREADS}")]
     Threads(usize),
-    /// A layer has no incoming edge, or several.
-    #[error("layer `{layer}` has {edges} incoming edges; it needs exactly one")]
-    LayerEdges {
+    /// No edge leads to a layer.
+    #[error("no edge leads to layer `{layer}`; it needs at least one")]
+    LayerWithoutInput {
         /// The layer.
         layer: String,
-        /// How many.
-        edges: usize,
     },
     /// Anchored arithmetic was asked for and cannot be had.
     #[error(
@@ -319,11 +315,7 @@ fn source_actor(
     range: Range<u32>,
 ) -> SourceActor {
     let plan = context.plan;
-    let stimulus = StimulusContext {
-        dt_ms: plan.dt_ms,
-        stream: Philox::new(plan.seed, Purpose::Stimulus, context.id as u64),
-        size: to_u32(context.node.size()),
-    };
+    let stimulus = source_context(plan, context.id);
     // Trains that are given, not drawn, are the same in every copy of the batch.
     let repeated = if source.size().is_some() {
         plan.batch
@@ -348,37 +340,40 @@ fn source_actor(
     }
 }
 
+/// What a stimulus that emits spikes is given.
+pub(crate) fn source_context(plan: &Plan, id: NodeId) -> StimulusContext {
+    StimulusContext {
+        dt_ms: plan.dt_ms,
+        stream: Philox::new(plan.seed, Purpose::Stimulus, id as u64),
+        size: to_u32(plan.nodes[id].size()),
+    }
+}
+
 fn layer_actor<R: Instantiate>(context: &NodeContext<'_>) -> Result<LayerActor<R>, BuildError> {
-    let plan = context.plan;
-    let (edge, delay) = layer_edge(plan, context.id)?;
-    let source = &plan.nodes[edge.source];
+    let (plan, id) = (context.plan, context.id);
     let NodeKind::Layer(layer) = &context.node.kind else {
         return Err(BuildError::Panicked("not a layer".to_owned()));
     };
-    let (_, parameters) = layer_parameters::<R>(plan, context.id)?;
-    let gradients = parameters
-        .iter()
-        .map(|t| Tensor {
-            values: vec![R::ZERO; t.values.len()],
-            ..t.clone()
-        })
-        .collect();
-    Ok(LayerActor {
-        node: context.id,
-        layer: R::layer(layer.as_ref(), &source.shape),
-        parameters,
-        gradients,
-        source: edge.source,
+    let edges = layer_edges(plan, id)?;
+    let shape = layer_input(plan, id)?;
+    let identity = |&(source, delay): &(NodeId, u64)| Identity {
+        source,
         delay,
-        real: emits_real(source),
+        real: emits_real(&plan.nodes[source]),
+        lanes: plan.nodes[source].size() * plan.batch,
+    };
+    Ok(LayerActor {
+        node: id,
+        layer: R::layer(layer.as_ref(), shape),
+        parameters: layer_parameters::<R>(plan, id)?,
+        afferents: edges.iter().map(identity).collect(),
         batch: plan.batch,
-        width: source.size(),
+        width: shape.iter().product(),
         out: context.node.size(),
         gathered: Gathered::default(),
         output: Vec::new(),
         scratch: Vec::new(),
-        stream: layer_stream(plan, context.id),
-        training: context.options.tape_steps.is_some(),
+        stream: layer_stream(plan, id),
     })
 }
 
@@ -387,42 +382,45 @@ pub(crate) fn layer_stream(plan: &Plan, id: NodeId) -> Philox {
     Philox::new(plan.seed, Purpose::Layer, id as u64)
 }
 
-/// The edge to a layer, and its delay in steps.
-fn layer_edge(plan: &Plan, id: NodeId) -> Result<(&Edge, u64), BuildError> {
-    let incoming: Vec<&Edge> = plan.edges.iter().filter(|e| e.target == id).collect();
-    let error = |edges| BuildError::LayerEdges {
-        layer: plan.nodes[id].name.clone(),
-        edges,
-    };
-    let [edge] = incoming.as_slice() else {
-        return Err(error(incoming.len()));
-    };
-    match edge.kind {
-        EdgeKind::Identity { delay_steps } => Ok((edge, delay_steps)),
-        EdgeKind::Synapses(_) => Err(error(0)),
+/// Source and delay in steps of every edge to a layer, in the order of the description; at least one.
+fn layer_edges(plan: &Plan, id: NodeId) -> Result<Vec<(NodeId, u64)>, BuildError> {
+    let incoming = plan.edges.iter().filter(|e| e.target == id);
+    let edges: Vec<(NodeId, u64)> = incoming
+        .filter_map(|edge| match edge.kind {
+            EdgeKind::Identity { delay_steps } => Some((edge.source, delay_steps)),
+            EdgeKind::Synapses(_) => None,
+        })
+        .collect();
+    if edges.is_empty() {
+        return Err(BuildError::LayerWithoutInput {
+            layer: plan.nodes[id].name.clone(),
+        });
     }
+    Ok(edges)
 }
 
-/// The source of a layer, and the layer's initial parameters.
+/// Shape of what arrives at a layer: all its sources have the same.
+pub(crate) fn layer_input(plan: &Plan, id: NodeId) -> Result<&[usize], BuildError> {
+    let edges = layer_edges(plan, id)?;
+    Ok(&plan.nodes[edges[0].0].shape)
+}
+
+/// The initial parameters of a layer.
 pub(crate) fn layer_parameters<R: Instantiate>(
     plan: &Plan,
     id: NodeId,
-) -> Result<(NodeId, Vec<Tensor<R>>), BuildError> {
-    let (edge, _) = layer_edge(plan, id)?;
+) -> Result<Vec<Tensor<R>>, BuildError> {
     let NodeKind::Layer(layer) = &plan.nodes[id].kind else {
         return Err(BuildError::Panicked("not a layer".to_owned()));
     };
     let mut random = construction_stream(plan.seed, Purpose::Layer, id as u64, 0);
-    let parameters = layer.parameters(&plan.nodes[edge.source].shape, &mut random);
+    let parameters = layer.parameters(layer_input(plan, id)?, &mut random);
     let in_precision = |t: Tensor<f64>| Tensor {
         name: t.name,
         shape: t.shape,
         values: t.values.into_iter().map(R::from_f64).collect(),
     };
-    Ok((
-        edge.source,
-        parameters.into_iter().map(in_precision).collect(),
-    ))
+    Ok(parameters.into_iter().map(in_precision).collect())
 }
 
 /// Whether a node emits real values rather than spikes.

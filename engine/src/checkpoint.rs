@@ -63,9 +63,6 @@ pub enum CheckpointError {
     /// A name or number is too large for the layout.
     #[error("{0}: too large to be saved")]
     TooLarge(String),
-    /// Simulations with a tape are neither saved nor loaded.
-    #[error("a simulation built for training cannot be saved or loaded in the middle of a run")]
-    Tape,
     /// The simulation has failed.
     #[error("a simulation that has failed cannot be saved")]
     Failed,
@@ -107,7 +104,7 @@ impl<R: Instantiate> Simulation<R> {
     /// [loads](Self::load) it continues with the same bits, on any number of threads.
     ///
     /// # Errors
-    /// If writing fails, or the simulation has failed or was built for training.
+    /// If writing fails, or the simulation has failed.
     pub fn save(&mut self, out: &mut dyn Write) -> Result<(), CheckpointError> {
         if self.failed().is_some() {
             return Err(CheckpointError::Failed);

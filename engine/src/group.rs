@@ -10,7 +10,6 @@ use rheobase_equations::real::Real;
 
 use crate::actor::{Actor, RunError};
 use crate::anchored::{BLOCK, Marks};
-use crate::cotangent::Cotangents;
 use crate::packet::{History, Packet};
 use crate::plan::NodeId;
 use crate::population::{Inputs, PopulationShard};
@@ -211,31 +210,5 @@ impl<R: Real> Actor<R> for GroupActor<R> {
             first.synaptic_events = std::mem::take(&mut self.synaptic_events);
         }
         records
-    }
-
-    fn reverse(
-        &mut self,
-        slice: Slice,
-        _history: &History<R>,
-        cotangents: &mut Cotangents<R>,
-    ) -> Result<(), RunError> {
-        let plane = self.inputs.plane;
-        let mut arrived = Inputs {
-            lanes: Aligned::zeroed(self.inputs.lanes.len()),
-            plane,
-        };
-        let last = slice.end() - 1;
-        for step in (slice.first..=last).rev() {
-            for population in self.populations.iter_mut().rev() {
-                population.reverse(step, step == last, cotangents, &mut arrived)?;
-            }
-            for bundle in &self.bundles {
-                let (rows, lanes) = (&bundle.rows, &arrived.lanes[bundle.first_lane..]);
-                rows.reverse(step, lanes, self.batch, |at, add| {
-                    add(cotangents.at(rows.source(), at));
-                });
-            }
-        }
-        Ok(())
     }
 }

@@ -3,34 +3,29 @@
 use rheobase_equations::real::Real;
 
 use crate::actor::{Actor, RunError, VisitParameters};
-use crate::cotangent::Cotangents;
 use crate::packet::{History, Packet};
 use crate::plan::NodeId;
+use crate::population::Identity;
 use crate::port::{Layer, LayerCall, LayerInput, Tensor};
 use crate::random::Philox;
 use crate::record::Records;
 use crate::time::Slice;
 
-/// A layer with its one incoming edge.
+/// A layer with its incoming edges.
 pub(crate) struct LayerActor<R> {
     pub(crate) node: NodeId,
     pub(crate) layer: Box<dyn Layer<R>>,
     pub(crate) parameters: Vec<Tensor<R>>,
-    pub(crate) gradients: Vec<Tensor<R>>,
-    pub(crate) source: NodeId,
-    pub(crate) delay: u64,
-    /// The source emits real values.
-    pub(crate) real: bool,
+    /// In the order of the description; what arrives over several is added up.
+    pub(crate) afferents: Vec<Identity>,
     pub(crate) batch: usize,
-    /// Elements of the source and of the output, without the batch axis.
+    /// Elements of the input and of the output, without the batch axis.
     pub(crate) width: usize,
     pub(crate) out: usize,
     pub(crate) gathered: Gathered<R>,
     pub(crate) output: Vec<R>,
     pub(crate) scratch: Vec<R>,
     pub(crate) stream: Philox,
-    /// Kept on a tape.
-    pub(crate) training: bool,
 }
 
 /// What arrives over a slice, as rows of steps × batch.
@@ -46,7 +41,7 @@ macro_rules! call {
     ($actor:ident, $slice:ident) => {
         LayerCall {
             parameters: &$actor.parameters,
-            training: $actor.training,
+            training: false,
             again: false,
             batch: $actor.batch,
             first_step: usize::try_from($slice.first - 1).unwrap_or(usize::MAX),
@@ -59,23 +54,34 @@ macro_rules! call {
 
 impl<R: Real> LayerActor<R> {
     fn gather(&mut self, slice: Slice, history: &History<R>) {
+        match *self.afferents.as_slice() {
+            [edge] if edge.real => self.copy_values(edge, slice, history),
+            [edge] => self.list_spikes(edge, slice, history),
+            _ => self.add_up(slice, history),
+        }
+    }
+
+    fn copy_values(&mut self, edge: Identity, slice: Slice, history: &History<R>) {
+        let values = &mut self.gathered.values;
+        values.clear();
+        for step in slice.steps() {
+            let emitted = step.saturating_sub(edge.delay);
+            match history.real(edge.source, emitted, edge.lanes) {
+                Some(row) => values.extend_from_slice(row),
+                None => values.extend(std::iter::repeat_n(R::ZERO, edge.lanes)),
+            }
+        }
+    }
+
+    fn list_spikes(&mut self, edge: Identity, slice: Slice, history: &History<R>) {
         let g = &mut self.gathered;
-        g.values.clear();
         g.indices.clear();
         g.offsets.clear();
         g.offsets.push(0);
-        let lanes = self.width * self.batch;
         for step in slice.steps() {
-            let emitted = step.saturating_sub(self.delay);
-            if self.real {
-                match history.real(self.source, emitted, lanes) {
-                    Some(values) => g.values.extend_from_slice(values),
-                    None => g.values.extend(std::iter::repeat_n(R::ZERO, lanes)),
-                }
-                continue;
-            }
+            let emitted = step.saturating_sub(edge.delay);
             let mut copy = 0;
-            for &lane in history.spikes(self.source, emitted) {
+            for &lane in history.spikes(edge.source, emitted) {
                 let (b, index) = (lane as usize / self.width, lane as usize % self.width);
                 while copy < b {
                     g.offsets.push(length(&g.indices));
@@ -89,19 +95,37 @@ impl<R: Real> LayerActor<R> {
             }
         }
     }
+
+    fn add_up(&mut self, slice: Slice, history: &History<R>) {
+        let lanes = self.width * self.batch;
+        let values = &mut self.gathered.values;
+        values.clear();
+        values.resize(slice.len * lanes, R::ZERO);
+        let all = 0..u32::try_from(lanes).unwrap_or(u32::MAX);
+        for (step, row) in slice.steps().zip(values.chunks_exact_mut(lanes)) {
+            for edge in &self.afferents {
+                edge.deliver(step, history, &all, row, |_| {});
+            }
+        }
+    }
+
+    /// Whether what arrives is index lists.
+    fn is_listed(&self) -> bool {
+        matches!(self.afferents.as_slice(), [edge] if !edge.real)
+    }
 }
 
 impl<R: Real> Gathered<R> {
-    fn input(&self, real: bool, width: usize) -> LayerInput<'_, R> {
-        if real {
-            LayerInput::Real {
-                values: &self.values,
-                width,
-            }
-        } else {
+    fn input(&self, is_listed: bool, width: usize) -> LayerInput<'_, R> {
+        if is_listed {
             LayerInput::Spikes {
                 offsets: &self.offsets,
                 indices: &self.indices,
+                width,
+            }
+        } else {
+            LayerInput::Real {
+                values: &self.values,
                 width,
             }
         }
@@ -128,7 +152,7 @@ impl<R: Real> Actor<R> for LayerActor<R> {
         self.output
             .resize(slice.len * self.batch * self.out, R::ZERO);
         let call = call!(self, slice);
-        let input = self.gathered.input(self.real, self.width);
+        let input = self.gathered.input(self.is_listed(), self.width);
         self.layer.begin(&call, input);
         let (rows, output) = (0..input.rows(), &mut self.output);
         self.layer
@@ -151,45 +175,9 @@ impl<R: Real> Actor<R> for LayerActor<R> {
         }]
     }
 
-    fn reverse(
-        &mut self,
-        slice: Slice,
-        history: &History<R>,
-        cotangents: &mut Cotangents<R>,
-    ) -> Result<(), RunError> {
-        self.gather(slice, history);
-        let lanes = self.batch * self.width;
-        let mut output_cotangent = Vec::with_capacity(slice.len * self.batch * self.out);
-        for step in slice.steps() {
-            output_cotangent.extend_from_slice(cotangents.at(self.node, step));
-        }
-        let mut input_cotangent = vec![R::ZERO; slice.len * lanes];
-        let call = call!(self, slice);
-        let input = self.gathered.input(self.real, self.width);
-        let (rows, dy) = (0..input.rows(), &output_cotangent);
-        self.layer.begin_reverse(&call, input, dy);
-        let (dx, scratch) = (&mut input_cotangent, &mut self.scratch);
-        self.layer.reverse(&call, rows, input, dy, dx, scratch);
-        self.layer
-            .add_gradients(&call, input, dy, &mut self.gradients);
-        for (k, step) in slice.steps().enumerate() {
-            let Some(emitted) = step.checked_sub(self.delay).filter(|&s| s > 0) else {
-                continue;
-            };
-            let source = cotangents.at(self.source, emitted);
-            for (c, &x) in source
-                .iter_mut()
-                .zip(&input_cotangent[k * lanes..(k + 1) * lanes])
-            {
-                *c += x;
-            }
-        }
-        Ok(())
-    }
-
     fn parameters(&mut self, visit: &mut VisitParameters<'_, R>) {
-        for (p, g) in self.parameters.iter_mut().zip(&mut self.gradients) {
-            visit(self.node, p, g);
+        for parameter in &mut self.parameters {
+            visit(self.node, parameter);
         }
     }
 }

@@ -10,13 +10,11 @@ use rheobase_equations::real::Real;
 use crate::actor::RunError;
 use crate::anchored::choice::{Chooser, Mode, Work};
 use crate::anchored::{Anchored, Lanes, Marks, ModeReport};
-use crate::cotangent::Cotangents;
 use crate::packet::{History, Packet};
 use crate::plan::NodeId;
 use crate::port::Drive;
 use crate::record::{Records, Spikes, Trace};
 use crate::stepwise::Stepwise;
-use crate::tape::ReverseStep;
 use crate::time::Slice;
 
 /// States are checked for NaN and infinity at the end of the slice that holds every so many-th step,
@@ -129,6 +127,54 @@ pub(crate) fn stride_of<R: Real>(n: usize) -> usize {
         stride + LANES
     } else {
         stride
+    }
+}
+
+impl<R: Real> Neurons<R> {
+    /// One step of neurons that stand alone, every one looked at.
+    pub(crate) fn step(
+        &mut self,
+        step: u64,
+        shape: &Shape,
+        inputs: &mut Inputs<R>,
+        packet: &mut Packet<R>,
+    ) {
+        match self {
+            Self::Stepwise(stepwise) => stepwise.step(step, shape, inputs, 0, packet),
+            Self::Anchored(anchored, _) => {
+                let mut lanes = Lanes {
+                    plane: inputs.plane,
+                    values: &mut inputs.lanes,
+                };
+                anchored.step(step, Mode::Dense, &mut lanes, None, packet.spikes_mut());
+            }
+        }
+    }
+
+    /// Shows every array.
+    pub(crate) fn state(&mut self, names: &[String], visit: &mut dyn FnMut(&str, &mut [R])) {
+        match self {
+            Self::Stepwise(stepwise) => stepwise.state(names, visit),
+            Self::Anchored(anchored, _) => anchored.state(names, visit),
+        }
+    }
+
+    /// Goes on after step `now` with what was written into the arrays that [`Self::state`] has shown.
+    pub(crate) fn resume(&mut self, now: u64) {
+        if let Self::Anchored(anchored, _) = self {
+            anchored.resume(now);
+        }
+    }
+
+    /// Back to the initial state.
+    pub(crate) fn restart(&mut self) {
+        match self {
+            Self::Stepwise(stepwise) => stepwise.restart(),
+            Self::Anchored(anchored, chooser) => {
+                anchored.restart();
+                chooser.restart();
+            }
+        }
     }
 }
 
@@ -367,7 +413,7 @@ impl<R: Real> PopulationShard<R> {
 }
 
 impl Identity {
-    fn deliver<R: Real>(
+    pub(crate) fn deliver<R: Real>(
         &self,
         step: u64,
         history: &History<R>,
@@ -401,26 +447,15 @@ impl<R: Real> PopulationShard<R> {
     pub(crate) fn state(&mut self, visit: &mut dyn FnMut(NodeId, &str, &mut [R])) {
         let (node, names) = (self.shape.node, &self.shape.state_names);
         let mut visit = |name: &str, values: &mut [R]| visit(node, name, values);
-        match &mut self.neurons {
-            Neurons::Stepwise(stepwise) => stepwise.state(names, &mut visit),
-            Neurons::Anchored(anchored, _) => anchored.state(names, &mut visit),
-        }
+        self.neurons.state(names, &mut visit);
     }
 
     pub(crate) fn resume(&mut self, now: u64) {
-        if let Neurons::Anchored(anchored, _) = &mut self.neurons {
-            anchored.resume(now);
-        }
+        self.neurons.resume(now);
     }
 
     pub(crate) fn reset(&mut self) {
-        match &mut self.neurons {
-            Neurons::Stepwise(stepwise) => stepwise.restart(),
-            Neurons::Anchored(anchored, chooser) => {
-                anchored.restart();
-                chooser.restart();
-            }
-        }
+        self.neurons.restart();
         drop(self.take_records());
     }
 
@@ -456,60 +491,5 @@ impl<R: Real> PopulationShard<R> {
         modes.bytes = anchored.bytes() as u64;
         (modes.switches, modes.n_switches) = chooser.take_switches();
         Some(modes)
-    }
-
-    /// Reverses one step: leaves the cotangents of what arrived by synapses in `arrived`, and adds
-    /// those of other edges to their sources.
-    pub(crate) fn reverse(
-        &mut self,
-        step: u64,
-        last: bool,
-        cotangents: &mut Cotangents<R>,
-        arrived: &mut Inputs<R>,
-    ) -> Result<(), RunError> {
-        let stepwise = match &mut self.neurons {
-            Neurons::Stepwise(stepwise) => Some(stepwise.as_mut()),
-            Neurons::Anchored(..) => None,
-        };
-        let Some(Stepwise {
-            adjoint: Some(adjoint),
-            tape: Some(tape),
-            derived,
-            ..
-        }) = stepwise
-        else {
-            return Err(RunError::NotDifferentiable {
-                actor: self.shape.name.clone(),
-                reason: "it was not built for training, or has no equations".to_owned(),
-            });
-        };
-        if last && step == tape.len() {
-            adjoint.clear();
-        }
-        adjoint.step(&ReverseStep {
-            step,
-            tape,
-            derived,
-            emitted: cotangents.at(self.shape.node, step),
-            emits: self.shape.emits,
-        });
-        for port in 0..self.shape.n_inputs {
-            let first = port * arrived.plane + self.first_lane;
-            arrived.lanes[first..first + self.n].copy_from_slice(adjoint.input(port, self.n));
-        }
-        for (port, afferent) in &self.afferents {
-            let Afferent::Identity(edge) = afferent else {
-                continue;
-            };
-            let Some(at) = step.checked_sub(edge.delay).filter(|&s| s > 0) else {
-                continue;
-            };
-            let range = self.shape.range.start as usize..self.shape.range.end as usize;
-            let source = &mut cotangents.at(edge.source, at)[range];
-            for (c, &x) in source.iter_mut().zip(adjoint.input(*port, self.n)) {
-                *c += x;
-            }
-        }
-        Ok(())
     }
 }

@@ -19,7 +19,7 @@ use crate::plan::{NodeId, WeightStorage};
 pub(crate) use draw::{Draw, for_each_row};
 pub use draw::{MAX_DELAY_STEPS, Part};
 pub use segment::Segment;
-use segment::{Stored, Targets, Weights, unpack};
+use segment::{Stored, Weights};
 pub(crate) use store::{Counted, count, store};
 pub use table::MAX_SYNAPSES;
 use table::{Dense, Segments, Table};
@@ -323,21 +323,58 @@ impl<R: Real> Rows<R> {
         due: &mut Vec<Segment>,
     ) {
         for (d, &delay) in self.delays.iter().enumerate().rev() {
-            let Some(emitted) = step.checked_sub(delay) else {
-                continue;
-            };
-            for &lane in history.spikes(self.source, emitted) {
-                let (copy, source) = self.split(lane);
-                let range = table.segment(source, d);
-                if range.start < range.end {
-                    due.push(Segment {
-                        start: range.start,
-                        end: range.end,
-                        first: copy * self.n_target,
-                    });
-                }
+            if let Some(emitted) = step.checked_sub(delay) {
+                self.find_delay(table, d, history.spikes(self.source, emitted), due);
             }
         }
+    }
+
+    /// Appends the segments of the d-th delay.
+    fn find_delay(&self, table: &impl Segments, d: usize, spikes: &[u32], due: &mut Vec<Segment>) {
+        for &lane in spikes {
+            let (copy, source) = self.split(lane);
+            let range = table.segment(source, d);
+            if range.start < range.end {
+                due.push(Segment {
+                    start: range.start,
+                    end: range.end,
+                    first: copy * self.n_target,
+                });
+            }
+        }
+    }
+
+    /// Adds all that arrives in one step to `input`, in the order emission step, source, position in row.
+    /// `fired` tells what the source emitted so many steps before. `due` is memory to work with: it
+    /// grows only where it holds fewer segments than the source has spikes in a step. Cost: synaptic
+    /// events, and spikes × delays.
+    ///
+    /// # Panics
+    /// If `input` is shorter than the targets, or a spike of a neuron that does not exist.
+    pub fn deliver_step<'s>(
+        &self,
+        fired: impl Fn(u64) -> &'s [u32],
+        due: &mut Vec<Segment>,
+        input: &mut [R],
+    ) {
+        due.clear();
+        for (d, &delay) in self.delays.iter().enumerate().rev() {
+            let spikes = fired(delay);
+            if due.len() + spikes.len() > due.capacity() {
+                self.flush(due, input);
+            }
+            match &self.table {
+                Table::Dense(table) => self.find_delay(table, d, spikes, due),
+                Table::Sparse(table) => self.find_delay(table, d, spikes, due),
+            }
+        }
+        self.flush(due, input);
+    }
+
+    fn flush(&self, due: &mut Vec<Segment>, input: &mut [R]) {
+        segment::fetch_first(due, &self.synapses);
+        self.deliver(due, input);
+        due.clear();
     }
 
     /// Copy of the batch and neuron.
@@ -371,66 +408,6 @@ impl<R: Real> Rows<R> {
     #[inline]
     pub fn for_each_target(&self, due: &[Segment], mut reached: impl FnMut(usize)) {
         segment::for_each_target(due, &self.synapses, self.n_target as usize, &mut reached);
-    }
-
-    /// Reverse of delivery: adds to the source's spike cotangents what the cotangent of the input sum
-    /// at `step` implies. `emitted_at` gives the cotangents of the source at a step.
-    pub fn reverse(
-        &self,
-        step: u64,
-        input_cotangent: &[R],
-        batch: usize,
-        mut emitted_at: impl FnMut(u64, &mut dyn FnMut(&mut [R])),
-    ) {
-        for (d, &delay) in self.delays.iter().enumerate() {
-            let Some(emitted) = step.checked_sub(delay).filter(|&e| e > 0) else {
-                continue;
-            };
-            emitted_at(emitted, &mut |cotangent: &mut [R]| {
-                for copy in 0..batch {
-                    let inputs = &input_cotangent[copy * self.n_target as usize..];
-                    let first = copy * self.n_source as usize;
-                    let mut add = |source: u32, range: std::ops::Range<u32>| {
-                        cotangent[first + source as usize] += self.gather(range, inputs);
-                    };
-                    match &self.table {
-                        Table::Dense(table) => table.for_each(d, &mut add),
-                        Table::Sparse(table) => table.for_each(d, &mut add),
-                    }
-                }
-            });
-        }
-    }
-
-    fn gather(&self, range: std::ops::Range<u32>, inputs: &[R]) -> R {
-        let mut sum = R::ZERO;
-        for (position, k) in range.map(|k| k as usize).enumerate() {
-            let (target, weight) = self.synapse(k, position);
-            sum += weight * inputs[target];
-        }
-        sum
-    }
-
-    /// Target and weight of synapse `k`, which is at `position` in its segment.
-    fn synapse(&self, k: usize, position: usize) -> (usize, R) {
-        let (targets, weights) = match &self.synapses {
-            Stored::Packed { words, unit } => {
-                let (target, multiple) = unpack(words[k]);
-                return (usize::from(target), R::from_i16(multiple) * *unit);
-            }
-            Stored::Apart { targets, weights } => (targets, weights),
-        };
-        let target = match targets {
-            Targets::All => position,
-            Targets::Narrow(t) => usize::from(t[k]),
-            Targets::Wide(t) => t[k] as usize,
-        };
-        let weight = match weights {
-            Weights::Constant(w) => *w,
-            Weights::Each(each) => each[k],
-            Weights::Quantised { multiples, unit } => R::from_i16(multiples[k]) * *unit,
-        };
-        (target, weight)
     }
 
     /// How far a stored weight may be from the drawn one; 0 where weights are exact.

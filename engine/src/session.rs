@@ -5,22 +5,24 @@
 //! visited once a step, in an order fixed when the session is made. A step takes no lock, looks up no
 //! name, and allocates nothing: room for all that a node may emit is made at the beginning.
 //!
-//! Cost of a step: neurons, and for each layer its active inputs × outputs where spikes arrive.
+//! Cost of a step: neurons, for each layer its active inputs × outputs where spikes arrive, and the
+//! synaptic events of projections.
 
+mod arrays;
 mod make;
 mod state;
+mod work;
 
 use rheobase_equations::real::Real;
 
 use crate::instantiate::Instantiate;
-use crate::packet::Packet;
 use crate::plan::NodeId;
-use crate::population::{Inputs, Shape};
-use crate::port::{Drive, StepInput, StepLayer};
-use crate::stepwise::Stepwise;
+use crate::port::StepInput;
 
+pub use arrays::Arrays;
 pub use make::{SessionError, SessionOptions};
 pub use state::{State, StateError};
+use work::{Past, Work};
 
 /// A network that runs step by step.
 ///
@@ -65,6 +67,8 @@ pub struct Session<R: Real> {
     outputs: Vec<NodeId>,
     /// The last step.
     now: u64,
+    /// No step has been taken since the state was set: rings do not hold what was emitted.
+    is_fresh: bool,
     dt_ms: f64,
 }
 
@@ -72,25 +76,9 @@ struct SessionNode<R: Real> {
     name: String,
     size: usize,
     emitted: Ring<R>,
+    /// In the current step it emits the values of the step before.
+    is_unchanged: bool,
     work: Work<R>,
-}
-
-/// What a node does in a step.
-enum Work<R: Real> {
-    /// Emits what it is given.
-    Input,
-    Layer(Box<dyn StepLayer<R>>, Route),
-    Population(Box<PopulationWork<R>>),
-}
-
-struct PopulationWork<R: Real> {
-    shape: Shape,
-    neurons: Stepwise<R>,
-    inputs: Inputs<R>,
-    /// Port, and what arrives there; in the order of the description.
-    afferents: Vec<(usize, Route)>,
-    drives: Vec<(usize, Box<dyn Drive<R>>)>,
-    packet: Packet<R>,
 }
 
 /// Where something comes from.
@@ -188,57 +176,57 @@ impl<R: Instantiate> Session<R> {
         self.check(inputs)?;
         self.now += 1;
         for (&node, input) in self.inputs.iter().zip(inputs) {
-            let emission = self.nodes[node].emitted.at_mut(self.now);
-            emission.spikes.clear();
+            let node = &mut self.nodes[node];
+            let has_last = !self.is_fresh && node.emitted.is_short();
+            let emission = node.emitted.at_mut(self.now);
+            node.is_unchanged = false;
             match input {
+                StepInput::Real(values) if has_last && same(values, &emission.values) => {
+                    node.is_unchanged = true;
+                }
                 StepInput::Real(values) => emission.values.copy_from_slice(values),
-                StepInput::Spikes(spikes) => emission.spikes.extend_from_slice(spikes),
+                StepInput::Spikes(spikes) => {
+                    emission.spikes.clear();
+                    emission.spikes.extend_from_slice(spikes);
+                }
             }
         }
         for k in 0..self.order.len() {
             self.visit(self.order[k]);
         }
+        self.is_fresh = false;
         Ok(Emitted { session: self })
     }
 
     fn visit(&mut self, id: NodeId) {
         let now = self.now;
+        if self.repeats(id) {
+            self.nodes[id].is_unchanged = true;
+            return;
+        }
+        self.nodes[id].is_unchanged = false;
         // Taken out, so that others can be read meanwhile.
         let mut emission = std::mem::take(self.nodes[id].emitted.at_mut(now));
         let mut work = std::mem::replace(&mut self.nodes[id].work, Work::Input);
-        match &mut work {
-            Work::Input => {}
-            Work::Layer(layer, route) => {
-                layer.step(self.arrives(*route), &mut emission.values);
-            }
-            Work::Population(population) => {
-                for &(port, route) in &population.afferents {
-                    let first = port * population.inputs.plane;
-                    let lanes = &mut population.inputs.lanes[first..];
-                    match self.arrives(route) {
-                        StepInput::Real(values) => {
-                            lanes.iter_mut().zip(values).for_each(|(a, &x)| *a += x);
-                        }
-                        StepInput::Spikes(spikes) => {
-                            spikes.iter().for_each(|&n| lanes[n as usize] += R::ONE);
-                        }
-                    }
-                }
-                population.advance(now, &mut emission);
-            }
-        }
+        let past = Past {
+            nodes: &self.nodes,
+            now,
+        };
+        work.step(past, &mut emission);
         self.nodes[id].work = work;
         *self.nodes[id].emitted.at_mut(now) = emission;
     }
 
-    /// What arrives over a route in the current step.
-    fn arrives(&self, route: Route) -> StepInput<'_, R> {
-        let ring = &self.nodes[route.source].emitted;
-        let emission = ring.before(self.now, route.delay);
-        if ring.is_real {
-            StepInput::Real(&emission.values)
-        } else {
-            StepInput::Spikes(&emission.spikes)
+    /// Whether a node is a layer at which the same values arrive as in the step before: what it made of
+    /// them still stands in its ring.
+    fn repeats(&self, id: NodeId) -> bool {
+        let node = &self.nodes[id];
+        let same = |route: &Route| route.delay == 0 && self.nodes[route.source].is_unchanged;
+        match &node.work {
+            Work::Layer(layer) => {
+                !self.is_fresh && node.emitted.is_short() && layer.routes.iter().all(same)
+            }
+            _ => false,
         }
     }
 
@@ -296,8 +284,8 @@ impl<R: Instantiate> Session<R> {
     /// its outputs may be off for each active input.
     pub fn weight_errors(&self) -> impl Iterator<Item = (&str, f64)> {
         self.nodes.iter().filter_map(|node| match &node.work {
-            Work::Layer(layer, _) if layer.error() > 0.0 => {
-                Some((node.name.as_str(), layer.error()))
+            Work::Layer(work) if work.layer.error() > 0.0 => {
+                Some((node.name.as_str(), work.layer.error()))
             }
             _ => None,
         })
@@ -306,33 +294,10 @@ impl<R: Instantiate> Session<R> {
     /// Back to the beginning: states, delays and step; parameters stay.
     pub fn reset(&mut self) {
         self.now = 0;
+        self.is_fresh = true;
         for node in &mut self.nodes {
             node.emitted.clear();
-            if let Work::Population(population) = &mut node.work {
-                population.neurons.restart();
-            }
-        }
-    }
-}
-
-impl<R: Instantiate> PopulationWork<R> {
-    fn advance(&mut self, now: u64, emission: &mut Emission<R>) {
-        for (port, drive) in &mut self.drives {
-            let first = *port * self.inputs.plane;
-            drive.drive(
-                now,
-                0,
-                &mut self.inputs.lanes[first..first + self.shape.range.len()],
-            );
-        }
-        self.packet.clear();
-        let (shape, packet) = (&self.shape, &mut self.packet);
-        self.neurons.step(now, shape, &mut self.inputs, 0, packet);
-        if shape.emits.is_some() {
-            emission.values.copy_from_slice(packet.real_mut());
-        } else {
-            emission.spikes.clear();
-            emission.spikes.extend_from_slice(packet.spikes_from_mut(0));
+            node.work.restart();
         }
     }
 }
@@ -398,6 +363,11 @@ impl<R: Real> Ring<R> {
         }
     }
 
+    /// Holds one step only: until it is overwritten, that is the last one.
+    fn is_short(&self) -> bool {
+        self.slots.len() == 1
+    }
+
     #[allow(clippy::cast_possible_truncation, reason = "places in short lists")]
     fn place(&self, step: u64) -> usize {
         (step % self.slots.len() as u64) as usize
@@ -421,6 +391,13 @@ impl<R: Real> Ring<R> {
             slot.values.fill(R::ZERO);
         }
     }
+}
+
+/// Whether two rows hold the same bits.
+fn same<R: Real>(a: &[R], b: &[R]) -> bool {
+    a.iter()
+        .zip(b)
+        .all(|(a, b)| a.to_int_bits() == b.to_int_bits())
 }
 
 impl<'a, R: Real> Emitted<'a, R> {

@@ -9,7 +9,6 @@ use rheobase_equations::real::Real;
 use crate::actor::RunError;
 use crate::anchored::ModeReport;
 use crate::build::{BuildError, BuildOptions, BuildReport, Built, build};
-use crate::cotangent::Cotangents;
 use crate::fingerprint::{SpikeHash, WordHash};
 use crate::instantiate::Instantiate;
 use crate::plan::{InputKind, NodeId, NodeKind, Plan};
@@ -17,7 +16,6 @@ use crate::port::Tensor;
 use crate::record::{ExactCounts, Spikes, Trace};
 use crate::schedule::Schedule;
 use crate::source::{InputData, InputHandle};
-use crate::time::Slice;
 use crate::worker::{Worker, panic_message};
 use saved::gather;
 
@@ -28,11 +26,8 @@ pub struct Simulation<R> {
     schedule: Schedule,
     inputs: Vec<(NodeId, InputHandle<R>)>,
     report: BuildReport,
-    options: BuildOptions,
     /// Steps done.
     now: u64,
-    /// Lengths of the slices that are on the tape.
-    taped: Vec<Slice>,
     failed: Option<RunError>,
 }
 
@@ -81,9 +76,7 @@ impl<R: Instantiate> Simulation<R> {
             schedule,
             inputs,
             report,
-            options,
             now: 0,
-            taped: Vec::new(),
             failed: None,
         })
     }
@@ -124,11 +117,6 @@ impl<R: Instantiate> Simulation<R> {
         if last <= self.now {
             return Ok(());
         }
-        if let Some(steps) = self.options.tape_steps
-            && last > steps as u64
-        {
-            return Err(RunError::Tape { steps });
-        }
         let (first, slice_len) = (self.now + 1, self.schedule.slice_len);
         let outcome = match self.workers.as_mut_slice() {
             [worker] => worker.run(first, last, slice_len),
@@ -141,25 +129,8 @@ impl<R: Instantiate> Simulation<R> {
             self.failed = Some(error.clone());
             return Err(error);
         }
-        self.remember_slices(first, last);
         self.now = last;
         Ok(())
-    }
-
-    fn remember_slices(&mut self, first: u64, last: u64) {
-        if self.options.tape_steps.is_none() {
-            return;
-        }
-        let mut step = first;
-        while step <= last {
-            let left = usize::try_from(last - step + 1).unwrap_or(usize::MAX);
-            let slice = Slice {
-                first: step,
-                len: self.schedule.slice_len.min(left),
-            };
-            self.taped.push(slice);
-            step = slice.end();
-        }
     }
 
     /// Back to the initial state at step 0, recordings dropped. Random streams begin anew: a rerun
@@ -169,7 +140,6 @@ impl<R: Instantiate> Simulation<R> {
             worker.restart();
         }
         self.now = 0;
-        self.taped.clear();
         self.failed = None;
     }
 
@@ -312,7 +282,8 @@ impl<R: Instantiate> Simulation<R> {
         found.then_some(all)
     }
 
-    /// What `node` emitted at `step` of a taped run as real values: spikes as counts.
+    /// What `node` emitted at `step` as real values: spikes as counts. Zeros for steps that are no longer
+    /// kept: the last slice is, and before it as many steps as the longest delay of the node needs.
     #[must_use]
     pub fn emitted(&self, node: NodeId, step: u64) -> Vec<R> {
         let lanes = self.plan.nodes[node].size() * self.plan.batch;
@@ -329,64 +300,14 @@ impl<R: Instantiate> Simulation<R> {
         values
     }
 
-    /// Zero cotangents for a run of `steps` steps: to be seeded with ∂loss/∂emission.
-    #[must_use]
-    pub fn cotangents(&self, steps: usize) -> Cotangents<R> {
-        let lanes = self
-            .plan
-            .nodes
-            .iter()
-            .map(|n| n.size() * self.plan.batch)
-            .collect();
-        Cotangents::new(lanes, steps)
-    }
-
-    /// Back-propagation through the whole taped run: the schedule in reverse. Fills the cotangents
-    /// of every node that leads to a seeded one, and adds to the gradients of parameters.
-    ///
-    /// # Errors
-    /// If the network was built without a tape, on several threads, or contains an actor that
-    /// cannot be differentiated.
-    pub fn backward(&mut self, cotangents: &mut Cotangents<R>) -> Result<(), RunError> {
-        let [worker] = self.workers.as_mut_slice() else {
-            return Err(RunError::NotDifferentiable {
-                actor: self.plan.name.clone(),
-                reason: "training runs on one worker; build with threads = 1".to_owned(),
-            });
-        };
-        if self.options.tape_steps.is_none() {
-            return Err(RunError::NotDifferentiable {
-                actor: self.plan.name.clone(),
-                reason: "it was built without a tape".to_owned(),
-            });
-        }
-        if cotangents.steps() as u64 != self.now {
-            return Err(RunError::Cotangents {
-                given: cotangents.steps(),
-                run: self.now,
-            });
-        }
-        for slice in self.taped.iter().rev() {
-            for phase in worker.phases.iter_mut().rev() {
-                for placed in phase.actors.iter_mut().rev() {
-                    placed.actor.reverse(*slice, &worker.history, cotangents)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Trainable arrays and their gradients, with the name of their node.
-    pub fn visit_parameters(
-        &mut self,
-        mut visit: impl FnMut(&str, &mut Tensor<R>, &mut Tensor<R>),
-    ) {
+    /// Parameters of layers, with the name of their node.
+    pub fn visit_parameters(&mut self, mut visit: impl FnMut(&str, &mut Tensor<R>)) {
         for worker in &mut self.workers {
             for placed in worker.actors() {
                 let nodes = &self.plan.nodes;
                 placed
                     .actor
-                    .parameters(&mut |node, p, g| visit(&nodes[node].name, p, g));
+                    .parameters(&mut |node, p| visit(&nodes[node].name, p));
             }
         }
     }

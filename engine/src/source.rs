@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rheobase_equations::real::Real;
 
 use crate::actor::{Actor, RunError};
-use crate::cotangent::Cotangents;
 use crate::packet::{History, Packet};
 use crate::plan::{InputKind, NodeId};
 use crate::port::SpikeSource;
@@ -99,15 +98,6 @@ impl<R: Real> Actor<R> for SourceActor {
             ..Records::default()
         }]
     }
-
-    fn reverse(
-        &mut self,
-        _slice: Slice,
-        _history: &History<R>,
-        _cotangents: &mut Cotangents<R>,
-    ) -> Result<(), RunError> {
-        Ok(())
-    }
 }
 
 /// Data of an input node: `[steps, lanes]`, the first row being that of step `first`.
@@ -173,14 +163,5 @@ impl<R: Real> Actor<R> for InputActor<R> {
             node: self.node,
             ..Records::default()
         }]
-    }
-
-    fn reverse(
-        &mut self,
-        _slice: Slice,
-        _history: &History<R>,
-        _cotangents: &mut Cotangents<R>,
-    ) -> Result<(), RunError> {
-        Ok(())
     }
 }

@@ -8,7 +8,6 @@ use crate::packet::Packet;
 use crate::population::{Inputs, Shape, stride_of};
 use crate::port::Kernel;
 use crate::random::Philox;
-use crate::tape::{PopulationAdjoint, Tape};
 
 /// What stepwise neurons are made of.
 pub(crate) struct StepwiseParts<R: Real> {
@@ -17,7 +16,6 @@ pub(crate) struct StepwiseParts<R: Real> {
     pub(crate) initial: Vec<Vec<R>>,
     pub(crate) derived: Vec<Derived<R>>,
     pub(crate) stream: Philox,
-    pub(crate) adjoint: Option<PopulationAdjoint<R>>,
 }
 
 /// Neurons of a population that belong to one shard.
@@ -27,14 +25,12 @@ pub(crate) struct Stepwise<R: Real> {
     kernel: Box<dyn Kernel<R>>,
     states: Aligned<R>,
     initial: Aligned<R>,
-    pub(crate) derived: Vec<Derived<R>>,
+    derived: Vec<Derived<R>>,
     random: Aligned<R>,
     outputs: Aligned<R>,
     words: Vec<u32>,
     normal: Option<Normal<R>>,
     stream: Philox,
-    pub(crate) tape: Option<Tape<R>>,
-    pub(crate) adjoint: Option<PopulationAdjoint<R>>,
 }
 
 impl<R: Real> Stepwise<R> {
@@ -61,8 +57,6 @@ impl<R: Real> Stepwise<R> {
             words: vec![0; if n_random > 0 { stride } else { 0 }],
             outputs: Aligned::zeroed(shape.n_outputs * stride),
             stream: parts.stream,
-            tape: parts.adjoint.is_some().then(Tape::default),
-            adjoint: parts.adjoint,
         }
     }
 
@@ -76,12 +70,6 @@ impl<R: Real> Stepwise<R> {
         packet: &mut Packet<R>,
     ) {
         self.draw(step, shape);
-        if self.tape.is_some() {
-            let arrived = self.input_arrays(shape, inputs, first_lane);
-            if let Some(tape) = &mut self.tape {
-                tape.push(&self.states, arrived, &self.random);
-            }
-        }
         #[allow(clippy::cast_precision_loss, reason = "steps below 2^53")]
         let time = R::from_f64(step as f64 * shape.dt_ms);
         self.kernel.step(&mut StepArgs {
@@ -101,16 +89,6 @@ impl<R: Real> Stepwise<R> {
             let values = &self.outputs[output * self.stride..][..self.n];
             packet.real_mut().extend_from_slice(values);
         }
-    }
-
-    /// A copy of the population's input arrays, `[ports][stride]`.
-    fn input_arrays(&self, shape: &Shape, inputs: &Inputs<R>, first_lane: usize) -> Vec<R> {
-        let mut arrays = Vec::with_capacity(shape.n_inputs * self.stride);
-        for port in 0..shape.n_inputs {
-            let first = port * inputs.plane + first_lane;
-            arrays.extend_from_slice(&inputs.lanes[first..first + self.stride]);
-        }
-        arrays
     }
 
     /// Fills the random draws of a step.
@@ -157,9 +135,6 @@ impl<R: Real> Stepwise<R> {
     /// Back to the initial state.
     pub(crate) fn restart(&mut self) {
         self.states.copy_from_slice(&self.initial);
-        if let Some(tape) = &mut self.tape {
-            tape.clear();
-        }
     }
 }
 

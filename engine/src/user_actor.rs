@@ -11,7 +11,6 @@ use std::sync::atomic::AtomicBool;
 use rheobase_equations::real::Real;
 
 use crate::actor::{Actor, RunError};
-use crate::cotangent::Cotangents;
 use crate::mailbox::Patience;
 use crate::packet::{History, Packet};
 use crate::plan::{InputKind, NodeId};
@@ -312,17 +311,5 @@ impl<R: Real> Actor<R> for UserNode {
             n_spikes: std::mem::take(&mut self.n_spikes),
             ..Records::default()
         }]
-    }
-
-    fn reverse(
-        &mut self,
-        _slice: Slice,
-        _history: &History<R>,
-        _cotangents: &mut Cotangents<R>,
-    ) -> Result<(), RunError> {
-        Err(RunError::NotDifferentiable {
-            actor: self.parts.name.clone(),
-            reason: "it is a user's own actor, which has no adjoint".to_owned(),
-        })
     }
 }

@@ -1,7 +1,7 @@
 //! Optimisers: from gradients to new parameters.
 //!
 //! An [`Optimizer`] applies an [`UpdateRule`] to arrays that come in the same order in every
-//! [`Pass`], as `Simulation::visit_parameters` hands them out. What a rule keeps of an array (a
+//! [`Pass`], as `UnrolledNetwork::visit_parameters` hands them out. What a rule keeps of an array (a
 //! momentum, a mean of squares) is made when the array is first seen, and can be saved and restored:
 //! [`Optimizer::slots`], [`Optimizer::restore`].
 //!
@@ -26,7 +26,7 @@
 //! let mut weight = Tensor { name: "weight".into(), shape: vec![2], values: vec![1.0_f32, 2.0] };
 //! let gradient = Tensor { values: vec![1.0, -1.0], ..weight.clone() };
 //!
-//! // With a network: `simulation.visit_parameters(|node, p, g| pass.update(node, p, g))`.
+//! // With a network: `network.visit_parameters(|node, p, g| pass.update(node, p, g))`.
 //! let mut pass = optimizer.pass();
 //! pass.update("fc1", &mut weight, &gradient);
 //! pass.finish()?;

@@ -118,6 +118,7 @@ fn setting(arguments: &Arguments) -> Result<Setting, Failure> {
         program,
         folder: folder.to_owned(),
         networks: arguments.networks.clone(),
+        allocations: Some(crate::allocations::of_this_thread),
     })
 }
 

@@ -18,6 +18,8 @@ use rheobase_report::{FileError, atomic_write};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
+use super::weights::floats;
+
 /// Version of the layout.
 const VERSION: u64 = 1;
 /// Largest file that is read.
@@ -162,25 +164,7 @@ pub(super) fn read<R: Instantiate>(
     let array = |name: &str| -> Result<Vec<R>, WeightsError> {
         let view = file.tensor(name);
         let view = view.map_err(|_| fail(format!("there is no array `{name}`")))?;
-        let values: Option<Vec<f64>> = match view.dtype() {
-            Dtype::F32 => Some(
-                view.data()
-                    .as_chunks::<4>()
-                    .0
-                    .iter()
-                    .map(|b| f64::from(f32::from_le_bytes(*b)))
-                    .collect(),
-            ),
-            Dtype::F64 => Some(
-                view.data()
-                    .as_chunks::<8>()
-                    .0
-                    .iter()
-                    .map(|b| f64::from_le_bytes(*b))
-                    .collect(),
-            ),
-            _ => None,
-        };
+        let values = floats(&view);
         let values = values.ok_or_else(|| fail(format!("`{name}` is no array of floats")))?;
         Ok(values.into_iter().map(R::from_f64).collect())
     };
@@ -237,7 +221,7 @@ pub(super) fn read<R: Instantiate>(
     Ok((state, standing))
 }
 
-fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+pub(super) fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
     let size = std::fs::metadata(path)?.len();
     if size > MOST_BYTES {
         return Err(std::io::Error::other(format!(

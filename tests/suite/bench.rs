@@ -20,7 +20,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// The figures a user of the file relies on, by question: (question, key of a figure).
-const PROMISED: [(&str, &str); 11] = [
+const PROMISED: [(&str, &str); 12] = [
     ("limits", "gb_per_s"),
     ("limits", "additions_per_s"),
     ("limits", "ns_per_load"),
@@ -28,6 +28,7 @@ const PROMISED: [(&str, &str); 11] = [
     ("training", "samples_per_s"),
     ("training", "kept_mib"),
     ("crossover", "auto_over_better"),
+    ("latency", "p999_ns"),
     ("update", "ns_per_neuron_step"),
     ("construction", "ns_per_synapse"),
     ("threads", "s_per_biological_s"),
@@ -59,6 +60,13 @@ fn every_question_answers_in_lines_of_json_that_are_kept() {
             }
             assert!(record["machine"]["cores"].as_u64().unwrap() >= 1);
             assert!(!record["figures"].as_object().unwrap().is_empty(), "{line}");
+            if question.name == "latency" {
+                assert_eq!(record["figures"]["allocations"], 0, "{line}");
+                for share in ["hidden_share_low", "hidden_share_high"] {
+                    let share = record["figures"][share].as_f64().unwrap();
+                    assert!((0.05..=0.2).contains(&share), "{line}");
+                }
+            }
         }
         let promised = PROMISED.iter().filter(|(q, _)| *q == question.name);
         for (_, key) in promised {

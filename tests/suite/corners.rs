@@ -231,24 +231,6 @@ fn more_threads_than_blocks_are_not_started() {
     assert_eq!(simulation.threads(), 5);
 }
 
-#[test]
-fn tapes_and_cotangents_of_the_wrong_length_are_errors() {
-    let options = BuildOptions {
-        threads: 1,
-        tape_steps: Some(5),
-        ..BuildOptions::default()
-    };
-    let plan = Arc::new(harness::plan(&network(MONITORS)));
-    let mut simulation = Simulation::<f64>::build(plan, options).unwrap();
-    assert_eq!(simulation.advance_to(6), Err(RunError::Tape { steps: 5 }));
-    simulation.advance_to(5).unwrap();
-    let mut short = simulation.cotangents(3);
-    assert_eq!(
-        simulation.backward(&mut short),
-        Err(RunError::Cotangents { given: 3, run: 5 })
-    );
-}
-
 /// Two populations that a projection without synapses makes depend on each other: what one sends the
 /// other arrives, on any number of threads.
 const SILENT_FEEDBACK: &str = r#"

@@ -1,11 +1,12 @@
-//! A layered network from the description that carries circuits: forward, loss, gradients and
-//! training against SpikingJelly 2.0.0 (`tests/golden/spikingjelly/`), and against a small case by hand.
+//! A layered network from the description that carries circuits: what it emits and how it learns, against
+//! SpikingJelly 2.0.0 (`tests/golden/spikingjelly/`) and against a small case by hand.
 
 use std::sync::Arc;
 
 use rheobase::engine::build::BuildOptions;
 use rheobase::engine::network::Network;
 use rheobase::engine::simulation::Simulation;
+use rheobase::engine::unrolled::{Sequence, UnrolledNetwork, UnrolledOptions};
 use rheobase::learning::loss::mse_rate;
 use rheobase::learning::optimizer::{AdamW, Optimizer, Sgd};
 use safetensors::SafeTensors;
@@ -101,22 +102,29 @@ fn assert_close(name: &str, found: &[f64], expected: &[f64]) {
     );
 }
 
-fn simulation(tape: bool) -> Simulation<f64> {
+fn simulation() -> Simulation<f64> {
     let plan = harness::plan(&Network::from_toml(MLP, "mlp").unwrap());
-    let options = BuildOptions {
-        threads: 1,
-        tape_steps: tape.then_some(8),
-        ..BuildOptions::default()
+    Simulation::build(Arc::new(plan), BuildOptions::default()).unwrap()
+}
+
+fn unrolled(text: &str, (steps, batch): (usize, usize), outputs: &[&str]) -> UnrolledNetwork<f64> {
+    let plan = harness::plan(&Network::from_toml(text, "unrolled").unwrap());
+    let options = UnrolledOptions {
+        steps,
+        batch,
+        outputs: outputs.iter().map(|&o| o.to_owned()).collect(),
+        input_cotangents: true,
+        ..UnrolledOptions::default()
     };
-    Simulation::build(Arc::new(plan), options).unwrap()
+    UnrolledNetwork::new(Arc::new(plan), &options).unwrap()
 }
 
 #[test]
-fn the_mlp_of_spikingjelly_forward_loss_and_gradients() {
+fn a_simulation_emits_what_spikingjelly_does() {
     let file = SafeTensors::deserialize(START).unwrap();
-    let mut simulation = simulation(true);
+    let mut simulation = simulation();
     let mut loaded = 0;
-    simulation.visit_parameters(|node, parameter, _| {
+    simulation.visit_parameters(|node, parameter| {
         parameter.values = tensor(&file, &letter(node, parameter.shape.len()));
         loaded += 1;
     });
@@ -139,21 +147,7 @@ fn the_mlp_of_spikingjelly_forward_loss_and_gradients() {
     assert_close("i1", &emitted("fc1"), &tensor(&file, "i1"));
     assert_eq!(emitted("lif1"), tensor(&file, "s1"), "spikes of layer 1");
     assert_close("i2", &emitted("fc2"), &tensor(&file, "i2"));
-    let output = emitted("lif2");
-    assert_eq!(output, tensor(&file, "s2"), "spikes of layer 2");
-
-    let labels = labels(&file);
-    let loss = mse_rate(&output, [8, 4, 10], &labels).unwrap();
-    assert_close("loss", &[loss.value], &tensor(&file, "loss"));
-    let (input, last) = (node("x"), node("lif2"));
-    let mut cotangents = simulation.cotangents(8);
-    cotangents.node(last).copy_from_slice(&loss.cotangent);
-    simulation.backward(&mut cotangents).unwrap();
-    assert_close("gx", cotangents.node(input), &tensor(&file, "gx"));
-    simulation.visit_parameters(|name, parameter, gradient| {
-        let name = format!("g{}", letter(name, parameter.shape.len()));
-        assert_close(&name, &gradient.values, &tensor(&file, &name));
-    });
+    assert_eq!(emitted("lif2"), tensor(&file, "s2"), "spikes of layer 2");
 }
 
 /// One input, one weight of 3, one LIF (tau 2): charge 0.9, fire at 1.05 in step 2.
@@ -164,56 +158,28 @@ fn a_neuron_by_hand() {
         .replace("shape = [20]", "shape = [1]")
         .replace("out_features = 32", "out_features = 1")
         .replace("size = 32", "size = 1");
-    let plan = harness::plan(&Network::from_toml(&text, "by hand").unwrap());
-    let options = BuildOptions {
-        threads: 1,
-        tape_steps: Some(2),
-        ..BuildOptions::default()
-    };
-    let mut simulation = Simulation::<f64>::build(Arc::new(plan), options).unwrap();
-    simulation.visit_parameters(|_, p, _| {
+    let mut network = unrolled(&text, (2, 1), &["lif1"]);
+    network.visit_parameters(|_, p, _| {
         let value = if p.shape.len() == 2 { 3.0 } else { 0.0 };
         p.values.fill(value);
     });
-    simulation.set_input("x", 1, vec![0.6, 0.4]).unwrap();
-    simulation.advance_to(2).unwrap();
-    let lif1 = simulation
-        .plan()
-        .nodes
-        .iter()
-        .position(|n| n.name == "lif1")
+    network
+        .forward(&[Sequence::Steps(&[0.6, 0.4])], true)
         .unwrap();
     // h = 0.9 (no spike), then 0.9 + (1.2 − 0.9)/2 = 1.05: a spike, v back to 0.
-    assert_eq!(simulation.emitted(lif1, 1), [0.0]);
-    assert_eq!(simulation.emitted(lif1, 2), [1.0]);
-    assert_eq!(simulation.state("lif1", "v").unwrap(), [0.0]);
+    assert_eq!(network.output("lif1").unwrap(), [0.0, 1.0]);
 
     // ∂s[2]/∂x[2] = σ'(0.05)·(1/2)·3 and ∂s[2]/∂x[1] = σ'(0.05)·∂h[2]/∂v[1]·∂v[1]/∂h[1]·(1/2)·3,
     // where ∂h/∂v = 1/2 and ∂v[1]/∂h[1] = 1 + (v_reset − h)·σ'(h − 1) at h = 0.9.
     let surrogate = |x: f64| 1.0 / (1.0 + (std::f64::consts::PI * x) * (std::f64::consts::PI * x));
-    let mut cotangents = simulation.cotangents(2);
-    cotangents.at(lif1, 2)[0] = 1.0;
-    simulation.backward(&mut cotangents).unwrap();
+    network.backward(&[("lif1", &[0.0, 1.0])]).unwrap();
     let expected_2 = surrogate(0.05) * 1.5;
     let through_reset = 1.0 - 0.9 * surrogate(-0.1);
     let expected_1 = surrogate(0.05) * 0.5 * through_reset * 1.5;
-    let input = simulation
-        .plan()
-        .nodes
-        .iter()
-        .position(|n| n.name == "x")
-        .unwrap();
-    let found = (cotangents.at(input, 1)[0], cotangents.at(input, 2)[0]);
-    assert!(
-        (found.0 - expected_1).abs() < 1e-14,
-        "{} {expected_1}",
-        found.0
-    );
-    assert!(
-        (found.1 - expected_2).abs() < 1e-14,
-        "{} {expected_2}",
-        found.1
-    );
+    let found = network.input_cotangent("x").unwrap();
+    for (found, expected) in found.iter().zip([expected_1, expected_2]) {
+        assert!((found - expected).abs() < 1e-14, "{found} {expected}");
+    }
 }
 
 #[test]
@@ -222,7 +188,7 @@ fn a_run_cut_into_calls_gives_the_same_bits() {
         .map(|k| f64::from(k % 17) * 0.2 - 0.5)
         .collect();
     let run = |cuts: &[u64]| {
-        let mut simulation = simulation(false);
+        let mut simulation = simulation();
         simulation.set_input("x", 1, x.clone()).unwrap();
         for &cut in cuts {
             simulation.advance_to(cut).unwrap();
@@ -245,23 +211,13 @@ fn a_network_chooses_options_and_surrogate() {
         )
     };
     let run = |choice: &str| {
-        let plan = harness::plan(&Network::from_toml(&text(choice), "choice").unwrap());
-        let node = |name: &str| plan.nodes.iter().position(|n| n.name == name).unwrap();
-        let (x, n) = (node("x"), node("n"));
-        let options = BuildOptions {
-            tape_steps: Some(4),
-            ..BuildOptions::default()
-        };
-        let mut simulation = Simulation::<f64>::build(Arc::new(plan), options).unwrap();
-        simulation.set_input("x", 1, vec![0.75; 4]).unwrap();
-        simulation.advance_to(4).unwrap();
-        let spikes: Vec<f64> = (1..=4)
-            .flat_map(|step| simulation.emitted(n, step))
-            .collect();
-        let mut cotangents = simulation.cotangents(4);
-        cotangents.at(n, 1)[0] = 1.0;
-        simulation.backward(&mut cotangents).unwrap();
-        (spikes, cotangents.at(x, 1)[0])
+        let mut network = unrolled(&text(choice), (4, 1), &[]);
+        network
+            .forward(&[Sequence::Steps(&[0.75; 4])], true)
+            .unwrap();
+        let spikes = network.output("n").unwrap().to_vec();
+        network.backward(&[("n", &[1.0, 0.0, 0.0, 0.0])]).unwrap();
+        (spikes, network.input_cotangent("x").unwrap()[0])
     };
     // 0.75, 1.5 and back to 0; or 1.5 − 1 = 0.5, 1.25, 1.0.
     let (spikes, slope) = run("");
@@ -307,10 +263,8 @@ fn letter(node: &str, n_axes: usize) -> String {
 fn train(case: &str, mut optimizer: Optimizer<f64>) {
     let start = SafeTensors::deserialize(START).unwrap();
     let trained = SafeTensors::deserialize(TRAINED).unwrap();
-    let mut simulation = simulation(true);
-    let nodes = &simulation.plan().nodes;
-    let last = nodes.iter().position(|n| n.name == "lif2").unwrap();
-    simulation.visit_parameters(|node, p, _| {
+    let mut network = unrolled(MLP, (8, 4), &[]);
+    network.visit_parameters(|node, p, _| {
         let name = letter(node, p.shape.len());
         p.values = tensor(&start, &name);
     });
@@ -318,29 +272,23 @@ fn train(case: &str, mut optimizer: Optimizer<f64>) {
     let losses = of_case(&trained, case, "loss");
     let mut largest = 0.0_f64;
     for (step, expected) in losses.iter().enumerate() {
-        simulation.reset();
         let x = tensor(&start, "x");
-        simulation.set_input("x", 1, x).unwrap();
-        simulation.advance_to(8).unwrap();
-        let output: Vec<f64> = (1..=8)
-            .flat_map(|step| simulation.emitted(last, step))
-            .collect();
-        let loss = mse_rate(&output, [8, 4, 10], &labels).unwrap();
+        network.forward(&[Sequence::Steps(&x)], true).unwrap();
+        let output = network.output("lif2").unwrap();
+        let loss = mse_rate(output, [8, 4, 10], &labels).unwrap();
         assert!(
             (loss.value - expected).abs() < 1e-9 * expected,
             "{case} {step}"
         );
-        let mut cotangents = simulation.cotangents(8);
-        cotangents.node(last).copy_from_slice(&loss.cotangent);
-        simulation.visit_parameters(|_, _, gradient| gradient.values.fill(0.0));
-        simulation.backward(&mut cotangents).unwrap();
+        network.clear_gradients();
+        network.backward(&[("lif2", &loss.cotangent)]).unwrap();
         let mut pass = optimizer.pass();
-        simulation.visit_parameters(|node, p, gradient| pass.update(node, p, gradient));
+        network.visit_parameters(|node, p, gradient| pass.update(node, p, gradient));
         pass.finish().unwrap();
         let Some(kept) = [0, 4].iter().position(|&k| k == step) else {
             continue;
         };
-        simulation.visit_parameters(|node, p, _| {
+        network.visit_parameters(|node, p, _| {
             let n = p.values.len();
             let name = letter(node, p.shape.len());
             let expected = &of_case(&trained, case, &name)[kept * n..][..n];

@@ -14,6 +14,9 @@ use super::regime::{Regime, Split};
 use super::rule::Decision;
 use super::threshold::Threshold;
 
+/// Releases that room is made for at most.
+const MOST_RESERVED: usize = 1 << 22;
+
 /// Neurons of a population that belong to one shard.
 pub(crate) struct Anchored<R> {
     pub(super) layout: Layout,
@@ -329,6 +332,16 @@ impl<R: Real> Anchored<R> {
         }
         released.clear();
         self.releases[slot] = released;
+    }
+
+    /// Makes room for all neurons firing in any step, so that dense steps need no memory; where a
+    /// refractory time is long, in a step that many fire in, lists may still grow.
+    pub(crate) fn reserve(&mut self) {
+        let n = self.layout.n;
+        self.found.fired.reserve(n);
+        self.found.doubtful.reserve(n);
+        let each = n.min((MOST_RESERVED / self.releases.len()).max(1));
+        self.releases.iter_mut().for_each(|list| list.reserve(each));
     }
 
     /// Back to the initial state.

@@ -85,7 +85,6 @@ pub(crate) fn decide(
     id: NodeId,
     node: &Node,
     population: &Population,
-    is_taped: bool,
 ) -> Result<Decision, String> {
     let stepwise = |reason: &str| {
         Ok(Decision::Stepwise {
@@ -94,7 +93,7 @@ pub(crate) fn decide(
     };
     match population.arithmetic {
         Arithmetic::Stepwise => stepwise("asked for"),
-        Arithmetic::Anchored => anchored(plan, id, population, is_taped),
+        Arithmetic::Anchored => anchored(plan, id, population),
         Arithmetic::Auto if node.size() < LEAST_NEURONS => {
             stepwise("fewer than 1,024 neurons: nothing to gain")
         }
@@ -106,7 +105,7 @@ pub(crate) fn decide(
                 );
                 return Ok(Decision::Stepwise { reason });
             }
-            let decided = anchored(plan, id, population, is_taped);
+            let decided = anchored(plan, id, population);
             Ok(decided.unwrap_or_else(|reason| Decision::Stepwise { reason }))
         }
     }
@@ -129,15 +128,7 @@ fn expected_events(plan: &Plan, id: NodeId, node: &Node) -> f64 {
     synapses / f64::from(count(node.size()).max(1)) * RATE_HZ * plan.dt_ms / 1000.0
 }
 
-fn anchored(
-    plan: &Plan,
-    id: NodeId,
-    population: &Population,
-    is_taped: bool,
-) -> Result<Decision, String> {
-    if is_taped {
-        return Err("training steps through time".to_owned());
-    }
+fn anchored(plan: &Plan, id: NodeId, population: &Population) -> Result<Decision, String> {
     if population.emits.is_some() {
         return Err("it emits real values, in every step".to_owned());
     }

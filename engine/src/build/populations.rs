@@ -20,7 +20,6 @@ use crate::port::{Drive, StimulusContext};
 use crate::random::{Philox, Purpose, construction_stream};
 use crate::record::Trace;
 use crate::stepwise::{Stepwise, StepwiseParts};
-use crate::tape::PopulationAdjoint;
 
 /// `[shards]`: the populations of each, in the order of the description.
 pub(super) fn population_shards<R: Instantiate>(
@@ -45,11 +44,7 @@ pub(super) fn population_shards<R: Instantiate>(
             options,
         };
         let quantities = Quantities::draw(&context, population)?;
-        let decision = decide(plan, id, node, population, options.tape_steps.is_some());
-        let decision = decision.map_err(|reason| BuildError::NotAnchored {
-            population: node.name.clone(),
-            reason,
-        })?;
+        let decision = decision(&context, population)?;
         report.arithmetic.push((id, decision.report()));
         let kernel = match &decision {
             Decision::Stepwise { .. } => R::kernel(population.neuron.as_ref()).name(),
@@ -81,17 +76,7 @@ fn population_shard<R: Instantiate>(
     first_lane: usize,
 ) -> PopulationShard<R> {
     let shape = shape(context, population, range);
-    let initial = quantities.initial(range);
-    let neurons = match Anchored::new(decision, shape.dt_ms, &initial) {
-        Some(anchored) => {
-            let chooser = Chooser::new(context.options.mode, range.len());
-            Neurons::Anchored(Box::new(anchored), Box::new(chooser))
-        }
-        None => {
-            let stepwise = stepwise(context, population, quantities, initial, &shape);
-            Neurons::Stepwise(Box::new(stepwise))
-        }
-    };
+    let neurons = neurons(context, population, (quantities, decision), &shape);
     PopulationShard::new(PopulationParts {
         first_lane,
         neurons,
@@ -134,19 +119,20 @@ pub(crate) fn quantities(plan: &Plan, id: NodeId) -> Result<Quantities, BuildErr
     Quantities::draw(&context, population)
 }
 
-/// One copy of a population, in one piece, stepwise.
+/// One copy of a population, in one piece.
 pub(crate) struct WholePopulation<R: Instantiate> {
     pub(crate) shape: Shape,
-    pub(crate) neurons: Stepwise<R>,
+    pub(crate) neurons: Neurons<R>,
     pub(crate) inputs: Inputs<R>,
     /// Stimuli that act on its ports.
     pub(crate) drives: Vec<(usize, Box<dyn Drive<R>>)>,
 }
 
-/// The population `id` of a plan.
+/// The population `id` of a plan, with the given values for some of its parameters, by index.
 pub(crate) fn whole_population<R: Instantiate>(
     plan: &Plan,
     id: NodeId,
+    given: Vec<(usize, Vec<f64>)>,
 ) -> Result<WholePopulation<R>, BuildError> {
     let node = &plan.nodes[id];
     let NodeKind::Population(population) = &node.kind else {
@@ -160,8 +146,19 @@ pub(crate) fn whole_population<R: Instantiate>(
     };
     let range = 0..to_u32(node.size());
     let shape = shape(&context, population, &range);
-    let quantities = Quantities::draw(&context, population)?;
-    let initial = quantities.initial(&range);
+    let mut quantities = Quantities::draw(&context, population)?;
+    if !given.is_empty() {
+        let mut all = quantities.parameters;
+        for (k, values) in given {
+            all[k] = values;
+        }
+        quantities = Quantities::of(plan, id, population, all)?;
+    }
+    let decision = decision(&context, population)?;
+    let mut neurons = neurons(&context, population, (&quantities, &decision), &shape);
+    if let Neurons::Anchored(anchored, _) = &mut neurons {
+        anchored.reserve();
+    }
     let plane = stride_of::<R>(range.len());
     let drives = afferents(&context).into_iter();
     let drives = drives.filter_map(|(port, afferent)| match afferent {
@@ -169,7 +166,7 @@ pub(crate) fn whole_population<R: Instantiate>(
         Afferent::Identity(_) => None,
     });
     Ok(WholePopulation {
-        neurons: stepwise(&context, population, &quantities, initial, &shape),
+        neurons,
         inputs: Inputs {
             lanes: Aligned::zeroed(shape.n_inputs * plane),
             plane,
@@ -177,6 +174,34 @@ pub(crate) fn whole_population<R: Instantiate>(
         drives: drives.collect(),
         shape,
     })
+}
+
+/// Which arithmetic a population has.
+fn decision(context: &NodeContext<'_>, population: &Population) -> Result<Decision, BuildError> {
+    let decision = decide(context.plan, context.id, context.node, population);
+    decision.map_err(|reason| BuildError::NotAnchored {
+        population: context.node.name.clone(),
+        reason,
+    })
+}
+
+fn neurons<R: Instantiate>(
+    context: &NodeContext<'_>,
+    population: &Population,
+    (quantities, decision): (&Quantities, &Decision),
+    shape: &Shape,
+) -> Neurons<R> {
+    let initial = quantities.initial(&shape.range);
+    match Anchored::new(decision, shape.dt_ms, &initial) {
+        Some(anchored) => {
+            let chooser = Chooser::new(context.options.mode, shape.range.len());
+            Neurons::Anchored(Box::new(anchored), Box::new(chooser))
+        }
+        None => {
+            let stepwise = stepwise(context, population, quantities, initial, shape);
+            Neurons::Stepwise(Box::new(stepwise))
+        }
+    }
 }
 
 fn stepwise<R: Instantiate>(
@@ -192,11 +217,6 @@ fn stepwise<R: Instantiate>(
         initial,
         derived: quantities.derived(&shape.range, stride),
         stream: Philox::new(context.plan.seed, Purpose::Neuron, context.id as u64),
-        adjoint: context
-            .options
-            .tape_steps
-            .and_then(|_| population.neuron.component())
-            .map(|component| PopulationAdjoint::new(component, stride)),
     };
     Stepwise::new(shape, parts)
 }

@@ -1,13 +1,13 @@
 //! Rows of every bundle and shard, and the schedule that their delays allow.
 
-use super::bundles::Bundle;
+use super::bundles::{Bundle, Groups, bundles};
 use super::shards::{Layout, Layouts, Shards};
 use super::{BuildError, BuildReport, to_u32};
 use crate::group;
 use crate::instantiate::Instantiate;
 use crate::plan::{Edge, EdgeKind, Plan};
 use crate::port::Sides;
-use crate::rows::{self, Counted, Part, RowsRequest};
+use crate::rows::{self, Counted, Part, Rows, RowsRequest};
 use crate::schedule::{DelayedEdge, MAX_SLICE, Schedule, ZeroDelayCycle, schedule};
 
 /// `[shards][bundles]`.
@@ -154,6 +154,54 @@ fn request<'p>(
         parts,
         storage: plan.weight_storage,
     }
+}
+
+/// The rows of every projection of a plan onto whole populations, by edge: each projection alone, with
+/// the unit of quantised weights that its bundle has. `None` for other edges.
+pub(crate) fn whole_projections<R: Instantiate>(
+    plan: &Plan,
+) -> Result<Vec<Option<Rows<R>>>, BuildError> {
+    let mut all: Vec<Option<Rows<R>>> = Vec::new();
+    all.resize_with(plan.edges.len(), || None);
+    for bundle in bundles(plan, &Groups::of(plan)) {
+        let mut counted = Vec::with_capacity(bundle.edges.len());
+        for &index in &bundle.edges {
+            let request = whole_request(plan, index);
+            let one = request.map(|request| rows::count(&request).map(|c| (request, c)));
+            counted.extend(one.transpose()?.map(|one| (index, one)));
+        }
+        let weights = counted.iter().map(|(_, (_, c))| c.largest_weight);
+        let largest = weights.fold(0.0, f64::max);
+        for (index, (request, counted)) in counted {
+            all[index] = Some(rows::store(&request, counted, largest)?);
+        }
+    }
+    Ok(all)
+}
+
+fn whole_request(plan: &Plan, index: usize) -> Option<RowsRequest<'_>> {
+    let edge = &plan.edges[index];
+    let EdgeKind::Synapses(synapses) = &edge.kind else {
+        return None;
+    };
+    let sides = sides(plan, edge);
+    let part = Part {
+        projection: &edge.name,
+        index: index as u64,
+        synapses,
+        sides,
+        range: 0..sides.n_target,
+        first_lane: 0,
+        seed: plan.seed,
+        dt_ms: plan.dt_ms,
+    };
+    Some(RowsRequest {
+        source: edge.source,
+        n_source: sides.n_source,
+        n_target: sides.n_target,
+        parts: vec![part],
+        storage: plan.weight_storage,
+    })
 }
 
 pub(super) fn sides(plan: &Plan, edge: &Edge) -> Sides {

@@ -22,11 +22,10 @@ pub(super) fn make_workers<R: Instantiate>(
     abort: &Arc<AtomicBool>,
 ) -> Vec<Worker<R>> {
     let threads = options.threads;
-    let tape = options.tape_steps.unwrap_or(0);
     let reach: Vec<usize> = schedule
         .reach
         .iter()
-        .map(|&steps| usize::try_from(steps).unwrap_or(usize::MAX).max(tape) + 1)
+        .map(|&steps| usize::try_from(steps).unwrap_or(usize::MAX - 1) + 1)
         .collect();
     let channels: Vec<Vec<_>> = (0..threads)
         .map(|_| (0..threads).map(|_| bounded(MAILBOX_CAPACITY)).collect())

@@ -14,7 +14,6 @@ use super::neurons::{Due, Neurons, Prediction};
 use super::queue::{Deliveries, Delivery, Predictions};
 use super::synapses::{Arrived, Synapses};
 use crate::actor::{Actor, RunError};
-use crate::cotangent::Cotangents;
 use crate::packet::{History, Packet};
 use crate::plan::NodeId;
 use crate::population::StateRecorder;
@@ -407,17 +406,5 @@ impl<R: Real> Actor<R> for ExactActor {
             exact: Some(counts),
             ..Records::default()
         }]
-    }
-
-    fn reverse(
-        &mut self,
-        _slice: Slice,
-        _history: &History<R>,
-        _cotangents: &mut Cotangents<R>,
-    ) -> Result<(), RunError> {
-        Err(RunError::NotDifferentiable {
-            actor: self.shape.name.clone(),
-            reason: "it runs in continuous time; time = \"grid\" can be trained".to_owned(),
-        })
     }
 }

@@ -12,9 +12,9 @@ use crate::build::bundles::{Bundle, Groups, bundles};
 use crate::build::emits_real;
 use crate::build::shards::shards_per_worker;
 use crate::plan::{
-    Edge, EdgeKind, Monitor, Node, NodeKind, Plan, Population, Synapses, WeightStorage,
+    Edge, EdgeKind, Monitor, Node, NodeId, NodeKind, Plan, Population, Synapses, WeightStorage,
 };
-use crate::port::Sides;
+use crate::port::{LayerType, Sides};
 use crate::rows::{MAX_DELAY_STEPS, estimated_table_bytes};
 use crate::schedule::MAX_SLICE;
 use crate::time::steps_rounded;
@@ -145,12 +145,14 @@ impl Plan {
                 bytes: whole(bytes),
             });
         };
-        for node in &self.nodes {
+        for (id, node) in self.nodes.iter().enumerate() {
             match &node.kind {
                 NodeKind::Population(p) => add(&node.name, self.population_bytes(node, p)),
-                NodeKind::Layer(_) | NodeKind::Input(_) => {
+                NodeKind::Layer(layer) => {
                     add(&node.name, self.activation_bytes(node));
+                    self.layer_parameters(id, layer.as_ref(), &mut add);
                 }
+                NodeKind::Input(_) => add(&node.name, self.activation_bytes(node)),
                 NodeKind::Source(_) | NodeKind::Actor(_) => {}
             }
         }
@@ -167,7 +169,7 @@ impl Plan {
                     };
                     add(&edge.name, n * bytes);
                 }
-                EdgeKind::Identity { .. } => self.layer_parameters(edge, &mut add),
+                EdgeKind::Identity { .. } => {}
             }
         }
         add("synapse tables", self.table_bytes(threads.max(1)));
@@ -321,15 +323,14 @@ impl Plan {
         float(threads) * steps.sum::<f64>()
     }
 
-    /// Parameters of the layer an edge leads to, if it leads to one.
-    fn layer_parameters(&self, edge: &Edge, add: &mut impl FnMut(&str, f64)) {
-        let target = &self.nodes[edge.target];
-        let NodeKind::Layer(layer) = &target.kind else {
+    fn layer_parameters(&self, id: NodeId, layer: &dyn LayerType, add: &mut impl FnMut(&str, f64)) {
+        // What arrives over several edges has one shape.
+        let Some(edge) = self.edges.iter().find(|e| e.target == id) else {
             return;
         };
         let n = layer.parameter_count(&self.nodes[edge.source].shape);
         add(
-            &format!("{} (parameters)", target.name),
+            &format!("{} (parameters)", self.nodes[id].name),
             float(n) * self.real_bytes(),
         );
     }

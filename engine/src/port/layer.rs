@@ -46,8 +46,8 @@ pub trait LayerType: Send + Sync {
     /// The computation in f64.
     fn layer_f64(&self, input: &[usize]) -> Box<dyn Layer<f64>>;
 
-    /// The computation for one step of one sample at a time, in f32, with these parameters. The results
-    /// have the bits of [`Layer::forward`] outside training where weights are kept exactly.
+    /// The computation for one step of one sample at a time, in f32, with these parameters and, after
+    /// them, buffers ([`Layer::buffers`]); buffers that are not given are as at first. The results have the bits of [`Layer::forward`] outside training where weights are kept exactly.
     ///
     /// # Errors
     /// A sentence that says why the weights cannot be kept in that form.
@@ -57,7 +57,9 @@ pub trait LayerType: Send + Sync {
         parameters: &[Tensor<f32>],
         weights: WeightFormat,
     ) -> Result<Box<dyn StepLayer<f32>>, String> {
-        step::of_layer(self.layer_f32(input), input, parameters, weights)
+        let n_out = self.output_shape(input)?.iter().product();
+        let layer = self.layer_f32(input);
+        step::of_layer(layer, (input, n_out), parameters, weights)
     }
 
     /// As [`Self::step_layer_f32`], in f64.
@@ -70,7 +72,9 @@ pub trait LayerType: Send + Sync {
         parameters: &[Tensor<f64>],
         weights: WeightFormat,
     ) -> Result<Box<dyn StepLayer<f64>>, String> {
-        step::of_layer(self.layer_f64(input), input, parameters, weights)
+        let n_out = self.output_shape(input)?.iter().product();
+        let layer = self.layer_f64(input);
+        step::of_layer(layer, (input, n_out), parameters, weights)
     }
 }
 

@@ -29,8 +29,8 @@ pub trait StepLayer<R: Real>: Send {
 
 /// A layer that has nothing of its own for single steps.
 pub(super) fn of_layer<R: Real>(
-    layer: Box<dyn Layer<R>>,
-    input: &[usize],
+    mut layer: Box<dyn Layer<R>>,
+    (input, n_out): (&[usize], usize),
     parameters: &[Tensor<R>],
     weights: WeightFormat,
 ) -> Result<Box<dyn StepLayer<R>>, String> {
@@ -38,6 +38,13 @@ pub(super) fn of_layer<R: Real>(
         return Err("its weights can only be kept exactly".to_owned());
     }
     let width = input.iter().product();
+    // Buffers come with the parameters; the layer keeps them itself.
+    for buffer in layer.buffers() {
+        let given = parameters.iter().find(|t| t.name == buffer.name);
+        if let Some(given) = given.filter(|t| t.values.len() == buffer.values.len()) {
+            buffer.values.copy_from_slice(&given.values);
+        }
+    }
     let mut of_layer = OfLayer {
         layer,
         parameters: parameters.to_vec(),
@@ -48,6 +55,7 @@ pub(super) fn of_layer<R: Real>(
     let (call, layer) = of_layer.call();
     let none = LayerInput::Real { values: &[], width };
     layer.begin(&call, none);
+    of_layer.walk(n_out);
     Ok(Box::new(of_layer))
 }
 
@@ -73,6 +81,17 @@ impl<R: Real> OfLayer<R> {
             pass: 0,
         };
         (call, self.layer.as_mut())
+    }
+}
+
+impl<R: Real> OfLayer<R> {
+    /// Takes steps of every kind, so that later ones find all the memory they need.
+    fn walk(&mut self, n_out: usize) {
+        let mut output = vec![R::ZERO; n_out];
+        let all: Vec<u32> = (0..u32::MAX).take(self.width).collect();
+        self.step(StepInput::Real(&vec![R::ZERO; self.width]), &mut output);
+        self.step(StepInput::Spikes(&all[..all.len().min(1)]), &mut output);
+        self.step(StepInput::Spikes(&all), &mut output);
     }
 }
 

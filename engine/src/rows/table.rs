@@ -21,9 +21,6 @@ pub(super) enum Table {
 pub(super) trait Segments {
     /// The segment (source, delay); empty where there is none.
     fn segment(&self, source: u32, delay: usize) -> Range<u32>;
-
-    /// Hands every source with synapses of this delay and its segment to `f`, sources ascending.
-    fn for_each(&self, delay: usize, f: impl FnMut(u32, Range<u32>));
 }
 
 /// Segments ordered by source, then delay: the row of a source is read from front to back as its
@@ -268,27 +265,12 @@ impl Segments for Dense {
         let k = source as usize * self.n_delays + delay;
         self.starts[k]..self.starts[k + 1]
     }
-
-    fn for_each(&self, delay: usize, mut f: impl FnMut(u32, Range<u32>)) {
-        let segments = self.starts.windows(2).skip(delay).step_by(self.n_delays);
-        for (source, ends) in (0..).zip(segments) {
-            if ends[0] < ends[1] {
-                f(source, ends[0]..ends[1]);
-            }
-        }
-    }
 }
 
 impl Segments for Sparse {
     #[inline]
     fn segment(&self, source: u32, delay: usize) -> Range<u32> {
         self.find(source, delay).map_or(0..0, |k| self.range(k))
-    }
-
-    fn for_each(&self, delay: usize, mut f: impl FnMut(u32, Range<u32>)) {
-        for k in self.firsts[delay]..self.firsts[delay + 1] {
-            f(self.sources[k], self.range(k));
-        }
     }
 }
 

@@ -1,11 +1,18 @@
 //! From a plan to a session.
 
-use super::{PopulationWork, Ring, Route, Session, SessionNode, Work};
-use crate::build::{BuildError, emits_real, layer_parameters, whole_population};
+use std::sync::Arc;
+
+use super::work::{LayerWork, PopulationWork, SourceWork, SynapseWork, Work};
+use super::{Ring, Route, Session, SessionNode};
+use crate::build::{
+    BuildError, emits_real, layer_input, layer_parameters, source_context, whole_population,
+    whole_projections,
+};
 use crate::instantiate::Instantiate;
 use crate::packet::Packet;
-use crate::plan::{EdgeKind, NodeId, NodeKind, Plan, WeightFormat};
-use crate::port::Tensor;
+use crate::plan::{Edge, EdgeKind, NodeId, NodeKind, Plan, WeightFormat};
+use crate::port::{LayerType, SpikeSource, Tensor};
+use crate::rows::Rows;
 
 /// How a session is made.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +21,9 @@ pub struct SessionOptions {
     pub weights: WeightFormat,
     /// Nodes whose emissions are wanted, by name. Empty: those that nothing is joined to.
     pub outputs: Vec<String>,
-    /// Parameters of layers by node and name, `(node, tensor)`, instead of initial ones.
+    /// Parameters and buffers (running statistics) of layers and learned parameters of populations (in base
+    /// units, one value or one for each neuron) by node and name, `(node, tensor)`, instead of those of the
+    /// description.
     pub parameters: Vec<(String, Tensor<f64>)>,
 }
 
@@ -61,186 +70,314 @@ pub enum SessionError {
     },
 }
 
+/// An edge, its projection drawn.
+struct Joint<R> {
+    target: NodeId,
+    port: usize,
+    source: NodeId,
+    /// Steps.
+    shortest: u64,
+    longest: u64,
+    rows: Option<Rows<R>>,
+}
+
 impl<R: Instantiate> Session<R> {
     /// A session of the network, for one sample: the batch size of the description does not count.
     ///
     /// # Errors
-    /// If the description holds projections, spike sources, users' actors or continuous time, or a
-    /// parameter does not fit.
+    /// If the description holds users' actors or continuous time, or a parameter does not fit.
     pub fn new(plan: &Plan, options: &SessionOptions) -> Result<Self, SessionError> {
-        let routes = routes(plan)?;
+        supported(plan)?;
+        check_names(plan, options)?;
+        let mut joints = joints::<R>(plan)?;
+        let order = order(plan, &joints)?;
+        let outputs = outputs(plan, &joints, &options.outputs)?;
         let mut nodes = Vec::with_capacity(plan.nodes.len());
         for (id, node) in plan.nodes.iter().enumerate() {
-            let longest = routes
-                .iter()
-                .filter(|r| r.1.source == id)
-                .map(|r| r.1.delay);
+            let longest = joints.iter().filter(|j| j.source == id).map(|j| j.longest);
             let ring = Ring::new(emits_real(node), node.size(), longest.max().unwrap_or(0));
             nodes.push(SessionNode {
                 name: node.name.clone(),
                 size: node.size(),
                 emitted: ring,
-                work: work(plan, id, options, &routes)?,
+                is_unchanged: false,
+                work: work(plan, id, options, &mut joints)?,
             });
         }
-        check_names(plan, options)?;
         let is_input = |id: &NodeId| matches!(plan.nodes[*id].kind, NodeKind::Input(_));
         Ok(Self {
-            order: order(plan, &routes)?
-                .into_iter()
-                .filter(|id| !is_input(id))
-                .collect(),
+            order: order.into_iter().filter(|id| !is_input(id)).collect(),
             inputs: (0..nodes.len()).filter(is_input).collect(),
-            outputs: outputs(plan, &routes, &options.outputs)?,
+            outputs,
             nodes,
             now: 0,
+            is_fresh: true,
             dt_ms: plan.dt_ms,
         })
     }
 }
 
-/// Target, and where from, of every edge; in the order of the description.
-fn routes(plan: &Plan) -> Result<Vec<(NodeId, Route, usize)>, SessionError> {
-    let route = |edge: &crate::plan::Edge| match edge.kind {
-        EdgeKind::Identity { delay_steps } => {
-            let route = Route {
-                source: edge.source,
-                delay: delay_steps,
-            };
-            Ok((edge.target, route, edge.port))
+fn supported(plan: &Plan) -> Result<(), SessionError> {
+    for node in &plan.nodes {
+        let what = match &node.kind {
+            NodeKind::Population(p) if p.time.is_continuous() => "a population in continuous time",
+            NodeKind::Actor(_) => "a user's own actor",
+            _ => continue,
+        };
+        return Err(SessionError::Unsupported {
+            name: node.name.clone(),
+            what,
+        });
+    }
+    Ok(())
+}
+
+/// Every edge, in the order of the description.
+fn joints<R: Instantiate>(plan: &Plan) -> Result<Vec<Joint<R>>, SessionError> {
+    let rows = whole_projections::<R>(plan)?;
+    let edges = plan.edges.iter().zip(rows);
+    let joint = |(edge, rows): (&Edge, Option<Rows<R>>)| {
+        let (shortest, longest) = match (&edge.kind, &rows) {
+            (EdgeKind::Identity { delay_steps }, _) => (*delay_steps, *delay_steps),
+            // What drew no synapse hands on nothing.
+            (EdgeKind::Synapses(_), rows) => {
+                let shortest = rows.as_ref().and_then(Rows::min_delay);
+                (
+                    shortest.unwrap_or(1),
+                    rows.as_ref().map_or(0, Rows::max_delay),
+                )
+            }
+        };
+        Joint {
+            target: edge.target,
+            port: edge.port,
+            source: edge.source,
+            shortest,
+            longest,
+            rows,
         }
-        EdgeKind::Synapses(_) => Err(SessionError::Unsupported {
-            name: edge.name.clone(),
-            what: "a projection of synapses",
-        }),
     };
-    plan.edges.iter().map(route).collect()
+    Ok(edges.map(joint).collect())
+}
+
+/// What leads to a node from element to element: port, and where from.
+fn afferents<R>(joints: &[Joint<R>], id: NodeId) -> Vec<(usize, Route)> {
+    let route = |j: &Joint<R>| {
+        let route = Route {
+            source: j.source,
+            delay: j.shortest,
+        };
+        (j.port, route)
+    };
+    let joints = joints.iter().filter(|j| j.target == id && j.rows.is_none());
+    joints.map(route).collect()
 }
 
 fn work<R: Instantiate>(
     plan: &Plan,
     id: NodeId,
     options: &SessionOptions,
-    routes: &[(NodeId, Route, usize)],
+    joints: &mut [Joint<R>],
 ) -> Result<Work<R>, SessionError> {
     let node = &plan.nodes[id];
-    let unsupported = |what| {
-        Err(SessionError::Unsupported {
-            name: node.name.clone(),
-            what,
-        })
-    };
     match &node.kind {
-        NodeKind::Input(_) => Ok(Work::Input),
+        NodeKind::Input(_) | NodeKind::Actor(_) => Ok(Work::Input),
         NodeKind::Layer(layer) => {
-            let (source, initial) = layer_parameters::<R>(plan, id)?;
-            let mut incoming = routes.iter().filter(|r| r.0 == id).map(|r| r.1);
-            let route = incoming.next().unwrap_or(Route { source, delay: 0 });
-            let parameters = given(&node.name, initial, options)?;
-            let shape = &plan.nodes[source].shape;
-            let layer = R::step_layer(layer.as_ref(), shape, &parameters, options.weights);
-            let layer = layer.map_err(|message| SessionError::Weights {
-                layer: node.name.clone(),
-                message,
-            })?;
-            Ok(Work::Layer(layer, route))
-        }
-        NodeKind::Population(population) if population.time.is_continuous() => {
-            unsupported("a population in continuous time")
+            let afferents = afferents(joints, id);
+            layer_work(plan, id, layer.as_ref(), options, &afferents)
         }
         NodeKind::Population(_) => {
-            let whole = whole_population::<R>(plan, id)?;
-            // Room for as much as it ever emits.
-            let mut packet = Packet::default();
-            packet.clear();
-            packet.spikes_mut().reserve(node.size());
-            packet.real_mut().reserve(node.size());
-            let of_node = routes.iter().filter(|r| r.0 == id);
-            Ok(Work::Population(Box::new(PopulationWork {
-                shape: whole.shape,
-                neurons: whole.neurons,
-                inputs: whole.inputs,
-                afferents: of_node.map(|&(_, route, port)| (port, route)).collect(),
-                drives: whole.drives,
-                packet,
+            let learned = learned::<R>(plan, id, options)?;
+            population_work(plan, id, learned, joints)
+        }
+        NodeKind::Source(source) => {
+            let (context, source) = (source_context(plan, id), Arc::clone(source));
+            let is_timed = source.is_timed();
+            let make: Box<dyn Fn() -> Box<dyn SpikeSource> + Send> =
+                Box::new(move || source.instantiate(context));
+            Ok(Work::Source(Box::new(SourceWork {
+                source: make(),
+                make,
+                size: context.size,
+                is_timed,
+                offsets_ms: Vec::with_capacity(node.size()),
             })))
         }
-        NodeKind::Source(_) => unsupported("a stimulus that emits spikes"),
-        NodeKind::Actor(_) => unsupported("a user's own actor"),
     }
 }
 
-/// Initial parameters, replaced where others are given.
+fn layer_work<R: Instantiate>(
+    plan: &Plan,
+    id: NodeId,
+    layer: &dyn LayerType,
+    options: &SessionOptions,
+    afferents: &[(usize, Route)],
+) -> Result<Work<R>, SessionError> {
+    let name = &plan.nodes[id].name;
+    let shape = layer_input(plan, id)?;
+    let mut initial = layer_parameters::<R>(plan, id)?;
+    initial.extend_from_slice(R::layer(layer, shape).buffers());
+    let parameters = given(name, initial, options)?;
+    let step = R::step_layer(layer, shape, &parameters, options.weights);
+    let step = step.map_err(|message| SessionError::Weights {
+        layer: name.clone(),
+        message,
+    })?;
+    let n_summed = match afferents.len() {
+        1 => 0,
+        _ => shape.iter().product(),
+    };
+    Ok(Work::Layer(Box::new(LayerWork {
+        layer: step,
+        routes: afferents.iter().map(|(_, route)| *route).collect(),
+        sum: vec![R::ZERO; n_summed],
+    })))
+}
+
+fn population_work<R: Instantiate>(
+    plan: &Plan,
+    id: NodeId,
+    learned: Vec<(usize, Vec<f64>)>,
+    joints: &mut [Joint<R>],
+) -> Result<Work<R>, SessionError> {
+    let size = plan.nodes[id].size();
+    let whole = whole_population::<R>(plan, id, learned)?;
+    // Room for as much as it ever emits.
+    let mut packet = Packet::default();
+    packet.clear();
+    packet.spikes_mut().reserve(size);
+    packet.real_mut().reserve(size);
+    let afferents = afferents(joints, id);
+    let mut synapses = Vec::new();
+    let mut n_due = 0;
+    for joint in joints.iter_mut().filter(|j| j.target == id) {
+        let (port, source) = (joint.port, joint.source);
+        if let Some(rows) = joint.rows.take() {
+            n_due = n_due.max(plan.nodes[source].size());
+            synapses.push(SynapseWork { port, source, rows });
+        }
+    }
+    Ok(Work::Population(Box::new(PopulationWork {
+        shape: whole.shape,
+        neurons: whole.neurons,
+        inputs: whole.inputs,
+        synapses,
+        due: Vec::with_capacity(n_due),
+        afferents,
+        drives: whole.drives,
+        packet,
+    })))
+}
+
+/// Tensors of a layer, replaced where others are given.
 fn given<R: Instantiate>(
     node: &str,
     mut initial: Vec<Tensor<R>>,
     options: &SessionOptions,
 ) -> Result<Vec<Tensor<R>>, SessionError> {
     for (_, tensor) in options.parameters.iter().filter(|(n, _)| n == node) {
-        let error = |message: String| SessionError::Parameter {
-            node: node.to_owned(),
-            parameter: tensor.name.clone(),
-            message,
+        let names = || initial.iter().map(|t| t.name.as_str()).collect::<Vec<_>>();
+        let Some(place) = initial.iter().position(|t| t.name == tensor.name) else {
+            return Err(unknown(node, tensor, &names()));
         };
-        let names: Vec<String> = initial.iter().map(|t| t.name.clone()).collect();
-        let Some(place) = initial.iter_mut().find(|t| t.name == tensor.name) else {
-            let names = names.join(", ");
-            return Err(error(format!("there is none of that name; it has {names}")));
-        };
-        if tensor.shape != place.shape || tensor.values.len() != place.values.len() {
-            let (given, needed) = (&tensor.shape, &place.shape);
-            return Err(error(format!("its shape is {needed:?}, not {given:?}")));
-        }
-        for (k, (to, &from)) in place.values.iter_mut().zip(&tensor.values).enumerate() {
-            *to = R::from_f64(from);
-            if !to.is_finite() {
-                return Err(error(format!("value {k} is {from}")));
-            }
-        }
+        let values = read::<R>(node, tensor, &initial[place].shape)?;
+        initial[place].values = values;
     }
     Ok(initial)
 }
 
-/// Parameters are of layers that exist.
-fn check_names(plan: &Plan, options: &SessionOptions) -> Result<(), SessionError> {
-    let is_layer = |name: &str| {
-        let mut nodes = plan.nodes.iter();
-        nodes.any(|n| n.name == name && matches!(n.kind, NodeKind::Layer(_)))
+/// Learned parameters of a population, by index, in the precision of the session.
+fn learned<R: Instantiate>(
+    plan: &Plan,
+    id: NodeId,
+    options: &SessionOptions,
+) -> Result<Vec<(usize, Vec<f64>)>, SessionError> {
+    let node = &plan.nodes[id];
+    let NodeKind::Population(population) = &node.kind else {
+        return Ok(Vec::new());
     };
-    match options.parameters.iter().find(|(node, _)| !is_layer(node)) {
+    let parameters = &population.neuron.ports().parameters;
+    let mut learned = Vec::new();
+    for (_, tensor) in options.parameters.iter().filter(|(n, _)| *n == node.name) {
+        let Some(k) = parameters.iter().position(|q| q.name == tensor.name) else {
+            let names: Vec<&str> = parameters.iter().map(|q| q.name.as_str()).collect();
+            return Err(unknown(&node.name, tensor, &names));
+        };
+        let size = if tensor.values.len() == 1 {
+            1
+        } else {
+            node.size()
+        };
+        let values = read::<R>(&node.name, tensor, &[size])?;
+        learned.push((k, values.iter().map(|x| x.to_f64()).collect()));
+    }
+    Ok(learned)
+}
+
+fn unknown(node: &str, tensor: &Tensor<f64>, names: &[&str]) -> SessionError {
+    SessionError::Parameter {
+        node: node.to_owned(),
+        parameter: tensor.name.clone(),
+        message: format!("there is none of that name; it has {}", names.join(", ")),
+    }
+}
+
+/// Values of a tensor that must have this shape.
+fn read<R: Instantiate>(
+    node: &str,
+    tensor: &Tensor<f64>,
+    shape: &[usize],
+) -> Result<Vec<R>, SessionError> {
+    let error = |message: String| SessionError::Parameter {
+        node: node.to_owned(),
+        parameter: tensor.name.clone(),
+        message,
+    };
+    let needed: usize = shape.iter().product();
+    if tensor.shape != shape || tensor.values.len() != needed {
+        let given = &tensor.shape;
+        return Err(error(format!("its shape is {shape:?}, not {given:?}")));
+    }
+    let values: Vec<R> = tensor.values.iter().map(|&x| R::from_f64(x)).collect();
+    match values.iter().position(|x| !x.is_finite()) {
+        Some(k) => Err(error(format!("value {k} is {}", tensor.values[k]))),
+        None => Ok(values),
+    }
+}
+
+/// Parameters are of nodes that can have some.
+fn check_names(plan: &Plan, options: &SessionOptions) -> Result<(), SessionError> {
+    let may_have = |name: &str| {
+        let mut nodes = plan.nodes.iter().filter(|n| n.name == name);
+        nodes.any(|n| matches!(n.kind, NodeKind::Layer(_) | NodeKind::Population(_)))
+    };
+    match options.parameters.iter().find(|(node, _)| !may_have(node)) {
         None => Ok(()),
         Some((node, tensor)) => Err(SessionError::Parameter {
             node: node.clone(),
             parameter: tensor.name.clone(),
-            message: "there is no layer of that name".to_owned(),
+            message: "there is no layer or population of that name".to_owned(),
         }),
     }
 }
 
 /// An order in which every node comes after those it hears of in the same step.
-fn order(plan: &Plan, routes: &[(NodeId, Route, usize)]) -> Result<Vec<NodeId>, SessionError> {
-    let now = || routes.iter().filter(|r| r.1.delay == 0);
+fn order<R>(plan: &Plan, joints: &[Joint<R>]) -> Result<Vec<NodeId>, SessionError> {
+    let now = || joints.iter().filter(|j| j.shortest == 0);
     let mut order: Vec<NodeId> = Vec::with_capacity(plan.nodes.len());
     let mut left: Vec<NodeId> = (0..plan.nodes.len()).collect();
     while !left.is_empty() {
         let is_ready = |id: &NodeId| {
             now()
-                .filter(|r| r.0 == *id)
-                .all(|r| order.contains(&r.1.source))
+                .filter(|j| j.target == *id)
+                .all(|j| order.contains(&j.source))
         };
         let ready: Vec<NodeId> = left.iter().copied().filter(is_ready).collect();
         if ready.is_empty() {
-            let stuck = now().find(|r| left.contains(&r.0) && left.contains(&r.1.source));
-            let (target, route, _) = stuck.copied().unwrap_or((
-                left[0],
-                Route {
-                    source: left[0],
-                    delay: 0,
-                },
-                0,
-            ));
+            let stuck = now().find(|j| left.contains(&j.target) && left.contains(&j.source));
+            let (source, target) = stuck.map_or((left[0], left[0]), |j| (j.source, j.target));
             return Err(BuildError::ZeroDelayCycle {
-                source_node: plan.nodes[route.source].name.clone(),
+                source_node: plan.nodes[source].name.clone(),
                 target: plan.nodes[target].name.clone(),
             }
             .into());
@@ -251,13 +388,13 @@ fn order(plan: &Plan, routes: &[(NodeId, Route, usize)]) -> Result<Vec<NodeId>, 
     Ok(order)
 }
 
-fn outputs(
+fn outputs<R>(
     plan: &Plan,
-    routes: &[(NodeId, Route, usize)],
+    joints: &[Joint<R>],
     names: &[String],
 ) -> Result<Vec<NodeId>, SessionError> {
     if names.is_empty() {
-        let is_heard = |id: usize| routes.iter().any(|r| r.1.source == id && r.0 != id);
+        let is_heard = |id: usize| joints.iter().any(|j| j.source == id && j.target != id);
         return Ok((0..plan.nodes.len()).filter(|&id| !is_heard(id)).collect());
     }
     let find = |name: &String| {

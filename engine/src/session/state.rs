@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Session, Work};
+use super::{Session, work::Work};
 use crate::instantiate::Instantiate;
 
 /// Everything that passes from one step to the next: neuron states and what is on its way over
@@ -101,8 +101,10 @@ impl<R: Instantiate> Session<R> {
             });
         }
         self.now = state.step;
+        self.is_fresh = true;
         let mut variables = state.variables.iter();
         for (node, (_, slots)) in self.nodes.iter_mut().zip(&state.emitted) {
+            node.work.restart();
             if let Work::Population(population) = &mut node.work {
                 let names = &population.shape.state_names;
                 population.neurons.state(names, &mut |_, values| {
@@ -114,6 +116,7 @@ impl<R: Instantiate> Session<R> {
                         .zip(from)
                         .for_each(|(to, &x)| *to = R::from_f64(x));
                 });
+                population.neurons.resume(state.step);
             }
             for (slot, (spikes, values)) in node.emitted.slots.iter_mut().zip(slots) {
                 slot.spikes.clear();

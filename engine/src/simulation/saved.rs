@@ -9,9 +9,6 @@ use crate::worker::Worker;
 impl<R: Instantiate> Simulation<R> {
     /// All that a checkpoint holds.
     pub(crate) fn saved(&mut self) -> Result<Saved<R>, CheckpointError> {
-        if self.options.tape_steps.is_some() {
-            return Err(CheckpointError::Tape);
-        }
         let mut nodes: Vec<SavedNode<R>> = Vec::new();
         nodes.resize_with(self.plan.nodes.len(), SavedNode::default);
         for placed in self.workers.iter_mut().flat_map(Worker::actors) {
@@ -21,7 +18,7 @@ impl<R: Instantiate> Simulation<R> {
             placed.actor.state_f64(&mut |node, variable, values| {
                 gather(&mut nodes[node].states_f64, variable, values);
             });
-            placed.actor.parameters(&mut |node, parameter, _| {
+            placed.actor.parameters(&mut |node, parameter| {
                 let named = (parameter.name.clone(), parameter.values.clone());
                 nodes[node].parameters.push(named);
             });
@@ -70,7 +67,7 @@ impl<R: Instantiate> Simulation<R> {
                     left_f64[node].take(variable, values);
                 });
                 placed.actor.resume(saved.now);
-                placed.actor.parameters(&mut |node, parameter, _| {
+                placed.actor.parameters(&mut |node, parameter| {
                     let all = &saved.nodes[node].parameters;
                     if let Some((_, values)) = all.iter().find(|(n, _)| *n == parameter.name) {
                         parameter.values.copy_from_slice(values);

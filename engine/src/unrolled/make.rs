@@ -303,9 +303,8 @@ fn layer_node<R: Instantiate>(
         return Err(unsupported(&node.name, "what is no layer"));
     };
     let Some(first) = routes.first() else {
-        return Err(BuildError::LayerEdges {
+        return Err(BuildError::LayerWithoutInput {
             layer: node.name.clone(),
-            edges: 0,
         }
         .into());
     };

@@ -5,7 +5,6 @@ use std::time::Duration;
 use crossbeam::channel::bounded;
 
 use super::*;
-use crate::cotangent::Cotangents;
 use crate::record::Records;
 
 /// Emits nothing.
@@ -25,14 +24,6 @@ impl Actor<f32> for Silent {
     fn reset(&mut self) {}
     fn take_records(&mut self) -> Vec<Records> {
         Vec::new()
-    }
-    fn reverse(
-        &mut self,
-        _: Slice,
-        _: &History<f32>,
-        _: &mut Cotangents<f32>,
-    ) -> Result<(), RunError> {
-        Ok(())
     }
 }
 

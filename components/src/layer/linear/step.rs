@@ -28,6 +28,8 @@ pub(super) struct Linear<R> {
     weights: Weights<R>,
     sums: Vec<R>,
     integers: Vec<i64>,
+    /// Room for the inputs that are not 0, with their values.
+    nonzero: Vec<(u32, R)>,
 }
 
 enum Weights<R> {
@@ -106,6 +108,7 @@ impl<R: Real> Linear<R> {
             weights,
             sums: vec![R::ZERO; stride],
             integers: vec![0; stride],
+            nonzero: vec![(0, R::ZERO); n_in + 1],
         }
     }
 }
@@ -120,7 +123,8 @@ impl<R: Real> StepLayer<R> for Linear<R> {
             }
             (Weights::Exact(w), StepInput::Real(x)) => {
                 sums.copy_from_slice(&self.bias);
-                add_products(stride, w, x, sums);
+                let n = find_nonzero(x, &mut self.nonzero);
+                add_products(stride, w, &self.nonzero[..n], sums);
             }
             (Weights::Int16(q, scale), StepInput::Spikes(active)) => {
                 self.integers.fill(0);
@@ -213,20 +217,36 @@ fn add_rows_body<R: Real>(stride: usize, w: &[R], active: &[u32], sums: &mut [R]
     });
 }
 
+/// Writes the inputs that are not 0 to `found`, which has room for one more than all; returns their
+/// number. No branch depends on which they are.
+#[inline(always)]
+fn find_nonzero<R: Real>(x: &[R], found: &mut [(u32, R)]) -> usize {
+    let mut n = 0;
+    for (i, &x) in (0..u32::MAX).zip(x) {
+        found[n] = (i, x);
+        n += usize::from(x != R::ZERO);
+    }
+    n
+}
+
 dispatch_fused! {
-    /// Adds the rows times their inputs, ascending; inputs that are 0 add nothing.
-    fn add_products<R: Real> = add_products_body(stride: usize, w: &[R], x: &[R], sums: &mut [R]);
+    /// Adds the rows of some inputs, ascending, times their values; inputs that are 0 add nothing.
+    fn add_products<R: Real> =
+        add_products_body(stride: usize, w: &[R], some: &[(u32, R)], sums: &mut [R]);
 }
 
 #[inline(always)]
-fn add_products_body<R: Real, const FUSE: bool>(stride: usize, w: &[R], x: &[R], sums: &mut [R]) {
+fn add_products_body<R: Real, const FUSE: bool>(
+    stride: usize,
+    w: &[R],
+    some: &[(u32, R)],
+    sums: &mut [R],
+) {
     for_tiles!(stride, first, N => {
         let mut acc: [R; N] = std::array::from_fn(|l| sums[first + l]);
-        for (row, &x) in w.chunks_exact(stride).zip(x) {
-            if x == R::ZERO {
-                continue;
-            }
-            let row = &row[first..first + N];
+        for &(i, x) in some {
+            let start = i as usize * stride + first;
+            let row = &w[start..start + N];
             for l in 0..N {
                 acc[l] = multiply_step::<R, FUSE>(x, row[l], acc[l]);
             }

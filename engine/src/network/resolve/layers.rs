@@ -23,27 +23,29 @@ impl Resolver<'_> {
         }
     }
 
-    /// Shapes of layers, each after the node that leads to it.
+    /// Shapes of layers, each after a node that leads to it.
     pub(super) fn layer_shapes(&mut self) {
-        let mut waiting: Vec<(NodeId, NodeId)> = Vec::new();
+        let mut waiting: Vec<(NodeId, Vec<NodeId>)> = Vec::new();
         for node in 0..self.nodes.len() {
             if matches!(self.nodes[node].kind, NodeKind::Layer(_)) {
-                match self.source_of_layer(node) {
-                    Some(source) => waiting.push((node, source)),
+                match self.sources_of_layer(node) {
+                    Some(sources) => waiting.push((node, sources)),
                     None => self.broken(node),
                 }
             }
         }
+        let all = waiting.clone();
         loop {
             let before = waiting.len();
             let mut later = Vec::new();
-            for (node, source) in waiting {
-                if !self.is_whole(source) {
+            for (node, sources) in waiting {
+                let known = sources.iter().find(|s| !self.nodes[**s].shape.is_empty());
+                if sources.iter().any(|&s| !self.is_whole(s)) {
                     self.broken(node);
-                } else if self.nodes[source].shape.is_empty() {
-                    later.push((node, source));
-                } else {
+                } else if let Some(&source) = known {
                     self.layer_shape(node, source);
+                } else {
+                    later.push((node, sources));
                 }
             }
             waiting = later;
@@ -57,6 +59,33 @@ impl Resolver<'_> {
             self.errors.push(ErrorKind::Wiring, &path, message);
             self.broken(node);
         }
+        for (node, sources) in all {
+            self.same_shapes(node, &sources);
+        }
+    }
+
+    /// What is added up at a layer has one shape.
+    fn same_shapes(&mut self, node: NodeId, sources: &[NodeId]) {
+        if !self.is_whole(node) || sources.iter().any(|&s| !self.is_whole(s)) {
+            return;
+        }
+        let shape_of = |source: NodeId| &self.nodes[source].shape;
+        let first = sources[0];
+        let Some(&other) = sources.iter().find(|s| shape_of(**s) != shape_of(first)) else {
+            return;
+        };
+        let shown = |source: NodeId| {
+            let shape = short(&shape_of(source).clone().into());
+            format!("`{}` has shape {shape}", self.nodes[source].name)
+        };
+        let message = format!(
+            "what several edges carry to a layer is added up and must have one shape; {}, {}",
+            shown(first),
+            shown(other)
+        );
+        let path = self.layer_path(node);
+        self.errors.push(ErrorKind::Wiring, &path, message);
+        self.broken(node);
     }
 
     fn layer_path(&self, node: NodeId) -> Path {
@@ -74,29 +103,21 @@ impl Resolver<'_> {
         self.found.get(self.nodes[node].name.as_str()) == Some(&Found::Node(node))
     }
 
-    /// The one node an edge leads from to this layer.
-    fn source_of_layer(&mut self, node: NodeId) -> Option<NodeId> {
+    /// The nodes that edges lead from to this layer, in the order of the description.
+    fn sources_of_layer(&mut self, node: NodeId) -> Option<Vec<NodeId>> {
         let network = self.network;
         let name = self.nodes[node].name.clone();
-        let mut edges = network
-            .edges
-            .iter()
-            .enumerate()
-            .filter(|(_, e)| e.target == name);
-        let path = self.layer_path(node);
-        match (edges.next(), edges.next()) {
-            (Some((i, edge)), None) => {
-                let path = Path::root().key("edges").index(i).key("source");
-                self.node(&edge.source, &path)
-            }
-            (None, _) => self.error(ErrorKind::Wiring, &path, "no edge leads to it"),
-            (Some((i, _)), Some((j, _))) => {
-                let message = format!(
-                    "edges[{i}] and edges[{j}] lead to it; a layer has exactly one incoming edge"
-                );
-                self.error(ErrorKind::Wiring, &path, message)
-            }
+        let edges = network.edges.iter().enumerate();
+        let mut sources = Vec::new();
+        for (i, edge) in edges.filter(|(_, e)| e.target == name) {
+            let path = Path::root().key("edges").index(i).key("source");
+            sources.push(self.node(&edge.source, &path));
         }
+        if sources.is_empty() {
+            let path = self.layer_path(node);
+            return self.error(ErrorKind::Wiring, &path, "no edge leads to it");
+        }
+        sources.into_iter().collect()
     }
 
     fn layer_shape(&mut self, node: NodeId, source: NodeId) {

@@ -83,7 +83,7 @@ fn things_that_do_not_fit_each_other() {
         (
             "[[monitors]]",
             "[[edges]]\nsource = \"noise\"\ntarget = \"fc\"\n\n[[monitors]]",
-            "layers.fc: edges[0] and edges[2] lead to it; a layer has exactly one incoming edge",
+            "layers.fc: what several edges carry to a layer is added up and must have one shape; `image` has shape [784], `noise` has shape [50]",
         ),
         (
             "source = \"image\"\ntarget = \"fc\"",
