@@ -30,6 +30,7 @@ use crate::schedule::Schedule;
 use crate::source::{InputActor, InputHandle, SourceActor};
 use crate::worker::{Placed, Worker};
 use bundles::Groups;
+pub(crate) use rows::sides;
 pub(crate) use populations::{Quantities, quantities, whole_population};
 use shards::{Layout, Layouts, Shards, useful_threads};
 

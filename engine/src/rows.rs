@@ -10,6 +10,7 @@ mod draw;
 mod segment;
 mod store;
 mod table;
+mod wiring;
 
 use rheobase_equations::real::Real;
 
@@ -22,6 +23,8 @@ pub use segment::Segment;
 use segment::{Stored, Targets, Weights, unpack};
 pub(crate) use store::{Counted, count, store};
 pub use table::MAX_SYNAPSES;
+pub use wiring::Synapse;
+pub(crate) use wiring::Wiring;
 use table::{Dense, Segments, Table};
 
 /// Synapses of one bundle onto the targets of one shard.

@@ -156,7 +156,7 @@ fn request<'p>(
     }
 }
 
-pub(super) fn sides(plan: &Plan, edge: &Edge) -> Sides {
+pub(crate) fn sides(plan: &Plan, edge: &Edge) -> Sides {
     Sides {
         n_source: to_u32(plan.nodes[edge.source].size()),
         n_target: to_u32(plan.nodes[edge.target].size()),
