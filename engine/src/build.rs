@@ -30,8 +30,8 @@ use crate::schedule::Schedule;
 use crate::source::{InputActor, InputHandle, SourceActor};
 use crate::worker::{Placed, Worker};
 use bundles::Groups;
-pub(crate) use rows::sides;
 pub(crate) use populations::{Quantities, quantities, whole_population};
+pub(crate) use rows::sides;
 use shards::{Layout, Layouts, Shards, useful_threads};
 
 /// How a plan is built.

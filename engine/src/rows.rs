@@ -23,9 +23,9 @@ pub use segment::Segment;
 use segment::{Stored, Targets, Weights, unpack};
 pub(crate) use store::{Counted, count, store};
 pub use table::MAX_SYNAPSES;
+use table::{Dense, Segments, Table};
 pub use wiring::Synapse;
 pub(crate) use wiring::Wiring;
-use table::{Dense, Segments, Table};
 
 /// Synapses of one bundle onto the targets of one shard.
 #[derive(Debug)]

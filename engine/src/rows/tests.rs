@@ -273,7 +273,6 @@ fn given_delays_are_taken_at_their_word_or_refused() {
             vec![(3, 7, 1.0, 0.2), (4, 8, 1.0, delay_ms)],
             least,
             round_delay,
-            learnable: true,
         );
         Rows::<f32>::build(&request(&synapses, 0..40)).map(|(rows, counts)| {
             (
@@ -474,7 +473,9 @@ fn wiring_holds_what_is_drawn() {
         expected.sort_by_key(|s| (s.source, s.delay_steps));
         assert!(expected.len() > 200 && wiring.delays().len() >= least);
         assert!(expected.iter().map(|s| s.weight).eq(weights));
-        let found = wiring.synapses().map(|s| (s.source, u64::from(s.delay_steps), s.target));
+        let found = wiring
+            .synapses()
+            .map(|s| (s.source, u64::from(s.delay_steps), s.target));
         assert!(found.eq(expected.iter().map(|s| (s.source, s.delay_steps, s.lane))));
         for source in 0..17 {
             let row: Vec<(u32, Range<usize>)> = wiring.row(source).collect();
@@ -487,7 +488,11 @@ fn wiring_holds_what_is_drawn() {
             assert_eq!((blocks[0].start, blocks[blocks.len() - 1].end), (0, 17));
             assert!(blocks.windows(2).all(|b| b[0].end == b[1].start));
             let lengths = blocks.iter().map(|b| (b.len(), wiring.range(b).len()));
-            assert!(lengths.clone().all(|(n, synapses)| n == 1 || synapses <= size));
+            assert!(
+                lengths
+                    .clone()
+                    .all(|(n, synapses)| n == 1 || synapses <= size)
+            );
             assert_eq!(lengths.map(|(_, n)| n).sum::<usize>(), expected.len());
         }
     }

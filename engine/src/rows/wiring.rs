@@ -175,16 +175,18 @@ impl Wiring {
 
     /// Every synapse, in order.
     pub(crate) fn synapses(&self) -> impl Iterator<Item = Synapse> + Clone {
-        (0..).zip(self.first_runs.windows(2)).flat_map(move |(source, ends)| {
-            (ends[0] as usize..ends[1] as usize).flat_map(move |run| {
-                let (delay_steps, range) = self.run(run);
-                self.targets[range].iter().map(move |&target| Synapse {
-                    source,
-                    target,
-                    delay_steps,
+        (0..)
+            .zip(self.first_runs.windows(2))
+            .flat_map(move |(source, ends)| {
+                (ends[0] as usize..ends[1] as usize).flat_map(move |run| {
+                    let (delay_steps, range) = self.run(run);
+                    self.targets[range].iter().map(move |&target| Synapse {
+                        source,
+                        target,
+                        delay_steps,
+                    })
                 })
             })
-        })
     }
 
     /// Delay and synapses of a run.

@@ -11,8 +11,7 @@ use super::source::SourceNode;
 use super::synapses::synapses_nodes;
 use super::worker::Worker;
 use super::{
-    DrivenPort, Output, Route, UnrolledError, UnrolledNetwork, UnrolledNode,
-    UnrolledOptions, Work,
+    DrivenPort, Output, Route, UnrolledError, UnrolledNetwork, UnrolledNode, UnrolledOptions, Work,
 };
 use crate::build::{BuildError, emits_real, layer_stream, quantities};
 use crate::instantiate::Instantiate;
@@ -361,7 +360,10 @@ fn source_node(
         return Err(UnrolledError::Option {
             option: "batch",
             found: options.batch.to_string(),
-            expected: format!("fewer samples of the {size} neurons of `{}`", plan.nodes[id].name),
+            expected: format!(
+                "fewer samples of the {size} neurons of `{}`",
+                plan.nodes[id].name
+            ),
         });
     }
     let context = StimulusContext {

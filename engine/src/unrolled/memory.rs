@@ -85,11 +85,7 @@ pub(super) fn bytes<R: Real>(
         .saturating_add(needs.per_segment.saturating_mul(others))
 }
 
-fn needs<R: Real>(
-    nodes: &[UnrolledNode<R>],
-    groups: &[Group],
-    options: &UnrolledOptions,
-) -> Needs {
+fn needs<R: Real>(nodes: &[UnrolledNode<R>], groups: &[Group], options: &UnrolledOptions) -> Needs {
     let mut needs = Needs {
         fixed: 0,
         per_step: 0,

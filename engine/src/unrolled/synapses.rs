@@ -58,13 +58,19 @@ pub(super) fn synapses_nodes<R: Real>(plan: &Plan) -> Result<Vec<SynapsesNode<R>
         };
         let kind = &plan.nodes[edge.source].kind;
         match kind {
-            NodeKind::Population(_)
-            | NodeKind::Source(_)
-            | NodeKind::Input(InputKind::Spikes) => {}
-            _ => return Err(unsupported(&edge.name, "a projection from what has no spikes")),
+            NodeKind::Population(_) | NodeKind::Source(_) | NodeKind::Input(InputKind::Spikes) => {}
+            _ => {
+                return Err(unsupported(
+                    &edge.name,
+                    "a projection from what has no spikes",
+                ));
+            }
         }
         if !matches!(plan.nodes[edge.target].kind, NodeKind::Population(_)) {
-            return Err(unsupported(&edge.name, "a projection onto what is no population"));
+            return Err(unsupported(
+                &edge.name,
+                "a projection onto what is no population",
+            ));
         }
         let Some((wiring, weights)) = Wiring::draw(plan, index).map_err(BuildError::Rows)? else {
             continue;
@@ -272,8 +278,8 @@ impl<R: Real> Projection<R> {
         };
         let batch = source.batch;
         let n_target = arrived.len() / (steps.len() * batch).max(1);
-        let rows = source.arriving(steps, most as usize).start
-            ..source.arriving(steps, least as usize).end;
+        let rows =
+            source.arriving(steps, most as usize).start..source.arriving(steps, least as usize).end;
         let mut gradient = std::mem::take(&mut self.gradient.values);
         let mut parts = Vec::with_capacity(self.blocks.len());
         let mut rest = gradient.as_mut_slice();
@@ -282,27 +288,31 @@ impl<R: Real> Projection<R> {
             parts.push(part);
             rest = after;
         }
-        parts.into_par_iter().zip(&self.blocks).for_each(|(part, sources)| {
-            let first = self.wiring.range(sources).start;
-            for (k, row) in rows.clone().enumerate() {
-                let (emitted, sample) = (k / batch, k % batch);
-                self.for_each_active(source, row, sources.clone(), |i, value| {
-                    for (delay, range) in self.wiring.row(i) {
-                        // Before the first of the steps, or after the last.
-                        let arrives = (emitted + delay as usize).checked_sub(most as usize);
-                        let Some(step) = arrives.filter(|&s| s < steps.len()) else {
-                            continue;
-                        };
-                        let arrived = &arrived[(step * batch + sample) * n_target..][..n_target];
-                        let targets = &self.wiring.targets()[range.clone()];
-                        let sums = &mut part[range.start - first..range.end - first];
-                        for (sum, &target) in sums.iter_mut().zip(targets) {
-                            *sum += value * arrived[target as usize];
+        parts
+            .into_par_iter()
+            .zip(&self.blocks)
+            .for_each(|(part, sources)| {
+                let first = self.wiring.range(sources).start;
+                for (k, row) in rows.clone().enumerate() {
+                    let (emitted, sample) = (k / batch, k % batch);
+                    self.for_each_active(source, row, sources.clone(), |i, value| {
+                        for (delay, range) in self.wiring.row(i) {
+                            // Before the first of the steps, or after the last.
+                            let arrives = (emitted + delay as usize).checked_sub(most as usize);
+                            let Some(step) = arrives.filter(|&s| s < steps.len()) else {
+                                continue;
+                            };
+                            let arrived =
+                                &arrived[(step * batch + sample) * n_target..][..n_target];
+                            let targets = &self.wiring.targets()[range.clone()];
+                            let sums = &mut part[range.start - first..range.end - first];
+                            for (sum, &target) in sums.iter_mut().zip(targets) {
+                                *sum += value * arrived[target as usize];
+                            }
                         }
-                    }
-                });
-            }
-        });
+                    });
+                }
+            });
         self.gradient.values = gradient;
     }
 }

@@ -151,7 +151,9 @@ fn simulated<R: Instantiate>(plan: Plan, threads: usize) -> [Vec<R>; 3] {
     };
     let sizes = [size("E"), size("I")];
     let mut simulation = Simulation::<R>::build(Arc::new(plan), options).unwrap();
-    simulation.set_input("s", 1, spike_input(SIMULATED)).unwrap();
+    simulation
+        .set_input("s", 1, spike_input(SIMULATED))
+        .unwrap();
     simulation.set_input("c", 1, real_input(SIMULATED)).unwrap();
     let mut values = Vec::new();
     for step in 1..=SIMULATED as u64 {
@@ -206,8 +208,14 @@ fn forward_is_a_simulation<R: Instantiate>() {
     }
     let n = |values: &[R]| values.iter().filter(|x| **x != R::ZERO).count();
     let counts = [n(&found[0]), n(&found[1]), n(&found[2])];
-    println!("{}: spikes of E and I, values of P: {counts:?}", precision::<R>());
-    assert!(counts[0] > 500 && counts[1] > 150 && counts[2] > 2000, "{counts:?}");
+    println!(
+        "{}: spikes of E and I, values of P: {counts:?}",
+        precision::<R>()
+    );
+    assert!(
+        counts[0] > 500 && counts[1] > 150 && counts[2] > 2000,
+        "{counts:?}"
+    );
 }
 
 #[test]
@@ -321,7 +329,10 @@ fn threads_and_passes_give_the_same_bits() {
     for threads in [2, 3] {
         let mut network = make(threads);
         assert!(run(&mut network, "y", 30, 5) == expected, "{threads}");
-        assert!(run(&mut network, "y", 30, 5) == expected, "{threads}, again");
+        assert!(
+            run(&mut network, "y", 30, 5) == expected,
+            "{threads}, again"
+        );
     }
 }
 
@@ -410,10 +421,14 @@ fn all_to_all_synapses_are_a_layer() {
     // [out, in] of the layers, [source, target] of the synapses.
     let transposed = |w: &[f64], n_out: usize| -> Vec<f64> {
         let n_in = w.len() / n_out;
-        (0..w.len()).map(|k| w[k % n_out * n_in + k / n_out]).collect()
+        (0..w.len())
+            .map(|k| w[k % n_out * n_in + k / n_out])
+            .collect()
     };
     let (r, o) = (weights(1600, 0.31), weights(200, 0.77));
-    let x: Vec<f64> = (0..STEPS * BATCH * 6).map(|k| 8.0 * wave(k, 0.61)).collect();
+    let x: Vec<f64> = (0..STEPS * BATCH * 6)
+        .map(|k| 8.0 * wave(k, 0.61))
+        .collect();
     let run = |text: &str, given: &[(&str, Vec<f64>)]| {
         let mut network = unrolled::<f64>(text, &options);
         let mut set = 0;
@@ -494,7 +509,11 @@ neuron relay
 /// The plan in which some populations emit values that its projections, written for spikes, carry on.
 fn valued(text: &str, names: &[&str]) -> Arc<Plan> {
     let mut plan = plan(text, "f64").as_ref().clone();
-    for node in plan.nodes.iter_mut().filter(|n| names.contains(&n.name.as_str())) {
+    for node in plan
+        .nodes
+        .iter_mut()
+        .filter(|n| names.contains(&n.name.as_str()))
+    {
         if let NodeKind::Population(p) = &mut node.kind {
             p.emits = Some(0);
         }
@@ -524,7 +543,9 @@ fn gradients_are_those_of_central_differences() {
         + SMOOTH;
     let plan = valued(&text, &["g", "h", "y"]);
     let mut network = UnrolledNetwork::<f64>::new(plan, &options(STEPS, BATCH, &["y"])).unwrap();
-    let mut x: Vec<f64> = (0..STEPS * BATCH * 9).map(|k| 1.5 * wave(k, 0.61)).collect();
+    let mut x: Vec<f64> = (0..STEPS * BATCH * 9)
+        .map(|k| 1.5 * wave(k, 0.61))
+        .collect();
     let loss = |network: &mut UnrolledNetwork<f64>, x: &[f64]| -> f64 {
         network.forward(&[Sequence::Steps(x)], true).unwrap();
         let output = network.output("y").unwrap().iter().enumerate();
@@ -586,7 +607,10 @@ fn reverse_is_the_adjoint_of_forward() {
     const STEPS: usize = 20;
     const BATCH: usize = 3;
     let rule = "{ fixed_indegree = { indegree = 40 } }";
-    let (weight, delay) = ("{ normal = { mean = 0.0, sd = 1.0 } }", "{ uniform = [\"0 ms\", \"9 ms\"] }");
+    let (weight, delay) = (
+        "{ normal = { mean = 0.0, sd = 1.0 } }",
+        "{ uniform = [\"0 ms\", \"9 ms\"] }",
+    );
     let targets = population("y", "relay", 33, "emits = \"value\"");
     let of_values = input("x", "50")
         + &population("g", "relay", 50, "")
@@ -604,7 +628,10 @@ fn reverse_is_the_adjoint_of_forward() {
     let judge = |name: &str, forward: f64, reverse: f64| {
         let error = (forward - reverse).abs() / forward.abs();
         println!("{name}: {error:.1e}");
-        assert!(forward.abs() > 1.0 && error <= 1e-12, "{name}: {forward} {reverse}");
+        assert!(
+            forward.abs() > 1.0 && error <= 1e-12,
+            "{name}: {forward} {reverse}"
+        );
     };
     let x = vector(STEPS * BATCH * 50, 0.61);
     let fires: Vec<f64> = x.iter().map(|x| f64::from(u8::from(*x > 0.6))).collect();
@@ -612,22 +639,35 @@ fn reverse_is_the_adjoint_of_forward() {
         ("values", valued(&of_values, &["g"]), x),
         ("spikes", plan(&of_spikes, "f64"), fires),
     ] {
-        let mut network = UnrolledNetwork::<f64>::new(plan, &options(STEPS, BATCH, &["y"])).unwrap();
+        let mut network =
+            UnrolledNetwork::<f64>::new(plan, &options(STEPS, BATCH, &["y"])).unwrap();
         network.forward(&[Sequence::Steps(&x)], true).unwrap();
         network.backward(&[("y", &u)]).unwrap();
         let y = network.output("y").unwrap();
-        judge(name, dot(y, &u), dot(&x, network.input_cotangent("x").unwrap()));
+        judge(
+            name,
+            dot(y, &u),
+            dot(&x, network.input_cotangent("x").unwrap()),
+        );
         let (mut weights, mut gradient) = (Vec::new(), Vec::new());
         network.visit_parameters(|_, w, g| {
             gradient.clone_from(&g.values);
             weights.clone_from(&w.values);
         });
         assert_eq!(weights.len(), 33 * 40);
-        judge("weights as drawn", dot(network.output("y").unwrap(), &u), dot(&weights, &gradient));
+        judge(
+            "weights as drawn",
+            dot(network.output("y").unwrap(), &u),
+            dot(&weights, &gradient),
+        );
         let v = vector(weights.len(), 0.29);
         network.visit_parameters(|_, w, _| w.values.clone_from(&v));
         network.forward(&[Sequence::Steps(&x)], true).unwrap();
-        judge("other weights", dot(network.output("y").unwrap(), &u), dot(&v, &gradient));
+        judge(
+            "other weights",
+            dot(network.output("y").unwrap(), &u),
+            dot(&v, &gradient),
+        );
     }
 }
 
@@ -681,12 +721,24 @@ fn what_does_not_fit_is_refused() {
     let error = small.set_weights("h -> h", &[]).unwrap_err();
     println!("{error}");
     assert!(matches!(error, WeightsError::Name { .. }));
-    let error = small.set_weights("s -> h (projections[0])", &[1.0]).unwrap_err();
+    let error = small
+        .set_weights("s -> h (projections[0])", &[1.0])
+        .unwrap_err();
     println!("{error}");
-    assert!(matches!(error, WeightsError::Number { synapses: 1680, found: 1, .. }));
-    let error = small.set_weights("s -> h (projections[0])", &[f64::NAN]).unwrap_err();
+    assert!(matches!(
+        error,
+        WeightsError::Number {
+            synapses: 1680,
+            found: 1,
+            ..
+        }
+    ));
+    let error = small
+        .set_weights("s -> h (projections[0])", &[f64::NAN])
+        .unwrap_err();
     assert!(matches!(error, WeightsError::NotFinite { .. }));
-    let network = UnrolledNetwork::<f32>::new(Arc::new(small), &UnrolledOptions::default()).unwrap();
+    let network =
+        UnrolledNetwork::<f32>::new(Arc::new(small), &UnrolledOptions::default()).unwrap();
     let error = network.synapses("h").err();
     assert!(matches!(error, Some(UnrolledError::Name { .. })));
     let beyond = UnrolledOptions {
@@ -696,7 +748,10 @@ fn what_does_not_fit_is_refused() {
     };
     let driven = plan(&driven(), "f32");
     let error = UnrolledNetwork::<f32>::new(driven, &beyond).err();
-    assert!(matches!(error, Some(UnrolledError::Memory { .. })), "{error:?}");
+    assert!(
+        matches!(error, Some(UnrolledError::Memory { .. })),
+        "{error:?}"
+    );
     // 2 · 10¹² synapses.
     let huge = population("a", "lif", 1_000_000, "")
         + &population("b", "lif", 2_000_000, "")
@@ -705,7 +760,12 @@ fn what_does_not_fit_is_refused() {
     let error = UnrolledNetwork::<f32>::new(plan, &UnrolledOptions::default()).err();
     println!("{}", error.as_ref().unwrap());
     let is_rows = |e: &UnrolledError| {
-        matches!(e, UnrolledError::Build(rheobase_engine::build::BuildError::Rows(RowsError::TooMany { .. })))
+        matches!(
+            e,
+            UnrolledError::Build(rheobase_engine::build::BuildError::Rows(
+                RowsError::TooMany { .. }
+            ))
+        )
     };
     assert!(error.is_some_and(|e| is_rows(&e)));
 }
