@@ -31,7 +31,7 @@ use crate::source::{InputActor, InputHandle, SourceActor};
 use crate::worker::{Placed, Worker};
 use bundles::Groups;
 pub(crate) use populations::{Quantities, quantities, whole_population};
-pub(crate) use rows::whole_projections;
+pub(crate) use rows::{sides, whole_projections};
 use shards::{Layout, Layouts, Shards, useful_threads};
 
 /// How a plan is built.

@@ -1,5 +1,7 @@
 //! A network with every name resolved and every quantity in base units: what is built and run.
 
+mod weights;
+
 use std::sync::Arc;
 
 use rheobase_equations::model::Integrator;
@@ -11,6 +13,8 @@ use crate::port::{
     ActorPorts, ActorType, ConnectivityRule, DriveType, LayerType, NeuronType, SpikeSourceType,
 };
 use crate::value::Value;
+
+pub use weights::WeightsError;
 
 /// Index of a node in [`Plan::nodes`].
 pub type NodeId = usize;
@@ -217,6 +221,14 @@ pub struct Edge {
     pub kind: EdgeKind,
 }
 
+impl Edge {
+    /// Whether it joins element i to element i, rather than being a projection.
+    #[must_use]
+    pub fn is_identity(&self) -> bool {
+        matches!(self.kind, EdgeKind::Identity { .. })
+    }
+}
+
 /// How an edge joins two nodes.
 #[derive(Clone)]
 pub enum EdgeKind {
@@ -243,6 +255,8 @@ pub struct Synapses {
     pub min_delay_steps: u64,
     /// Round given delays that are off the grid, rather than refuse them (drawn ones always round).
     pub round_delay: bool,
+    /// Whether training changes the weights.
+    pub learnable: bool,
 }
 
 impl Synapses {

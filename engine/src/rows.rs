@@ -10,6 +10,7 @@ mod draw;
 mod segment;
 mod store;
 mod table;
+mod wiring;
 
 use rheobase_equations::real::Real;
 
@@ -23,6 +24,8 @@ use segment::{Stored, Weights};
 pub(crate) use store::{Counted, count, store};
 pub use table::MAX_SYNAPSES;
 use table::{Dense, Segments, Table};
+pub use wiring::Synapse;
+pub(crate) use wiring::Wiring;
 
 /// Synapses of one bundle onto the targets of one shard.
 #[derive(Debug)]

@@ -5,33 +5,47 @@
 //! matrix, populations keep their states in the cache from step to step. Only nodes on a cycle run step
 //! by step. Then the schedule is run in reverse: back-propagation through time.
 //!
+//! # Synapses
+//! The synapses onto a port are a node of their own between sources and population, as a layer would be:
+//! its output is what arrives at the port in each step, summed in the order of a simulation. So populations
+//! in stepwise arithmetic fire as in a [`Simulation`](crate::simulation::Simulation) of the same plan, bit
+//! for bit, in the first pass and with a batch of one. The weights of a projection are trained unless it
+//! says `learnable = false`: an array `weight` `[synapses]` under the name of the projection
+//! ([`UnrolledNetwork::synapses`] tells which is which). [`Plan::set_weights`] puts them into a plan.
+//!
 //! # What is kept between forward and backward
-//! What layers emitted (the input of populations), and spikes, a bit each. States are not kept: a
+//! What layers emitted and what arrived by synapses (the input of populations), and spikes, a bit each;
+//! those of stimuli as numbers. States are not kept: a
 //! population runs forward again, block by block, before it runs backward. Where all that is more than
 //! [`UnrolledOptions::max_bytes`], the steps are cut into segments, states are kept at their beginnings,
-//! and each segment is run again before it is reversed; results have the same bits.
+//! and each segment is run again before it is reversed; what is emitted has the same bits.
 //!
 //! # Order of sums
 //! Gradients of parameters add their terms in ascending order of (step, sample) within a segment, the
-//! last segment first; sums over several edges go in the order of the description. Nothing depends on
-//! the number of threads.
+//! last segment first; sums over several edges go in the order of the description. What is emitted shortly
+//! before a segment, and heard of in it, has the cotangents of that segment added first: over a projection
+//! the last arrival first. Nothing depends on the number of threads.
 //!
 //! An input that is the same in all steps ([`Sequence::Constant`]) is run through the layers behind it
 //! once.
 //!
 //! # Limits
-//! Populations on the grid that are described by equations; layers; identity edges with any delay; every
-//! cycle holds at least one step of delay. Stimuli that act on ports are kept constant in
-//! back-propagation.
+//! Populations on the grid that are described by equations; layers; identity edges and projections with any
+//! delays; every cycle holds at least one step of delay. Weights of synapses are kept in the precision of
+//! the network, whatever `weight_storage` says. Stimuli are kept constant in back-propagation. Those that
+//! draw go on drawing from pass to pass; given trains (`spike_times`) begin anew in each.
 
 mod backward;
 mod emission;
+mod graph;
 mod inputs;
 mod layer;
 mod make;
 mod memory;
 mod pass;
 mod population;
+mod source;
+mod synapses;
 mod worker;
 
 use std::sync::Arc;
@@ -41,10 +55,13 @@ use rheobase_equations::real::Real;
 use crate::build::BuildError;
 use crate::plan::{NodeId, Plan};
 use crate::port::{Drive, Tensor};
+use crate::rows::Synapse;
 
 use emission::{Emission, History};
 use layer::LayerNode;
 use population::PopulationNode;
+use source::SourceNode;
+use synapses::SynapsesNode;
 
 /// How a network is unrolled.
 #[derive(Clone, PartialEq, Debug)]
@@ -232,7 +249,9 @@ struct UnrolledNode<R: Real> {
 /// What a node does.
 enum Work<R: Real> {
     Input,
+    Source(Box<SourceNode>),
     Layer(Box<LayerNode<R>>),
+    Synapses(Box<SynapsesNode<R>>),
     Population(Box<PopulationNode<R>>),
 }
 
@@ -308,7 +327,7 @@ impl<R: Real> UnrolledNetwork<R> {
     /// Bytes kept between forward and backward at the largest batch, weights left out.
     #[must_use]
     pub fn kept_bytes(&self) -> u64 {
-        memory::bytes(&self.nodes, &self.options, self.segment)
+        memory::bytes(&self.nodes, &self.groups, &self.options, self.segment)
     }
 
     /// Names of the inputs, in the order in which their sequences are given.
@@ -378,7 +397,14 @@ impl<R: Real> UnrolledNetwork<R> {
     ) {
         for node in &mut self.nodes {
             let (parameters, gradients) = match &mut node.work {
-                Work::Input => continue,
+                Work::Input | Work::Source(_) => continue,
+                Work::Synapses(synapses) => {
+                    let projections = synapses.projections.iter_mut();
+                    for p in projections.filter(|p| p.is_learnable) {
+                        visit(&p.name, &mut p.weight, &mut p.gradient);
+                    }
+                    continue;
+                }
                 Work::Layer(layer) => (&mut layer.parameters, &mut layer.gradients),
                 Work::Population(p) => (&mut p.learned.parameters, &mut p.learned.gradients),
             };
@@ -386,6 +412,32 @@ impl<R: Real> UnrolledNetwork<R> {
                 visit(&node.name, p, g);
             }
         }
+    }
+
+    /// The synapses of a projection, in the order of its weights: by source, delay, target, and the order of
+    /// the rule. [`Self::visit_parameters`] shows the weights under the same name.
+    ///
+    /// # Errors
+    /// If there is no such projection.
+    pub fn synapses(
+        &self,
+        projection: &str,
+    ) -> Result<impl Iterator<Item = Synapse>, UnrolledError> {
+        let projections = || {
+            self.nodes.iter().flat_map(|n| match &n.work {
+                Work::Synapses(synapses) => synapses.projections.as_slice(),
+                _ => &[],
+            })
+        };
+        let found = projections().find(|p| p.name == projection);
+        let names = || projections().map(|p| p.name.as_str());
+        found
+            .map(synapses::Projection::synapses)
+            .ok_or_else(|| UnrolledError::Name {
+                what: "projection",
+                name: projection.to_owned(),
+                names: names().collect::<Vec<_>>().join(", "),
+            })
     }
 
     /// Arrays that are not trained but belong to the network, with the name of their node.

@@ -204,7 +204,7 @@ fn whole_request(plan: &Plan, index: usize) -> Option<RowsRequest<'_>> {
     })
 }
 
-pub(super) fn sides(plan: &Plan, edge: &Edge) -> Sides {
+pub(crate) fn sides(plan: &Plan, edge: &Edge) -> Sides {
     Sides {
         n_source: to_u32(plan.nodes[edge.source].size()),
         n_target: to_u32(plan.nodes[edge.target].size()),

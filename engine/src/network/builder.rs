@@ -399,6 +399,7 @@ impl Projection {
             weight: None,
             delay: None,
             round_delay: false,
+            learnable: true,
         }
     }
 
@@ -446,6 +447,13 @@ impl Projection {
     #[must_use]
     pub fn round_delay(mut self) -> Self {
         self.round_delay = true;
+        self
+    }
+
+    /// Whether training changes the weights.
+    #[must_use]
+    pub fn learnable(mut self, learnable: bool) -> Self {
+        self.learnable = learnable;
         self
     }
 }

@@ -314,6 +314,9 @@ pub struct Projection {
     /// Round a delay that is no whole number of steps.
     #[serde(default, skip_serializing_if = "is_false")]
     pub round_delay: bool,
+    /// Whether training changes the weights. It has no part in a simulation.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub learnable: bool,
 }
 
 /// Joins element i of one node to element i of another.
@@ -383,4 +386,16 @@ fn is_grid(time: &Time) -> bool {
 )]
 fn is_false(x: &bool) -> bool {
     !x
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde asks for"
+)]
+fn is_true(x: &bool) -> bool {
+    *x
+}
+
+fn yes() -> bool {
+    true
 }

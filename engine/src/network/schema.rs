@@ -228,6 +228,11 @@ const PROJECTION: Section = Section {
         may("weight", Kind::Value, "weights, in the unit of the port"),
         may("delay", Kind::Value, "delays; 0 if not given"),
         ROUND_DELAY,
+        may(
+            "learnable",
+            Kind::Boolean,
+            "whether training changes the weights; true if not given",
+        ),
     ],
 };
 

@@ -148,6 +148,7 @@ fn compare_with_dense(weight: Value, range: Range<u32>, sparse: bool, storage: W
         }),
         min_delay_steps: 1,
         round_delay: true,
+        learnable: true,
     };
     let mut request = request(&synapses, range.clone());
     request.storage = storage;
@@ -251,6 +252,7 @@ fn listed(list: Vec<(u32, u32, f64, f64)>, least: u64, round_delay: bool) -> Syn
         delay: Value::Constant(0.0),
         min_delay_steps: least,
         round_delay,
+        learnable: true,
     }
 }
 
@@ -320,6 +322,7 @@ fn an_input_that_is_too_short_is_refused() {
         delay: Value::Constant(0.1),
         min_delay_steps: 1,
         round_delay: false,
+        learnable: true,
     };
     let (rows, _) = build::<f32>(&request(&synapses, 0..40), None);
     let mut history = History::new(&[2], 1);
@@ -340,6 +343,7 @@ fn a_bundle_is_the_sum_of_its_projections() {
         delay: Value::Constant(0.2),
         min_delay_steps: 1,
         round_delay: false,
+        learnable: true,
     };
     let alone = [request(&synapses, 3..21), request(&synapses, 0..40)];
     let mut both = request(&synapses, 3..21);
@@ -404,6 +408,7 @@ fn all_to_all_stores_no_targets() {
             delay: Value::Constant(0.1),
             min_delay_steps: 1,
             round_delay: false,
+            learnable: true,
         };
         let request = request(&synapses, 0..40);
         let (rows, _) = build::<f32>(&request, None);
@@ -417,5 +422,55 @@ fn all_to_all_stores_no_targets() {
         assert_eq!(deliver(&rows, 2, &history, &mut a), 160);
         assert_eq!(deliver(&listed, 2, &history, &mut b), 160);
         assert_eq!(a, b);
+    }
+}
+
+/// Every synapse once, by source, delay, target and the order of the rule, however it is looked up.
+#[test]
+fn wiring_holds_what_is_drawn() {
+    let uniform = |low, high| {
+        Value::Drawn(Distribution {
+            shape: Shape::Uniform { low, high },
+            bounds: None,
+        })
+    };
+    // One delay, some, and so many that no source has them all.
+    for (high, least) in [(0.0, 1), (0.6, 6), (20.0, 100)] {
+        let synapses = Synapses {
+            rule: Arc::new(Third),
+            weight: uniform(-1.0, 1.0),
+            delay: uniform(0.0, high),
+            min_delay_steps: 0,
+            round_delay: false,
+            learnable: true,
+        };
+        let request = request(&synapses, 0..40);
+        let (wiring, weights) = Wiring::of_part::<f64>(&request.parts[0]).unwrap();
+        let mut expected = drawn(&request);
+        expected.sort_by_key(|s| (s.source, s.delay_steps));
+        assert!(expected.len() > 200 && wiring.delays().len() >= least);
+        assert!(expected.iter().map(|s| s.weight).eq(weights));
+        let found = wiring
+            .synapses()
+            .map(|s| (s.source, u64::from(s.delay_steps), s.target));
+        assert!(found.eq(expected.iter().map(|s| (s.source, s.delay_steps, s.lane))));
+        for source in 0..17 {
+            let row: Vec<(u32, Range<usize>)> = wiring.row(source).collect();
+            let by_delay = wiring.delays().iter().enumerate();
+            let found = by_delay.map(|(place, &d)| (d, wiring.find(source, place)));
+            assert!(found.filter(|(_, range)| !range.is_empty()).eq(row));
+        }
+        for size in [1, 50, 10_000] {
+            let blocks = wiring.blocks(size);
+            assert_eq!((blocks[0].start, blocks[blocks.len() - 1].end), (0, 17));
+            assert!(blocks.windows(2).all(|b| b[0].end == b[1].start));
+            let lengths = blocks.iter().map(|b| (b.len(), wiring.range(b).len()));
+            assert!(
+                lengths
+                    .clone()
+                    .all(|(n, synapses)| n == 1 || synapses <= size)
+            );
+            assert_eq!(lengths.map(|(_, n)| n).sum::<usize>(), expected.len());
+        }
     }
 }

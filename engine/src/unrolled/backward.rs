@@ -152,7 +152,7 @@ impl<R: Instantiate> UnrolledNetwork<R> {
             let id = self.groups[g].nodes[0];
             self.begin_reverse(id, segment);
             self.reverse(id, segment, 0..segment.steps, false);
-            self.add_layer_gradients(id, segment);
+            self.add_gradients(id, segment);
             return;
         }
         for k in 0..members {
@@ -165,7 +165,7 @@ impl<R: Instantiate> UnrolledNetwork<R> {
             }
         }
         for k in 0..members {
-            self.add_layer_gradients(self.groups[g].nodes[k], segment);
+            self.add_gradients(self.groups[g].nodes[k], segment);
         }
     }
 
@@ -190,7 +190,11 @@ impl<R: Instantiate> UnrolledNetwork<R> {
         });
     }
 
-    fn add_layer_gradients(&mut self, id: NodeId, segment: Segment) {
+    /// Adds the gradients of what a node keeps for all its rows.
+    fn add_gradients(&mut self, id: NodeId, segment: Segment) {
+        if !self.is_idle(id, segment) && matches!(self.nodes[id].work, Work::Synapses(_)) {
+            self.add_synapse_gradients(id, &(0..segment.steps));
+        }
         self.with_layer(
             id,
             segment,
@@ -198,6 +202,21 @@ impl<R: Instantiate> UnrolledNetwork<R> {
                 layer::add_gradients(layer, parameters, moment, input, dy, gradients);
             },
         );
+    }
+
+    fn add_synapse_gradients(&mut self, id: NodeId, steps: &Range<usize>) {
+        let mut work = std::mem::replace(&mut self.nodes[id].work, Work::Input);
+        if let Work::Synapses(synapses) = &mut work {
+            let node = &self.nodes[id];
+            let rows = node.emission.own(steps);
+            let arrived = &node.cotangent[rows.start * node.width..rows.end * node.width];
+            let projections = synapses.projections.iter_mut();
+            for projection in projections.filter(|p| p.is_learnable) {
+                let source = &self.nodes[projection.source].emission;
+                projection.add_gradient(source, steps, arrived);
+            }
+        }
+        self.nodes[id].work = work;
     }
 
     /// Calls `f` with all rows of a layer's input and of the cotangent of its output.
@@ -251,7 +270,18 @@ impl<R: Instantiate> UnrolledNetwork<R> {
         // Whatever goes back to the node itself is added when its own cotangent has been read.
         let mut to_itself = Vec::new();
         match &mut work {
-            Work::Input => {}
+            Work::Input | Work::Source(_) => {}
+            Work::Synapses(synapses) => {
+                let rows = self.nodes[id].emission.own(&steps);
+                let arrived = &cotangent[rows.start * width..rows.end * width];
+                for projection in &synapses.projections {
+                    let source = &mut self.nodes[projection.source];
+                    if source.is_wanted {
+                        let emitted = &mut source.cotangent;
+                        projection.reverse(&source.emission, &steps, arrived, emitted);
+                    }
+                }
+            }
             Work::Layer(layer) => {
                 let steps = self.layer_steps(id, steps);
                 let rows = self.nodes[id].emission.own(&steps);

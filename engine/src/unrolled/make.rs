@@ -3,20 +3,21 @@
 use std::sync::Arc;
 
 use super::emission::Emission;
+use super::graph::{groups, routes, wanted};
 use super::layer::{Arrived, LayerNode};
 use super::memory::segment;
 use super::population::{Learned, PopulationNode, blocks, reverse_of};
+use super::source::SourceNode;
+use super::synapses::synapses_nodes;
 use super::worker::Worker;
 use super::{
-    DrivenPort, Group, Output, Route, UnrolledError, UnrolledNetwork, UnrolledNode,
-    UnrolledOptions, Work,
+    DrivenPort, Output, Route, UnrolledError, UnrolledNetwork, UnrolledNode, UnrolledOptions, Work,
 };
 use crate::build::{BuildError, emits_real, layer_stream, quantities};
 use crate::instantiate::Instantiate;
-use crate::plan::{EdgeKind, NodeId, NodeKind, Plan, Population};
-use crate::port::{StimulusContext, Tensor};
+use crate::plan::{NodeId, NodeKind, Plan, Population};
+use crate::port::{SpikeSourceType, StimulusContext, Tensor};
 use crate::random::{Philox, Purpose, construction_stream};
-use crate::schedule::{DelayedEdge, components};
 
 impl<R: Instantiate> UnrolledNetwork<R> {
     /// Unrolls the network. The batch size and the duration of the description do not count.
@@ -26,9 +27,10 @@ impl<R: Instantiate> UnrolledNetwork<R> {
     /// or memory does not suffice.
     pub fn new(plan: Arc<Plan>, options: &UnrolledOptions) -> Result<Self, UnrolledError> {
         check(options)?;
-        let routes = routes(&plan)?;
-        let groups = groups(&plan, &routes)?;
-        let wanted = wanted(&plan, &routes, options.input_cotangents);
+        let synapses = synapses_nodes::<R>(&plan)?;
+        let routes = routes(&plan, &synapses)?;
+        let groups = groups(&plan, &synapses, &routes)?;
+        let wanted = wanted(&plan, &synapses, &routes, options.input_cotangents);
         let threads = options.threads;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -45,6 +47,7 @@ impl<R: Instantiate> UnrolledNetwork<R> {
             let outgoing = routes.iter().flatten().filter(|r| r.source == id);
             let history = outgoing.map(|r| r.delay).max().unwrap_or(0);
             let width = node.size();
+            let is_source = matches!(node.kind, NodeKind::Source(_));
             let work = match &node.kind {
                 NodeKind::Input(_) => Work::Input,
                 NodeKind::Layer(_) => Work::Layer(Box::new(layer_node(
@@ -57,8 +60,8 @@ impl<R: Instantiate> UnrolledNetwork<R> {
                 NodeKind::Population(p) => {
                     Work::Population(Box::new(population_node(&plan, id, p, options)?))
                 }
-                NodeKind::Source(_) => {
-                    return Err(unsupported(&node.name, "a stimulus that emits spikes"));
+                NodeKind::Source(source) => {
+                    Work::Source(Box::new(source_node(&plan, id, source, options)?))
                 }
                 NodeKind::Actor(_) => return Err(unsupported(&node.name, "a user's own actor")),
             };
@@ -67,13 +70,30 @@ impl<R: Instantiate> UnrolledNetwork<R> {
                 width,
                 work,
                 routes: routes[id].clone(),
-                emission: Emission::new(width, options.batch, history, emits_real(node)),
+                emission: Emission::new(
+                    width,
+                    options.batch,
+                    history,
+                    emits_real(node) || is_source,
+                ),
                 cotangent: Vec::new(),
                 is_wanted: wanted[id],
             });
         }
-        let outputs = outputs(&plan, &routes, &options.outputs)?;
-        let segment = segment(&nodes, options)?;
+        for (id, node) in (plan.nodes.len()..).zip(synapses) {
+            let width = plan.nodes[node.target].size();
+            nodes.push(UnrolledNode {
+                name: format!("synapses onto {}", plan.nodes[node.target].name),
+                width,
+                work: Work::Synapses(Box::new(node)),
+                routes: routes[id].clone(),
+                emission: Emission::new(width, options.batch, 0, true),
+                cotangent: Vec::new(),
+                is_wanted: wanted[id],
+            });
+        }
+        let outputs = outputs(&plan, &options.outputs)?;
+        let segment = segment(&nodes, &groups, options)?;
         let mut network = Self {
             inputs: (0..nodes.len())
                 .filter(|&id| matches!(nodes[id].work, Work::Input))
@@ -118,9 +138,9 @@ impl<R: Instantiate> UnrolledNetwork<R> {
     /// Brings what follows from the parameters of populations up to date.
     pub(super) fn refresh(&mut self) -> Result<(), UnrolledError> {
         let batch = self.batch;
-        for (id, node) in self.nodes.iter_mut().enumerate() {
+        for (id, (node, planned)) in self.nodes.iter_mut().zip(&self.plan.nodes).enumerate() {
             let (Work::Population(p), NodeKind::Population(population)) =
-                (&mut node.work, &self.plan.nodes[id].kind)
+                (&mut node.work, &planned.kind)
             else {
                 continue;
             };
@@ -176,119 +196,6 @@ fn check(options: &UnrolledOptions) -> Result<(), UnrolledError> {
         }
     }
     Ok(())
-}
-
-/// Incoming edges of every node.
-fn routes(plan: &Plan) -> Result<Vec<Vec<Route>>, UnrolledError> {
-    let mut routes = vec![Vec::new(); plan.nodes.len()];
-    for edge in &plan.edges {
-        let EdgeKind::Identity { delay_steps } = edge.kind else {
-            return Err(unsupported(&edge.name, "a projection of synapses"));
-        };
-        let Ok(delay) = usize::try_from(delay_steps) else {
-            return Err(unsupported(&edge.name, "so long a delay"));
-        };
-        routes[edge.target].push(Route {
-            port: edge.port,
-            source: edge.source,
-            delay,
-        });
-    }
-    Ok(routes)
-}
-
-/// Groups in the order in which they run.
-fn groups(plan: &Plan, routes: &[Vec<Route>]) -> Result<Vec<Group>, UnrolledError> {
-    let n = plan.nodes.len();
-    let edges: Vec<DelayedEdge> = routes
-        .iter()
-        .enumerate()
-        .flat_map(|(target, routes)| {
-            routes.iter().map(move |r| DelayedEdge {
-                source: r.source,
-                target,
-                min_delay: r.delay as u64,
-                max_delay: r.delay as u64,
-            })
-        })
-        .collect();
-    // Numbered in reverse topological order.
-    let component = components(n, &edges);
-    let n_components = component.iter().max().map_or(0, |m| m + 1);
-    let mut groups = Vec::with_capacity(n_components);
-    for c in (0..n_components).rev() {
-        let members: Vec<NodeId> = (0..n).filter(|&id| component[id] == c).collect();
-        let inside = |r: &&Route| component[r.source] == c;
-        let is_cycle = members
-            .iter()
-            .any(|&id| routes[id].iter().any(|r| inside(&r)));
-        let nodes = step_order(plan, routes, members)?;
-        groups.push(Group { nodes, is_cycle });
-    }
-    Ok(groups)
-}
-
-/// Members in an order in which every one comes after those it hears of in the same step.
-fn step_order(
-    plan: &Plan,
-    routes: &[Vec<Route>],
-    members: Vec<NodeId>,
-) -> Result<Vec<NodeId>, UnrolledError> {
-    let mut left = members;
-    let mut order = Vec::with_capacity(left.len());
-    while !left.is_empty() {
-        let blocking = |id: NodeId| {
-            let mut now = routes[id].iter().filter(|r| r.delay == 0);
-            now.find(|r| left.contains(&r.source)).copied()
-        };
-        let ready: Vec<NodeId> = left
-            .iter()
-            .copied()
-            .filter(|&id| blocking(id).is_none())
-            .collect();
-        if ready.is_empty() {
-            let target = left[0];
-            let source = blocking(target).map_or(target, |r| r.source);
-            return Err(BuildError::ZeroDelayCycle {
-                source_node: plan.nodes[source].name.clone(),
-                target: plan.nodes[target].name.clone(),
-            }
-            .into());
-        }
-        left.retain(|id| !ready.contains(id));
-        order.extend(ready);
-    }
-    Ok(order)
-}
-
-/// Whether something is trained at each node, or before it.
-fn wanted(plan: &Plan, routes: &[Vec<Route>], inputs: bool) -> Vec<bool> {
-    let mut wanted: Vec<bool> = plan
-        .nodes
-        .iter()
-        .enumerate()
-        .map(|(id, node)| match &node.kind {
-            NodeKind::Input(_) => inputs,
-            NodeKind::Layer(layer) => {
-                let shape = routes[id].first().map(|r| &plan.nodes[r.source].shape);
-                shape.is_some_and(|shape| layer.parameter_count(shape) > 0)
-            }
-            NodeKind::Population(p) => p.neuron.component().is_some_and(|c| {
-                let mut parameters = c.model.parameters.iter();
-                parameters.any(|p| p.learnable)
-            }),
-            _ => false,
-        })
-        .collect();
-    loop {
-        let before = wanted.clone();
-        for (id, routes) in routes.iter().enumerate() {
-            wanted[id] |= routes.iter().any(|r| before[r.source]);
-        }
-        if wanted == before {
-            return wanted;
-        }
-    }
 }
 
 fn layer_node<R: Instantiate>(
@@ -408,11 +315,7 @@ fn population_node<R: Instantiate>(
     })
 }
 
-fn outputs<R>(
-    plan: &Plan,
-    routes: &[Vec<Route>],
-    names: &[String],
-) -> Result<Vec<Output<R>>, UnrolledError> {
+fn outputs<R>(plan: &Plan, names: &[String]) -> Result<Vec<Output<R>>, UnrolledError> {
     let output = |node| Output {
         node,
         values: Vec::new(),
@@ -420,8 +323,8 @@ fn outputs<R>(
     };
     if names.is_empty() {
         let is_heard = |id: NodeId| {
-            let mut others = routes.iter().enumerate();
-            others.any(|(target, r)| target != id && r.iter().any(|r| r.source == id))
+            let mut edges = plan.edges.iter();
+            edges.any(|e| e.source == id && e.target != id)
         };
         let ends = (0..plan.nodes.len()).filter(|&id| !is_heard(id));
         return Ok(ends.map(output).collect());
@@ -440,6 +343,39 @@ fn outputs<R>(
         })
     };
     names.iter().map(find).collect()
+}
+
+fn source_node(
+    plan: &Plan,
+    id: NodeId,
+    source: &Arc<dyn SpikeSourceType>,
+    options: &UnrolledOptions,
+) -> Result<SourceNode, UnrolledError> {
+    let is_given = source.size().is_some();
+    let size = plan.nodes[id].size();
+    let copies = if is_given { 1 } else { options.batch };
+    // The neurons of all samples are numbered together.
+    if u32::try_from(size.saturating_mul(copies)).is_err() {
+        return Err(UnrolledError::Option {
+            option: "batch",
+            found: options.batch.to_string(),
+            expected: format!(
+                "fewer samples of the {size} neurons of `{}`",
+                plan.nodes[id].name
+            ),
+        });
+    }
+    let context = StimulusContext {
+        dt_ms: plan.dt_ms,
+        stream: Philox::new(plan.seed, Purpose::Stimulus, id as u64),
+        size: u32::try_from(size).unwrap_or(u32::MAX),
+    };
+    let source = Arc::clone(source);
+    Ok(SourceNode {
+        make: Box::new(move || source.instantiate(context)),
+        is_given,
+        spikes: Vec::new(),
+    })
 }
 
 fn drives<R: Instantiate>(plan: &Plan, batch: usize) -> Vec<DrivenPort<R>> {

@@ -2,7 +2,7 @@
 
 use rheobase_equations::real::Real;
 
-use super::{UnrolledError, UnrolledNode, UnrolledOptions, Work};
+use super::{Group, UnrolledError, UnrolledNode, UnrolledOptions, Work};
 
 /// What a network keeps \[bytes\].
 struct Needs {
@@ -17,8 +17,11 @@ struct Needs {
 /// Steps of a segment: all, or as few as memory asks for.
 pub(super) fn segment<R: Real>(
     nodes: &[UnrolledNode<R>],
+    groups: &[Group],
     options: &UnrolledOptions,
 ) -> Result<usize, UnrolledError> {
+    /// No array is longer.
+    const LONGEST_ARRAY: u64 = isize::MAX as u64;
     let longest = options
         .steps
         .min(options.truncate_steps.unwrap_or(options.steps));
@@ -27,15 +30,23 @@ pub(super) fn segment<R: Real>(
             .truncate_steps
             .is_none_or(|t| t.is_multiple_of(steps))
     };
-    let Some(allowed) = options.max_bytes else {
-        return Ok(longest);
-    };
-    let needs = needs(nodes, options);
+    let needs = needs(nodes, groups, options);
     let bytes = |steps: usize| {
         let segments = options.steps.div_ceil(steps) as u64;
         let kept = needs.per_segment.saturating_mul(segments - 1);
         let of_steps = needs.per_step.saturating_mul(steps as u64);
         needs.fixed.saturating_add(of_steps).saturating_add(kept)
+    };
+    let Some(allowed) = options.max_bytes else {
+        let needed = bytes(longest);
+        if needed <= LONGEST_ARRAY {
+            return Ok(longest);
+        }
+        return Err(UnrolledError::Memory {
+            needed,
+            allowed: LONGEST_ARRAY,
+            advice: "use smaller batches and fewer steps",
+        });
     };
     let candidates = (1..=longest).rev().filter(|&steps| fit(steps));
     let found = candidates.clone().find(|&steps| bytes(steps) <= allowed);
@@ -61,10 +72,11 @@ pub(super) fn segment<R: Real>(
 /// Bytes that back-propagation keeps with segments of `segment` steps, weights left out.
 pub(super) fn bytes<R: Real>(
     nodes: &[UnrolledNode<R>],
+    groups: &[Group],
     options: &UnrolledOptions,
     segment: usize,
 ) -> u64 {
-    let needs = needs(nodes, options);
+    let needs = needs(nodes, groups, options);
     let others = options.steps.div_ceil(segment.max(1)) as u64 - 1;
     let of_steps = needs.per_step.saturating_mul(segment as u64);
     needs
@@ -73,14 +85,15 @@ pub(super) fn bytes<R: Real>(
         .saturating_add(needs.per_segment.saturating_mul(others))
 }
 
-fn needs<R: Real>(nodes: &[UnrolledNode<R>], options: &UnrolledOptions) -> Needs {
+fn needs<R: Real>(nodes: &[UnrolledNode<R>], groups: &[Group], options: &UnrolledOptions) -> Needs {
     let mut needs = Needs {
         fixed: 0,
         per_step: 0,
         per_segment: 0,
     };
     let real = R::BYTES as u64;
-    for node in nodes {
+    for (id, node) in nodes.iter().enumerate() {
+        let on_cycle = groups.iter().any(|g| g.is_cycle && g.nodes.contains(&id));
         let lanes = (node.width as u64).saturating_mul(options.batch as u64);
         let emitted = if node.emission.is_real() {
             lanes.saturating_mul(real)
@@ -101,10 +114,14 @@ fn needs<R: Real>(nodes: &[UnrolledNode<R>], options: &UnrolledOptions) -> Needs
                     .fixed
                     .saturating_add(step.saturating_mul(options.steps as u64));
             }
-            Work::Layer(_) => needs.per_step = needs.per_step.saturating_add(step),
+            Work::Layer(_) | Work::Synapses(_) | Work::Source(_) => {
+                needs.per_step = needs.per_step.saturating_add(step);
+            }
             Work::Population(p) => {
                 let states = lanes.saturating_mul(real * p.n_states as u64);
-                needs.per_step = needs.per_step.saturating_add(step);
+                // On a cycle states are kept before every step.
+                let kept = if on_cycle { states } else { 0 };
+                needs.per_step = needs.per_step.saturating_add(step).saturating_add(kept);
                 needs.fixed = needs.fixed.saturating_add(states.saturating_mul(3));
                 needs.per_segment = needs.per_segment.saturating_add(states);
             }

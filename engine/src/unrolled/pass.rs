@@ -179,6 +179,7 @@ impl<R: Instantiate> UnrolledNetwork<R> {
             self.nodes[id].emission.first = segment.index * self.segment;
         }
         self.drive(segment);
+        self.emit(segment);
         for g in 0..self.groups.len() {
             let is_cycle = self.groups[g].is_cycle;
             for k in 0..self.groups[g].nodes.len() {
@@ -217,6 +218,18 @@ impl<R: Instantiate> UnrolledNetwork<R> {
             let rows = p.driven[driven.port].chunks_exact_mut(lanes.max(1));
             for (step, row) in (before + 1..).zip(rows) {
                 drive.drive(step, 0, row);
+            }
+        }
+    }
+
+    /// Writes what stimuli emit.
+    fn emit(&mut self, segment: Segment) {
+        let drawn = self.steps_before(segment) + 1;
+        let given = (segment.index * self.segment) as u64 + 1;
+        for node in &mut self.nodes {
+            if let Work::Source(source) = &mut node.work {
+                let first = if source.is_given { given } else { drawn };
+                source.emit(&(0..segment.steps), first, &mut node.emission);
             }
         }
     }
@@ -286,7 +299,7 @@ impl<R: Instantiate> UnrolledNetwork<R> {
                 let kept = if is_cycle { segment.steps } else { 1 };
                 p.before.resize_with(kept, Vec::new);
             }
-            Work::Population(_) | Work::Input => {}
+            Work::Population(_) | Work::Synapses(_) | Work::Source(_) | Work::Input => {}
         }
     }
 
@@ -297,7 +310,18 @@ impl<R: Instantiate> UnrolledNetwork<R> {
         }
         let mut work = std::mem::replace(&mut self.nodes[id].work, Work::Input);
         match &mut work {
-            Work::Input => {}
+            Work::Input | Work::Source(_) => {}
+            Work::Synapses(synapses) => {
+                let mut emission = self.take_emission(id);
+                let rows = emission.own(&steps);
+                let sources: Vec<&Emission<R>> = synapses
+                    .projections
+                    .iter()
+                    .map(|p| &self.nodes[p.source].emission)
+                    .collect();
+                synapses.forward(&steps, &sources, self.batch, emission.values_mut(&rows));
+                self.nodes[id].emission = emission;
+            }
             Work::Layer(layer) => {
                 let way = self.way(id);
                 let moment = self.moment(id, segment);

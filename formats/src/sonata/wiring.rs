@@ -188,6 +188,7 @@ impl<'a> Wiring<'a> {
                 delay: Value::Constant(self.dt_ms),
                 min_delay_steps: 1,
                 round_delay: false,
+                learnable: true,
             }),
         })
     }

@@ -8,3 +8,4 @@ mod gradients;
 mod invariance;
 mod nets;
 mod network;
+mod projections;

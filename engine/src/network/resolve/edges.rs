@@ -117,6 +117,7 @@ impl Resolver<'_> {
             // Raised to 1 when cycles are known.
             min_delay_steps: 0,
             round_delay: p.round_delay,
+            learnable: p.learnable,
         });
         self.edges.push(plan::Edge {
             name,

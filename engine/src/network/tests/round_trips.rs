@@ -160,7 +160,8 @@ fn built() -> Network {
             Projection::new("noise", "L")
                 .weight("1 mV")
                 .delay("0.7 ms")
-                .round_delay(),
+                .round_delay()
+                .learnable(false),
         )
         .edge(Edge::new("x", "fc1"))
         .edge(Edge::new("fc1", "lif1").port("x").delay("1 ms"))
