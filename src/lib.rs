@@ -4,8 +4,9 @@
 //! it is derived from that text.
 //!
 //! What lives here: the facade. It re-exports the rooms, assembles the registry of components
-//! ([`registry`]), runs networks to their end ([`run`]) or step by step ([`infer`]), measures them ([`bench`](mod@bench)), joins
-//! spikes and their files ([`spikes`]), and is the `rheobase` command.
+//! ([`registry`]), knows other frameworks' neurons by their names ([`compat`]), runs networks to their
+//! end ([`run`]) or step by step ([`infer`]), measures them ([`bench`](mod@bench)), joins spikes and
+//! their files ([`spikes`]), and is the `rheobase` command.
 //!
 //! What may not: anything a room could do itself. There is no logic of simulation here.
 //!
@@ -34,6 +35,7 @@ pub use rheobase_learning as learning;
 pub use rheobase_report as report;
 
 pub mod bench;
+pub mod compat;
 pub mod infer;
 pub mod run;
 pub mod spikes;

@@ -7,6 +7,7 @@
 //! A run that is resumed from its checkpoint ends with the bits of one that was never stopped.
 
 mod checkpoint;
+mod data;
 mod file;
 mod job;
 mod results;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use checkpoint::WeightsError;
+pub use data::DataSettings;
 pub use file::{FileProblem, TrainingFile};
 pub use job::{evaluate, train};
 pub use results::{EvaluationRecord, TrainingRecord};

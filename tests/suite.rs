@@ -19,6 +19,8 @@ mod checkpoint;
 mod circuits;
 #[path = "suite/command.rs"]
 mod command;
+#[path = "suite/compat.rs"]
+mod compat;
 #[path = "suite/components_by_hand.rs"]
 mod components_by_hand;
 #[path = "suite/corners.rs"]
@@ -48,3 +50,7 @@ mod statistics;
 mod stream_events;
 #[path = "suite/training.rs"]
 mod training;
+#[path = "suite/training_examples.rs"]
+mod training_examples;
+#[path = "suite/training_learn.rs"]
+mod training_learn;

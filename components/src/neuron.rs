@@ -39,6 +39,8 @@ zoo! {
     alif = "src/neuron/alif.rheo",
     leaky_readout = "src/neuron/leaky_readout.rheo",
     leaky = "src/neuron/leaky.rheo",
+    synaptic = "src/neuron/synaptic.rheo",
+    psp_lif = "src/neuron/psp_lif.rheo",
     iaf_psc_delta = "src/neuron/iaf_psc_delta.rheo",
     iaf_psc_exp = "src/neuron/iaf_psc_exp.rheo",
     iaf_psc_alpha = "src/neuron/iaf_psc_alpha.rheo",

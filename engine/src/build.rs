@@ -414,7 +414,15 @@ pub(crate) fn layer_parameters<R: Instantiate>(
         return Err(BuildError::Panicked("not a layer".to_owned()));
     };
     let mut random = construction_stream(plan.seed, Purpose::Layer, id as u64, 0);
-    let parameters = layer.parameters(layer_input(plan, id)?, &mut random);
+    let mut parameters = layer.parameters(layer_input(plan, id)?, &mut random);
+    for initial in plan.layer_initial.iter().filter(|i| i.layer == id) {
+        let mut tensors = parameters.iter_mut();
+        if let Some(tensor) = tensors.find(|t| t.name == initial.parameter) {
+            let n = tensor.values.len();
+            tensor.values.clear();
+            initial.value.fill(n, &mut random, &mut tensor.values);
+        }
+    }
     let in_precision = |t: Tensor<f64>| Tensor {
         name: t.name,
         shape: t.shape,

@@ -46,11 +46,24 @@ pub struct Plan {
     pub edges: Vec<Edge>,
     /// Stimuli that act on ports.
     pub drives: Vec<DriveEdge>,
+    /// Parameters of layers that do not begin as the layer says.
+    pub layer_initial: Vec<LayerInitial>,
     /// What is recorded.
     pub monitors: Vec<Monitor>,
     /// Delays that were rounded to the grid while reading (explicit ones; drawn ones are counted
     /// when they are drawn).
     pub warnings: Vec<String>,
+}
+
+/// What a trained parameter of a layer begins with.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LayerInitial {
+    /// The layer.
+    pub layer: NodeId,
+    /// Name of the parameter.
+    pub parameter: String,
+    /// Its values, row-major; draws come from the layer's stream, after its own.
+    pub value: Value,
 }
 
 /// How time passes in a population.

@@ -6,6 +6,7 @@
 //! | MNIST, Fashion-MNIST and their relatives: a folder of IDX files | [`idx_folder`] |
 //! | Debian's package of Fashion-MNIST | [`fashion_mnist`] |
 //! | NumPy's `x_train`, `y_train`, `x_test`, `y_test` | [`npz`] |
+//! | tasks in time, drawn from a seed | [`Task`] |
 //! | arrays of your own | [`Dataset::new`] |
 //!
 //! A [`Dataset`] keeps bytes as bytes and scales them when a batch is made; [`Batches`] shuffles by a
@@ -41,11 +42,13 @@ mod batches;
 mod dataset;
 mod digits;
 mod files;
+mod task;
 
 pub use batches::{Batch, BatchOptions, Batches, Epoch, Last, Position};
 pub use dataset::{Dataset, Values};
 pub use digits::digits;
 pub use files::{FASHION_MNIST_FOLDER, fashion_mnist, idx_folder, npz};
+pub use task::Task;
 
 use rheobase_formats::array::ArrayError;
 use std::path::PathBuf;

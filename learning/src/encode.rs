@@ -7,6 +7,7 @@
 //! | [`WeightedPhase`] | its binary digits, one a step | 0 … 1 − 2⁻ᴷ |
 //! | [`Integrate`] | the spikes of an integrate-and-fire neuron driven by x | any |
 //! | [`ConstantCurrent`] | x in every step | any |
+//! | [`Sequence`] | what the sample holds for each step | any; 0 and 1 where they are spikes |
 //!
 //! A [`Tuning`] turns each value into the activities of a population first, which any of these then
 //! encodes.
@@ -41,6 +42,7 @@ mod latency;
 mod lists;
 mod phase;
 mod poisson;
+mod sequence;
 mod tuning;
 
 pub use constant::ConstantCurrent;
@@ -50,6 +52,7 @@ pub use latency::Latency;
 pub use lists::SpikeLists;
 pub use phase::WeightedPhase;
 pub use poisson::{Bernoulli, Poisson};
+pub use sequence::Sequence;
 pub use tuning::Tuning;
 
 use rheobase_equations::real::Real;
@@ -97,6 +100,16 @@ pub enum EncodeError {
         value: f64,
         /// What would be accepted.
         expected: &'static str,
+    },
+    /// Samples that are no sequences of so many steps.
+    #[error(
+        "samples of {elements} elements are no sequences of {steps} steps: expected a multiple of {steps}"
+    )]
+    Sequence {
+        /// Steps.
+        steps: usize,
+        /// Elements of a sample.
+        elements: usize,
     },
     /// Index lists of an encoder that gives real values.
     #[error("this encoder gives real values, which are no spikes: take them as a dense array")]
@@ -200,6 +213,14 @@ pub trait Encoder<R: Real>: Send + Sync {
     fn has_free_order(&self) -> bool {
         false
     }
+
+    /// Elements of a step, for samples of so many elements over `steps` steps.
+    ///
+    /// # Errors
+    /// If such samples cannot be put into so many steps.
+    fn width(&self, _steps: usize, elements: usize) -> Result<usize, EncodeError> {
+        Ok(elements)
+    }
 }
 
 /// A batch that is being encoded.
@@ -212,7 +233,7 @@ pub enum Coded<R> {
 
 /// Hands out an encoded batch row by row: steps ascending from 0, every sample once in each.
 pub trait RealRows<R>: Send {
-    /// Overwrites `row`, as long as a sample has elements, with what sample `sample` of the batch is in
+    /// Overwrites `row`, as long as a step has elements ([`Encoder::width`]), with what sample `sample` of the batch is in
     /// `step`. O(elements).
     fn dense(&mut self, step: usize, sample: usize, row: &mut [R]);
 }
@@ -245,10 +266,11 @@ pub fn dense<R: Real>(
     out: &mut Vec<R>,
 ) -> Result<(), EncodeError> {
     let coded = encoder.begin(steps, samples, draws)?;
-    let (n, elements) = (samples.numbers.len(), samples.elements);
+    let n = samples.numbers.len();
+    let width = encoder.width(steps, samples.elements)?;
     // Every row is overwritten: what is kept of an earlier batch need not be cleared.
-    out.resize(steps * samples.values.len(), R::ZERO);
-    let rows = out.chunks_exact_mut(elements).enumerate();
+    out.resize(steps * n * width, R::ZERO);
+    let rows = out.chunks_exact_mut(width).enumerate();
     match coded {
         Coded::Spikes(mut coded) => rows.for_each(|(r, row)| coded.dense(r / n, r % n, row)),
         Coded::Real(mut coded) => rows.for_each(|(r, row)| coded.dense(r / n, r % n, row)),
@@ -271,7 +293,7 @@ pub fn spikes<R: Real>(
     let Coded::Spikes(mut coded) = encoder.begin(steps, samples, draws)? else {
         return Err(EncodeError::NotSpikes);
     };
-    out.begin(samples.elements);
+    out.begin(encoder.width(steps, samples.elements)?);
     for step in 0..steps {
         for sample in 0..samples.numbers.len() {
             coded.spikes(step, sample, &mut out.indices);
@@ -295,7 +317,8 @@ pub fn bits<R: Real>(
     threads: usize,
     out: &mut Vec<u64>,
 ) -> Result<(), EncodeError> {
-    let (n, words) = (samples.numbers.len(), samples.elements.div_ceil(64));
+    let width = encoder.width(steps, samples.elements)?;
+    let (n, words) = (samples.numbers.len(), width.div_ceil(64));
     out.clear();
     out.resize(steps * n * words, 0);
     let threads = if encoder.has_free_order() { threads } else { 1 };

@@ -158,6 +158,8 @@ pub struct Trainer<R: Instantiate> {
     optimizer: Optimizer<R>,
     training: Training,
     batches: u64,
+    /// Known once a batch was encoded.
+    gives_spikes: Option<bool>,
     bits: Vec<u64>,
     values: Vec<R>,
 }
@@ -184,6 +186,7 @@ impl<R: Instantiate> Trainer<R> {
             optimizer,
             training,
             batches: 0,
+            gives_spikes: None,
             bits: Vec::new(),
             values: Vec::new(),
         })
@@ -277,7 +280,9 @@ impl<R: Instantiate> Trainer<R> {
         let shape = self.shape(output.len());
         let scores = match self.training.objective {
             Objective::MseRate | Objective::Tet(_) => decode::mean(output, shape)?,
-            Objective::CrossEntropy(Logits::Counts | Logits::Mean) => decode::mean(output, shape)?,
+            Objective::CrossEntropy(Logits::Counts | Logits::Mean | Logits::StandardisedCounts) => {
+                decode::mean(output, shape)?
+            }
             Objective::CrossEntropy(Logits::Last) => decode::last(output, shape)?,
             Objective::CrossEntropy(Logits::Max) => decode::max(output, shape)?,
         };
@@ -305,7 +310,12 @@ impl<R: Instantiate> Trainer<R> {
         let draws = Draws::new(self.training.seed, epoch);
         let encoder = self.encoder.as_ref();
         let threads = self.network.threads();
-        let is_spikes = matches!(encoder.begin(steps, samples, draws)?, Coded::Spikes(_));
+        // An encoder gives spikes or real values whatever the batch: it is asked once.
+        let is_spikes = match self.gives_spikes {
+            Some(is_spikes) => is_spikes,
+            None => matches!(encoder.begin(steps, samples, draws)?, Coded::Spikes(_)),
+        };
+        self.gives_spikes = Some(is_spikes);
         let sequence = if is_spikes {
             bits(encoder, steps, samples, draws, threads, &mut self.bits)?;
             Sequence::Bits(&self.bits)

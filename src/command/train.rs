@@ -105,7 +105,7 @@ pub(crate) fn train(arguments: &Arguments) -> Result<(), Failure> {
         file.settings.batch = batch;
     }
     if let Some(data) = &arguments.data {
-        file.settings.data.clone_from(data);
+        file.settings.data = data.as_str().into();
     }
     if let Some(seed) = arguments.seed {
         file.network.set("seed", &seed.to_string())?;
@@ -217,7 +217,7 @@ fn show(bar: &ProgressBar, progress: &TrainProgress<'_>, quiet: bool) {
 pub(crate) fn eval(arguments: &EvalArguments) -> Result<(), Failure> {
     let mut file = TrainingFile::from_path(&arguments.file)?;
     if let Some(data) = &arguments.data {
-        file.settings.data.clone_from(data);
+        file.settings.data = data.as_str().into();
     }
     let registry = rheobase::registry();
     let threads = threads(arguments.threads);

@@ -10,7 +10,7 @@ use rheobase_engine::port::Registry;
 use rheobase_engine::unrolled::{UnrolledNetwork, UnrolledOptions};
 use rheobase_equations::real::Precision;
 use rheobase_formats::tensorboard::EventWriter;
-use rheobase_learning::data::{BatchOptions, Batches, Dataset, Position, Split};
+use rheobase_learning::data::{BatchOptions, Batches, Dataset, Split};
 use rheobase_learning::encode::Samples;
 use rheobase_learning::metric::Confusion;
 use rheobase_learning::record::{Metrics, Recorder};
@@ -20,7 +20,6 @@ use rheobase_report::{ResultFolder, atomic_write};
 
 use super::checkpoint::{self, Standing};
 use super::results::{self, EvaluationRecord, TrainingRecord};
-use super::settings::load;
 use super::{METRICS, TrainFailure, TrainOptions, TrainProgress, TrainingFile, WEIGHTS};
 use crate::run::{Continue, available_memory};
 
@@ -67,14 +66,17 @@ fn evaluate_in<R: Instantiate>(
     weights: &Path,
     threads: usize,
 ) -> Result<EvaluationRecord, TrainFailure> {
-    let data = load::<R>(&file.settings.data)?;
+    let data = file
+        .settings
+        .data
+        .load::<R>(file.settings.steps, plan.seed)?;
     let mut trainer = trainer::<R>(file, plan, &data, threads)?;
     let (state, _) = checkpoint::read(weights, &trainer.state())?;
     trainer.restore_network(state)?;
     let begun = Instant::now();
     let test = judge(file, &mut trainer, &Arc::new(data.test))?;
     Ok(EvaluationRecord {
-        data: file.settings.data.clone(),
+        data: file.settings.data.to_string(),
         samples: test.confusion.n_samples(),
         loss: test.loss,
         accuracy: test.accuracy(),
@@ -92,7 +94,13 @@ fn trainer<R: Instantiate>(
     threads: usize,
 ) -> Result<Trainer<R>, TrainFailure> {
     let settings = &file.settings;
-    let elements = data.train.elements();
+    if settings.record_every == 0 {
+        return Err(TrainFailure::Fit(
+            "training.record_every is 0: expected 1 or more epochs".to_owned(),
+        ));
+    }
+    let encoder = settings.encoder.make::<R>();
+    let elements = encoder.width(settings.steps, data.train.elements())?;
     let inputs = plan
         .nodes
         .iter()
@@ -100,11 +108,16 @@ fn trainer<R: Instantiate>(
     for input in inputs {
         if input.size() != elements {
             return Err(TrainFailure::Fit(format!(
-                "input `{}` has {} elements, a sample of `{}` has {elements} (shape {:?})",
+                "input `{}` has {} elements, a sample of `{}` (shape {:?}) as encoded has {elements}{}",
                 input.name,
                 input.size(),
                 settings.data,
-                data.train.shape()
+                data.train.shape(),
+                if input.size().checked_mul(settings.steps) == Some(elements) {
+                    "; is it a sequence? encoder = { kind = \"sequence\" }"
+                } else {
+                    ""
+                }
             )));
         }
     }
@@ -149,7 +162,7 @@ fn trainer<R: Instantiate>(
         clip_norm: settings.clip_norm,
     };
     let optimizer = settings.optimizer.make()?;
-    Trainer::new(network, settings.encoder.make(), optimizer, training)
+    Trainer::new(network, encoder, optimizer, training)
         .map_err(|e| TrainFailure::Fit(e.to_string()))
 }
 
@@ -244,8 +257,8 @@ fn train_in<R: Instantiate>(
     folder: &ResultFolder,
     progress: &mut dyn FnMut(TrainProgress<'_>) -> Continue,
 ) -> Result<TrainingRecord, TrainFailure> {
-    let data = load::<R>(&file.settings.data)?;
     let seed = plan.seed;
+    let data = file.settings.data.load::<R>(file.settings.steps, seed)?;
     let mut trainer = trainer::<R>(file, plan, &data, options.threads)?;
     let base = trainer.optimizer_mut().learning_rate();
     let mut standing = Standing {
@@ -402,6 +415,16 @@ impl<R: Instantiate> Job<'_, R> {
         progress: &mut dyn FnMut(TrainProgress<'_>) -> Continue,
     ) -> Result<bool, TrainFailure> {
         let epoch = self.standing.position.epoch;
+        let settings = &self.file.settings;
+        let done = epoch + 1;
+        if !done.is_multiple_of(settings.record_every) && done < settings.epochs {
+            let told = progress(self.progress(None));
+            self.next_epoch();
+            if self.saved.elapsed() >= self.options.checkpoint_every {
+                self.save()?;
+            }
+            return Ok(told == Continue::Stop);
+        }
         let health = self.trainer.health();
         let begun = Instant::now();
         let test = judge(self.file, &mut self.trainer, &self.test)?;
@@ -443,13 +466,15 @@ impl<R: Instantiate> Job<'_, R> {
             line.push_str(&warning);
         }
         let told = progress(self.progress(Some(&line)));
-        self.sums = Sums::default();
-        self.standing.position = Position {
-            epoch: epoch + 1,
-            batch: 0,
-        };
+        self.next_epoch();
         self.save()?;
         Ok(told == Continue::Stop)
+    }
+
+    fn next_epoch(&mut self) {
+        self.sums = Sums::default();
+        self.standing.position.epoch += 1;
+        self.standing.position.batch = 0;
     }
 
     #[allow(clippy::cast_precision_loss, reason = "numbers of samples")]

@@ -1,11 +1,8 @@
 //! The table `[training]` of a network file.
 
-use std::path::Path;
-
 use rheobase_engine::Instantiate;
-use rheobase_learning::data::{DataError, Split, digits, fashion_mnist, idx_folder, npz};
 use rheobase_learning::encode::{
-    Bernoulli, ConstantCurrent, Encoder, Latency, Poisson, WeightedPhase,
+    Bernoulli, ConstantCurrent, Encoder, Latency, Poisson, Sequence, WeightedPhase,
 };
 use rheobase_learning::loss::{Logits, Tet};
 use rheobase_learning::optimizer::{Adagrad, Adam, AdamW, Optimizer, OptimizerError, RmsProp, Sgd};
@@ -13,14 +10,14 @@ use rheobase_learning::schedule::{Schedule, ScheduleError};
 use rheobase_learning::trainer::Objective;
 use serde::{Deserialize, Serialize};
 
+use super::DataSettings;
+
 /// How a network is trained.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// What is learned: `digits` (comes with the program), `fashion_mnist` (Debian's package
-    /// `dataset-fashion-mnist`), a folder of IDX files, or an `.npz` file with `x_train`, `y_train`,
-    /// `x_test`, `y_test`.
-    pub data: String,
+    /// What is learned.
+    pub data: DataSettings,
     /// Steps of a sample, T.
     pub steps: usize,
     /// Samples of a batch. Default 128.
@@ -29,6 +26,10 @@ pub struct Settings {
     /// Epochs. Default 10.
     #[serde(default = "epochs")]
     pub epochs: u64,
+    /// Epochs between judgements on the test part, lines of metrics and checkpoints: for epochs of few
+    /// batches. Default 1; the last epoch is always judged.
+    #[serde(default = "every_epoch")]
+    pub record_every: u64,
     /// The node whose output is judged. Default: the one that nothing is joined to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
@@ -63,6 +64,10 @@ fn epochs() -> u64 {
     10
 }
 
+fn every_epoch() -> u64 {
+    1
+}
+
 fn one() -> f64 {
     1.0
 }
@@ -88,6 +93,10 @@ pub enum EncoderSettings {
     LogLatency {},
     WeightedPhase {
         phases: u32,
+    },
+    Sequence {
+        #[serde(default)]
+        spikes: bool,
     },
 }
 
@@ -126,6 +135,7 @@ pub enum LogitsSettings {
     Mean,
     Last,
     Max,
+    StandardisedCounts,
 }
 
 /// An optimiser; what is left out has PyTorch's default.
@@ -199,6 +209,7 @@ impl EncoderSettings {
             Self::Latency {} => Box::new(Latency::Linear),
             Self::LogLatency {} => Box::new(Latency::Logarithmic),
             Self::WeightedPhase { phases } => Box::new(WeightedPhase { phases }),
+            Self::Sequence { spikes } => Box::new(Sequence { spikes }),
         }
     }
 }
@@ -212,6 +223,7 @@ impl LossSettings {
                 LogitsSettings::Mean => Logits::Mean,
                 LogitsSettings::Last => Logits::Last,
                 LogitsSettings::Max => Logits::Max,
+                LogitsSettings::StandardisedCounts => Logits::StandardisedCounts,
             }),
             Self::Tet { lambda, target } => Objective::Tet(Tet { lambda, target }),
         }
@@ -289,15 +301,5 @@ impl ScheduleSettings {
             Self::Exponential { gamma } => Schedule::exponential(base, *gamma),
             Self::Cosine { period, min } => Schedule::cosine(base, *period, *min),
         }
-    }
-}
-
-/// The data set of that name.
-pub(super) fn load<R: Instantiate>(data: &str) -> Result<Split<R>, DataError> {
-    match data {
-        "digits" => digits(),
-        "fashion_mnist" => fashion_mnist(),
-        path if Path::new(path).extension().is_some_and(|e| e == "npz") => npz(Path::new(path)),
-        folder => idx_folder(Path::new(folder)),
     }
 }

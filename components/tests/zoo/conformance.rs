@@ -252,6 +252,8 @@ fn the_zoo_is_complete() {
         "alif",
         "leaky_readout",
         "leaky",
+        "synaptic",
+        "psp_lif",
         "iaf_psc_delta",
         "iaf_psc_exp",
         "iaf_psc_alpha",

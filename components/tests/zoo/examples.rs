@@ -86,7 +86,7 @@ fn izhikevich_has_a_rheobase() {
 fn layered_neurons_do_what_their_texts_say() {
     let sigmoid_of_one = 1.0 / (1.0 + (-1.0_f64).exp());
     type Step = (f64, bool, &'static [(&'static str, f64)]);
-    let examples: [(&str, &[(&str, f64)], &[Step]); 9] = [
+    let examples: [(&str, &[(&str, f64)], &[Step]); 11] = [
         (
             "if",
             &[],
@@ -126,6 +126,23 @@ fn layered_neurons_do_what_their_texts_say() {
                 (0.6, false, &[("v", 0.6)]),
                 (0.6, true, &[("v", 1.14)]),
                 (0.6, false, &[("v", 0.626)]),
+            ],
+        ),
+        (
+            "synaptic",
+            &[],
+            &[
+                (0.6, false, &[("v", 0.6), ("i", 0.6)]),
+                (0.6, true, &[("v", 1.62), ("i", 1.08)]),
+                (0.6, true, &[("v", 1.922)]),
+            ],
+        ),
+        (
+            "psp_lif",
+            &[],
+            &[
+                (10.0, false, &[("v", 0.0)]),
+                (0.0, false, &[("v", 0.041_234_921_449_944_93)]),
             ],
         ),
     ];

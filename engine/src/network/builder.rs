@@ -4,8 +4,8 @@ use serde_json::{Map, Value as Json};
 
 use super::actor::Actor;
 use super::describe::{
-    Count, Edge, Input, Layer, ModelText, Monitor, Names, Network, Neurons, Population, Projection,
-    Rule, Stimulus,
+    Count, Edge, Input, Layer, Learn, LearnScope, ModelText, Monitor, Names, Network, Neurons,
+    Population, Projection, Rule, Stimulus,
 };
 use super::error::{ErrorKind, Errors, NetworkErrors, Path};
 use crate::anchored::Arithmetic;
@@ -212,6 +212,7 @@ impl Population {
             time: None,
             parameters: indexmap::IndexMap::new(),
             initial: indexmap::IndexMap::new(),
+            learn: None,
         }
     }
 
@@ -276,6 +277,13 @@ impl Population {
         self.initial.insert(name.into(), value.into());
         self
     }
+
+    /// Chooses which parameters training changes, instead of those the model declares `learnable`.
+    #[must_use]
+    pub fn learn(mut self, parameters: impl IntoIterator<Item = (String, LearnScope)>) -> Self {
+        self.learn = Some(Learn::Scopes(parameters.into_iter().collect()));
+        self
+    }
 }
 
 impl Stimulus {
@@ -327,8 +335,16 @@ impl Layer {
     pub fn new(model: impl Into<String>) -> Self {
         Self {
             model: model.into(),
+            initial: indexmap::IndexMap::new(),
             arguments: Map::new(),
         }
+    }
+
+    /// Sets the initial values of a trained parameter: a number, a list (row-major), or a distribution.
+    #[must_use]
+    pub fn initial(mut self, name: impl Into<String>, value: impl Into<Json>) -> Self {
+        self.initial.insert(name.into(), value.into());
+        self
     }
 
     /// Sets an argument of the component.

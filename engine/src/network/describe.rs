@@ -205,6 +205,42 @@ pub struct Population {
     /// Initial values that differ from the model's.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub initial: IndexMap<String, Json>,
+    /// Parameters that training changes, instead of those the model declares `learnable`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learn: Option<Learn>,
+}
+
+/// Parameters that training changes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Learn {
+    /// By name: one value for the population, or one for each neuron where they begin with such.
+    Names(Vec<String>),
+    /// Each with what shares its value.
+    Scopes(IndexMap<String, LearnScope>),
+}
+
+/// What shares a learned value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LearnScope {
+    /// All neurons of the population.
+    Population,
+    /// Every neuron has its own.
+    Neuron,
+}
+
+impl Learn {
+    /// The names, in order, with what was said about each.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Option<LearnScope>)> {
+        let (names, scopes) = match self {
+            Self::Names(names) => (names.as_slice(), None),
+            Self::Scopes(scopes) => (&[][..], Some(scopes)),
+        };
+        let names = names.iter().map(|name| (name.as_str(), None));
+        let scopes = scopes.into_iter().flatten();
+        names.chain(scopes.map(|(name, scope)| (name.as_str(), Some(*scope))))
+    }
 }
 
 /// A stimulus: a node that emits spikes, or, with a target, something that acts on a port.
@@ -231,6 +267,9 @@ pub struct Stimulus {
 pub struct Layer {
     /// A layer of the registry.
     pub model: String,
+    /// Initial values of its trained parameters that differ from the layer's.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub initial: IndexMap<String, Json>,
     /// Arguments of the component.
     #[serde(flatten)]
     pub arguments: Map<String, Json>,

@@ -79,6 +79,12 @@ fn kind(kind: &Kind) -> Json {
         Kind::Words => {
             json!({ "type": "object", "additionalProperties": { "type": ["boolean", "string"] } })
         }
+        Kind::Learn(scopes) => json!({
+            "oneOf": [
+                { "type": "array", "items": reference("name") },
+                { "type": "object", "additionalProperties": { "enum": scopes } },
+            ],
+        }),
         Kind::Rule => reference("rule"),
         Kind::Neurons => reference("neurons"),
         Kind::Model => named(reference("model")),

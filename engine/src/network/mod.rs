@@ -32,8 +32,8 @@ mod tests;
 pub use actor::Actor;
 pub use builder::NetworkBuilder;
 pub use describe::{
-    Count, Edge, Input, Layer, ModelText, Monitor, Names, Network, Neurons, Population, Projection,
-    Rule, Stimulus,
+    Count, Edge, Input, Layer, Learn, LearnScope, ModelText, Monitor, Names, Network, Neurons,
+    Population, Projection, Rule, Stimulus,
 };
 pub use error::{ErrorKind, NetworkError, NetworkErrors, Path};
 pub use estimate::{MemoryError, MemoryEstimate, MemoryPart, readable_bytes};

@@ -34,6 +34,8 @@ pub(super) enum Kind {
     Values,
     /// A table of words, or true and false.
     Words,
+    /// A list of names, or a table of these words by name.
+    Learn(&'static [&'static str]),
     /// A table that others read.
     Table,
     /// A connectivity rule.
@@ -94,6 +96,7 @@ const MAX_SEED: u64 = i64::MAX as u64;
 
 const INTEGRATORS: &[&str] = &["auto", "exact", "exponential_euler", "euler", "heun", "rk4"];
 const ARITHMETIC: &[&str] = &["auto", "stepwise", "anchored"];
+const LEARN_SCOPES: &[&str] = &["population", "neuron"];
 const TIMES: &[&str] = &["grid", "exact", "adaptive"];
 const ROUND_DELAY: Entry = may(
     "round_delay",
@@ -153,6 +156,11 @@ const POPULATION: Section = Section {
             "initial values that differ from the model's",
         ),
         may(
+            "learn",
+            Kind::Learn(LEARN_SCOPES),
+            "parameters that training changes, instead of those the model declares learnable; a table says whether neurons share a value",
+        ),
+        may(
             "emits",
             Kind::Name,
             "real-valued output that is emitted instead of spikes",
@@ -183,7 +191,14 @@ const STIMULUS: Section = Section {
 const LAYER: Section = Section {
     what: "a layer",
     open: true,
-    entries: &[MODEL],
+    entries: &[
+        MODEL,
+        may(
+            "initial",
+            Kind::Values,
+            "initial values of trained parameters that differ from the layer's",
+        ),
+    ],
 };
 
 const INPUT: Section = Section {

@@ -33,6 +33,8 @@ pub enum Purpose {
     Actor,
     /// Order of the samples of a data set; index = epoch.
     Data,
+    /// Samples of a generated task; index = 0 to learn from, 1 to judge by; row = sample.
+    Task,
 }
 
 /// 64-bit key of stream number `index` of a purpose under `seed`: distinct inputs give distinct

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rheobase_equations::real::Real;
+
 use super::emission::Emission;
 use super::graph::{groups, routes, wanted};
 use super::layer::{Arrived, LayerNode};
@@ -13,11 +15,11 @@ use super::worker::Worker;
 use super::{
     DrivenPort, Output, Route, UnrolledError, UnrolledNetwork, UnrolledNode, UnrolledOptions, Work,
 };
-use crate::build::{BuildError, emits_real, layer_stream, quantities};
+use crate::build::{BuildError, emits_real, layer_parameters, layer_stream, quantities};
 use crate::instantiate::Instantiate;
 use crate::plan::{NodeId, NodeKind, Plan, Population};
 use crate::port::{SpikeSourceType, StimulusContext, Tensor};
-use crate::random::{Philox, Purpose, construction_stream};
+use crate::random::{Philox, Purpose};
 
 impl<R: Instantiate> UnrolledNetwork<R> {
     /// Unrolls the network. The batch size and the duration of the description do not count.
@@ -152,10 +154,11 @@ impl<R: Instantiate> UnrolledNetwork<R> {
                 continue;
             }
             let mut all = p.learned.all.clone();
-            for tensor in &p.learned.parameters {
+            for tensor in &mut p.learned.parameters {
                 let ports = population.neuron.ports();
                 let index = ports.parameters.iter().position(|q| q.name == tensor.name);
                 if let Some(k) = index {
+                    keep_within_bounds(tensor, population, k);
                     all[k] = tensor.values.iter().map(|x| x.to_f64()).collect();
                 }
             }
@@ -167,6 +170,21 @@ impl<R: Instantiate> UnrolledNetwork<R> {
             p.states.clone_from(&p.initial);
         }
         Ok(())
+    }
+}
+
+/// Moves values of parameter `k` to the bounds that its text declares: an update knows none.
+fn keep_within_bounds<R: Real>(tensor: &mut Tensor<R>, population: &Population, k: usize) {
+    let model = population.neuron.component().map(|c| &c.model);
+    let Some((low, high)) = model.and_then(|m| m.parameters[k].bounds) else {
+        return;
+    };
+    for x in &mut tensor.values {
+        let value = x.to_f64();
+        // A value within bounds keeps its bits.
+        if value < low || value > high {
+            *x = R::from_f64(value.clamp(low, high));
+        }
     }
 }
 
@@ -222,16 +240,7 @@ fn layer_node<R: Instantiate>(
         ));
     }
     let source = &plan.nodes[first.source];
-    let mut random = construction_stream(plan.seed, Purpose::Layer, id as u64, 0);
-    let parameters: Vec<Tensor<R>> = layer
-        .parameters(&source.shape, &mut random)
-        .into_iter()
-        .map(|t| Tensor {
-            name: t.name,
-            shape: t.shape,
-            values: t.values.into_iter().map(R::from_f64).collect(),
-        })
-        .collect();
+    let parameters = layer_parameters::<R>(plan, id)?;
     Ok(LayerNode {
         layer: R::layer(layer.as_ref(), &source.shape),
         gradients: zeros(&parameters),

@@ -122,6 +122,24 @@ pub(super) fn rectangle_primitive(b: &mut Builder, x: Value, a: &[Value]) -> Val
     p.mul(a[1], shifted)
 }
 
+/// 1 where 0 ≤ x ≤ levels.
+pub(super) fn multi_level_count_derivative(b: &mut Builder, x: Value, a: &[Value]) -> Value {
+    let mut p = Pen(b);
+    let (zero, one) = (p.number(0.0), p.number(1.0));
+    let below = p.negative(x);
+    let within = p.at_most(x, a[0]);
+    let slope = p.select(within, one, zero);
+    p.select(below, zero, slope)
+}
+
+/// x cut to 0 … levels.
+pub(super) fn multi_level_count_primitive(b: &mut Builder, x: Value, a: &[Value]) -> Value {
+    let mut p = Pen(b);
+    let zero = p.number(0.0);
+    let positive = p.max(x, zero);
+    p.min(positive, a[0])
+}
+
 /// k where x ≥ 0, else the leak.
 pub(super) fn leaky_k_relu_derivative(b: &mut Builder, x: Value, a: &[Value]) -> Value {
     let mut p = Pen(b);

@@ -18,7 +18,7 @@ pub const SURROGATES: &[Surrogate] = &[
         arguments: &[("alpha", 1.0)],
         derivative: piecewise::piecewise_quadratic_derivative,
         primitive: piecewise::piecewise_quadratic_primitive,
-        source: "SpikingJelly 2.0.0 PiecewiseQuadratic (1); brainstate piecewise_quadratic (1)",
+        source: "SpikingJelly 2.0.0 PiecewiseQuadratic (1); brainstate piecewise_quadratic (1); SPAIC quadratic gate (2)",
     },
     Surrogate {
         name: "piecewise_exp",
@@ -137,7 +137,7 @@ pub const SURROGATES: &[Surrogate] = &[
         arguments: &[("sigma", 0.5), ("alpha", 0.5)],
         derivative: smooth::gaussian_derivative,
         primitive: smooth::gaussian_primitive,
-        source: "brainstate gaussian_grad (0.5, 0.5)",
+        source: "brainstate gaussian_grad (0.5, 0.5); SPAIC's STBP with α = ½: (√α, 1/√(2πα)) = (0.70711, 0.56419)",
     },
     Surrogate {
         name: "multi_gaussian",
@@ -173,5 +173,12 @@ pub const SURROGATES: &[Surrogate] = &[
         derivative: piecewise::rectangle_derivative,
         primitive: piecewise::rectangle_primitive,
         source: "SPAIC rectangle: 1 where |x| < 2",
+    },
+    Surrogate {
+        name: "multi_level_count",
+        arguments: &[("levels", 4.0)],
+        derivative: piecewise::multi_level_count_derivative,
+        primitive: piecewise::multi_level_count_primitive,
+        source: "SpikingJelly 2.0.0 MultiLevelSpikeCount (4), the surrogate of counts of spikes; its window is 0 … levels",
     },
 ];

@@ -38,7 +38,7 @@ fn shapes(s: &Surrogate) -> Vec<Vec<f64>> {
 fn near_kink(s: &Surrogate, a: &[f64], x: f64) -> bool {
     let kinks = match s.name {
         "piecewise_quadratic" | "fake_numerical_gradient" => vec![1.0 / a[0]],
-        "piecewise_leaky_relu" | "rectangle" => vec![a[0]],
+        "piecewise_leaky_relu" | "rectangle" | "multi_level_count" => vec![a[0]],
         "rect" => vec![0.5 / a[0]],
         "relu_grad" => vec![a[1]],
         "log_tailed_relu" => vec![1.0],
@@ -85,7 +85,7 @@ fn names_are_unique_and_found() {
         assert!(!s.source.is_empty());
     }
     assert!(find("no such thing").is_none());
-    assert_eq!(SURROGATES.len(), 24);
+    assert_eq!(SURROGATES.len(), 25);
 }
 
 #[test]
@@ -120,6 +120,24 @@ fn expanded_surrogates_agree_with_the_reference() {
                 }
             }
         }
+    }
+}
+
+/// The window holds its ends, as that of SpikingJelly does.
+#[test]
+fn a_count_of_levels_has_a_window_with_its_ends() {
+    let s = get(find("multi_level_count").unwrap());
+    let mut derivative = Interpreter::new(program(s.derivative, &[3.0]));
+    let mut primitive = Interpreter::new(program(s.primitive, &[3.0]));
+    for (x, slope, value) in [
+        (-0.1, 0.0, 0.0),
+        (0.0, 1.0, 0.0),
+        (1.7, 1.0, 1.7),
+        (3.0, 1.0, 3.0),
+        (3.1, 0.0, 3.0),
+    ] {
+        assert_eq!(at(&mut derivative, x), slope, "{x}");
+        assert_eq!(at(&mut primitive, x), value, "{x}");
     }
 }
 

@@ -479,6 +479,7 @@ impl Loader<'_> {
             nodes: self.nodes,
             edges: plan_edges,
             drives: Vec::new(),
+            layer_initial: Vec::new(),
             monitors: self.monitors,
             warnings: self.warnings,
         };

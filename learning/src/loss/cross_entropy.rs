@@ -16,6 +16,11 @@ pub enum Logits {
     Last,
     /// maxₜ o\[t\]: the largest membrane. The derivative goes to the first step that reaches it.
     Max,
+    /// (c − mean c)/(sd c + 0.1) of the counts c = Σₜ o\[t\], with mean and standard deviation
+    /// (of N·C − 1 degrees of freedom) over the whole batch, both taken as constants by the derivative.
+    ///
+    /// Source: the training loop in the README of SPAIC.
+    StandardisedCounts,
 }
 
 /// Mean cross-entropy between the softmax of logits and the labels.
@@ -55,6 +60,10 @@ pub fn cross_entropy<R: Real>(
     if logits == Logits::Mean {
         z.iter_mut().for_each(|z| *z /= duration);
     }
+    let deviation = match logits {
+        Logits::StandardisedCounts => standardise(&mut z),
+        _ => 1.0,
+    };
     let mut sum = 0.0;
     for (row, &label) in z.chunks_exact_mut(classes).zip(labels) {
         sum += cross_entropy_row(row, label);
@@ -62,6 +71,7 @@ pub fn cross_entropy<R: Real>(
     let n: f64 = count(batch);
     let scale = match logits {
         Logits::Mean => n * duration,
+        Logits::StandardisedCounts => n * deviation,
         Logits::Counts | Logits::Last | Logits::Max => n,
     };
     let row: Vec<R> = z.iter().map(|&d| R::from_f64(d / scale)).collect();
@@ -86,7 +96,7 @@ fn reduce<R: Real>(output: &[R], lanes: usize, logits: Logits) -> (Vec<f64>, Opt
     let mut rows = output.chunks_exact(lanes);
     let steps = rows.len();
     match logits {
-        Logits::Counts | Logits::Mean => {
+        Logits::Counts | Logits::Mean | Logits::StandardisedCounts => {
             let mut z = vec![0.0; lanes];
             for row in rows {
                 z.iter_mut().zip(row).for_each(|(z, &o)| *z += o.to_f64());
@@ -111,6 +121,18 @@ fn reduce<R: Real>(output: &[R], lanes: usize, logits: Logits) -> (Vec<f64>, Opt
             (z, Some(source))
         }
     }
+}
+
+/// Takes the mean away and divides by the standard deviation plus 0.1, which is given back.
+fn standardise(z: &mut [f64]) -> f64 {
+    let n: f64 = count(z.len());
+    let mean = z.iter().sum::<f64>() / n;
+    z.iter_mut().for_each(|z| *z -= mean);
+    let squares: f64 = z.iter().map(|z| z * z).sum();
+    // A single value has no deviation.
+    let deviation = libm::sqrt(squares / (n - 1.0).max(1.0)) + 0.1;
+    z.iter_mut().for_each(|z| *z /= deviation);
+    deviation
 }
 
 /// Gives the cross-entropy of one row of logits and leaves its derivative, softmax − onehot, in their
@@ -168,6 +190,33 @@ mod tests {
         }
     }
 
+    /// Counts 3, 1, 0, 4 of two samples: mean 2, variance 10/3. PyTorch's `F.cross_entropy` of the same
+    /// standardised counts, with mean and deviation detached, gave the numbers.
+    #[test]
+    fn counts_are_standardised_over_the_batch() {
+        let output = [1.0_f64, 1.0, 0.0, 2.0, 2.0, 0.0, 0.0, 2.0];
+        let shape = [2, 2, 2];
+        let loss = cross_entropy(&output, shape, &[0, 0], Logits::StandardisedCounts).unwrap();
+        assert!(
+            (loss.value - 1.249_099_531_652_282_6).abs() < 1e-14,
+            "{}",
+            loss.value
+        );
+        let expected = [
+            -0.067_877_162_075_935_64,
+            0.067_877_162_075_935_64,
+            -0.230_731_743_113_495_95,
+            0.230_731_743_113_495_95,
+        ];
+        for (k, found) in loss.cotangent.iter().enumerate() {
+            assert!(
+                (found - expected[k % 4]).abs() < 1e-14,
+                "{:?}",
+                loss.cotangent
+            );
+        }
+    }
+
     #[test]
     fn the_first_of_equal_maxima_is_taken() {
         let loss = cross_entropy(&[1.0, 0.0, 1.0, 0.0], [2, 1, 2], &[1], Logits::Max).unwrap();
@@ -185,7 +234,7 @@ mod tests {
 
     #[test]
     fn wrong_labels_are_errors() {
-        for logits in ALL {
+        for logits in ALL.into_iter().chain([Logits::StandardisedCounts]) {
             assert!(cross_entropy(&[0.0; 6], [1, 2, 3], &[0, 3], logits).is_err());
             assert!(cross_entropy(&[0.0; 6], [1, 2, 3], &[0], logits).is_err());
             assert!(cross_entropy::<f64>(&[], [0, 2, 3], &[0, 1], logits).is_err());

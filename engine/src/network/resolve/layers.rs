@@ -1,12 +1,20 @@
 //! Layers and their shapes.
 
+use std::sync::Arc;
+
+use rheobase_equations::unit::Unit;
+
 use super::{Found, Resolver};
 use crate::arguments::Arguments;
 use crate::network::describe::Layer;
 use crate::network::error::{ErrorKind, Path};
 use crate::network::schema::short;
-use crate::plan::{NodeId, NodeKind};
+use crate::network::values::read_value;
+use crate::plan::{LayerInitial, NodeId, NodeKind};
+use crate::port::LayerType;
+use crate::random::{Purpose, construction_stream};
 use crate::suggest;
+use crate::value::Value;
 
 impl Resolver<'_> {
     pub(super) fn layer(&mut self, layer: &Layer, path: &Path) -> Option<NodeKind> {
@@ -125,6 +133,7 @@ impl Resolver<'_> {
         let NodeKind::Layer(layer) = &self.nodes[node].kind else {
             return;
         };
+        let layer = Arc::clone(layer);
         let path = self.layer_path(node);
         let shape = match layer.output_shape(&input) {
             Ok(output) => {
@@ -133,14 +142,61 @@ impl Resolver<'_> {
             }
             Err(message) => {
                 let source = &self.nodes[source].name;
-                let input = short(&input.into());
+                let input = short(&input.clone().into());
                 let message = format!("{message}; `{source}` has shape {input}");
                 self.error(ErrorKind::Wiring, &path, message)
             }
         };
         match shape {
-            Some(shape) => self.nodes[node].shape = shape,
+            Some(shape) => {
+                self.nodes[node].shape = shape;
+                self.layer_initial(node, layer.as_ref(), &input);
+            }
             None => self.broken(node),
+        }
+    }
+
+    /// What its parameters begin with, where the description says so.
+    fn layer_initial(&mut self, node: NodeId, layer: &dyn LayerType, input: &[usize]) {
+        let network = self.network;
+        let Some(description) = network.layers.get(&self.nodes[node].name) else {
+            return;
+        };
+        if description.initial.is_empty() {
+            return;
+        }
+        let mut random = construction_stream(0, Purpose::Layer, 0, 0);
+        let parameters = layer.parameters(input, &mut random);
+        let path = self.layer_path(node).key("initial");
+        for (name, json) in &description.initial {
+            let Some(tensor) = parameters.iter().find(|t| t.name == *name) else {
+                let known: Vec<&str> = parameters.iter().map(|t| t.name.as_str()).collect();
+                let message = suggest::unknown("trained parameter", name, &known);
+                self.errors.push(ErrorKind::Name, &path, message);
+                continue;
+            };
+            let path = path.key(name);
+            let unit = Unit::one();
+            let Some(value) = read_value(json, &unit, &self.scope, &path, &mut self.errors) else {
+                continue;
+            };
+            let needed = tensor.values.len();
+            if let Value::List(list) = &value
+                && list.len() != needed
+            {
+                let shape = &tensor.shape;
+                let message = format!(
+                    "{} values for {needed} of shape {shape:?}, row-major",
+                    list.len()
+                );
+                self.errors.push(ErrorKind::Value, &path, message);
+                continue;
+            }
+            self.layer_initial.push(LayerInitial {
+                layer: node,
+                parameter: name.clone(),
+                value,
+            });
         }
     }
 }

@@ -24,7 +24,7 @@ use rheobase_equations::unit::{Scope, Unit};
 use super::describe::{Count, Network};
 use super::error::{ErrorKind, Errors, NetworkErrors, Path};
 use crate::arguments::whole_of;
-use crate::plan::{DriveEdge, Edge, InputKind, Node, NodeId, NodeKind, Plan};
+use crate::plan::{DriveEdge, Edge, InputKind, LayerInitial, Node, NodeId, NodeKind, Plan};
 use crate::port::{NeuronType, Registry};
 use crate::suggest;
 use clock::Clock;
@@ -55,6 +55,7 @@ impl Network {
             edges: Vec::new(),
             delays: Vec::new(),
             drives: Vec::new(),
+            layer_initial: Vec::new(),
             monitors: Vec::new(),
             warnings: Vec::new(),
         };
@@ -104,6 +105,7 @@ struct Resolver<'a> {
     /// Delay of each edge and where it stands in the description.
     delays: Vec<EdgeDelay>,
     drives: Vec<DriveEdge>,
+    layer_initial: Vec<LayerInitial>,
     monitors: Vec<crate::plan::Monitor>,
     warnings: Vec<String>,
 }
@@ -250,6 +252,7 @@ impl Resolver<'_> {
             nodes: self.nodes,
             edges: self.edges,
             drives: self.drives,
+            layer_initial: self.layer_initial,
             monitors: self.monitors,
             warnings: self.warnings,
         };

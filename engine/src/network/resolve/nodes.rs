@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::{Found, Resolver, models};
 use crate::arguments::ArgumentError;
-use crate::network::describe::{Count, Population};
+use crate::network::describe::{Count, Learn, LearnScope, Population};
 use crate::network::error::{ErrorKind, Path};
 use crate::network::schema::MAX_SIZE;
 use crate::network::values::{read_value, support};
@@ -135,7 +135,10 @@ impl<'a> Resolver<'a> {
         };
         let neuron = self.neuron(description, path)?;
         let size = shape.as_ref().map(|s| s.iter().product());
-        let parameters = self.parameters(description, neuron.as_ref(), size, path);
+        let mut parameters = self.parameters(description, neuron.as_ref(), size, path);
+        if let (Some(parameters), Some(size)) = (&mut parameters, size) {
+            self.learn_per_neuron(description, neuron.as_ref(), (parameters, size), path);
+        }
         let initial = self.initial(description, neuron.as_ref(), size, path);
         let emits = match &description.emits {
             Some(output) => Some(self.output(neuron.as_ref(), output, &path.key("emits"))?),
@@ -187,6 +190,7 @@ impl<'a> Resolver<'a> {
             ("integrator", p.integrator.is_some()),
             ("options", !p.options.is_empty()),
             ("surrogate", p.surrogate.is_some()),
+            ("learn", p.learn.is_some()),
         ];
         let Some((first, _)) = given.into_iter().find(|(_, is_given)| *is_given) else {
             return Some(neuron);
@@ -198,13 +202,59 @@ impl<'a> Resolver<'a> {
             );
             return self.error(ErrorKind::Model, &path.key(first), message);
         };
-        let model = match component.model.choose(&choices(p)) {
-            Ok(model) => Arc::new(model),
+        let mut model = match component.model.choose(&choices(p)) {
+            Ok(model) => model,
             Err(error) => return self.error(ErrorKind::Model, path, error.to_string()),
         };
+        if let Some(learn) = &p.learn {
+            self.learn(learn, &mut model.parameters, &path.key("learn"))?;
+        }
+        let model = Arc::new(model);
         match models::component(&model, p.integrator) {
             Ok(component) => Some(neuron.with(component)),
             Err(message) => self.error(ErrorKind::Model, &path.key("integrator"), message),
+        }
+    }
+
+    /// Marks what is learned, and nothing else.
+    fn learn(&mut self, learn: &Learn, parameters: &mut [Parameter], path: &Path) -> Option<()> {
+        let before = self.errors.count();
+        parameters.iter_mut().for_each(|p| p.learnable = false);
+        for (name, _) in learn.iter() {
+            if let Some(parameter) = parameters.iter_mut().find(|p| p.name == name) {
+                parameter.learnable = true;
+                continue;
+            }
+            let known: Vec<&str> = parameters.iter().map(|p| p.name.as_str()).collect();
+            let message = suggest::unknown("parameter", name, &known);
+            self.errors.push(ErrorKind::Name, path, message);
+        }
+        (self.errors.count() == before).then_some(())
+    }
+
+    /// Gives every neuron a value of its own where it shall learn one; refuses to share values that differ.
+    fn learn_per_neuron(
+        &mut self,
+        description: &Population,
+        neuron: &dyn NeuronType,
+        (values, size): (&mut [Value], usize),
+        path: &Path,
+    ) {
+        for (name, scope) in description.learn.iter().flat_map(Learn::iter) {
+            let parameters = &neuron.ports().parameters;
+            let Some(k) = parameters.iter().position(|q| q.name == name) else {
+                continue;
+            };
+            match (scope, values[k].constant()) {
+                (Some(LearnScope::Neuron), Some(x)) => values[k] = Value::List(vec![x; size]),
+                (Some(LearnScope::Population), None) => {
+                    let path = path.key("learn").key(name);
+                    let message = "its values differ between neurons, so that none can be shared; \
+                                   give one value, or learn it per `neuron`";
+                    self.errors.push(ErrorKind::Value, &path, message);
+                }
+                _ => {}
+            }
         }
     }
 

@@ -82,6 +82,19 @@ impl Kind {
             Self::Boolean if !json.is_boolean() => wrong("true or false", json, path, errors),
             Self::Values | Self::Table if !json.is_object() => wrong("a table", json, path, errors),
             Self::Words => words(json, path, errors),
+            Self::Learn(scopes) => match json {
+                Json::Array(list) => {
+                    for (i, name) in list.iter().enumerate() {
+                        check_name(name, &path.index(i), errors);
+                    }
+                }
+                Json::Object(table) => {
+                    for (name, scope) in table {
+                        check_choice(scope, scopes, &path.key(name), errors);
+                    }
+                }
+                _ => wrong("a list of names, or a table", json, path, errors),
+            },
             // Values are read when the unit is known, parameters before everything else.
             Self::Text
             | Self::Boolean

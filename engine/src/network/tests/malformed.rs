@@ -247,7 +247,7 @@ fn small_texts_cannot_ask_for_much() {
     assert_eq!(
         message(&changed("size = 80", &format!("{long} = 80"))),
         format!(
-            "populations.E: unknown entry `{}…`; expected model, size, shape, integrator, options, surrogate, arithmetic, parameters, initial, emits or time",
+            "populations.E: unknown entry `{}…`; expected model, size, shape, integrator, options, surrogate, arithmetic, parameters, initial, learn, emits or time",
             "x".repeat(60)
         )
     );

@@ -78,6 +78,7 @@ target = "L"
 rule = "all_to_all"
 weight = "1 mV"
 delay = "0.7 ms"
+learnable = false
 round_delay = true
 
 [[edges]]
