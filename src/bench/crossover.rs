@@ -66,7 +66,7 @@ fn sweep(
         .into();
     for activity in ACTIVITIES {
         let spikes = Spikes::draw(activity, n_in, rows);
-        let mut us = [[const { Vec::new() }; 3]; 2];
+        let mut us: [[Vec<f64>; 3]; 2] = Default::default();
         for round in 0..=rounds {
             for (k, runner) in runners.iter_mut().enumerate() {
                 let (forward, gradient) = runner.run(&spikes);
