@@ -48,6 +48,7 @@ macro_rules! call {
             repeats: 1,
             stream: $actor.stream,
             pass: 0,
+            version: 0,
         }
     };
 }

@@ -227,6 +227,8 @@ pub struct UnrolledNetwork<R: Real> {
     truncate: Option<usize>,
     /// Passes begun.
     passes: u64,
+    /// Counts how often parameters may have been changed.
+    version: u64,
     /// The last pass can be reversed.
     is_taped: bool,
     carries: Vec<Carry<R>>,
@@ -395,6 +397,7 @@ impl<R: Real> UnrolledNetwork<R> {
         &mut self,
         mut visit: impl FnMut(&str, &mut Tensor<R>, &mut Tensor<R>),
     ) {
+        self.version += 1;
         for node in &mut self.nodes {
             let (parameters, gradients) = match &mut node.work {
                 Work::Input | Work::Source(_) => continue,

@@ -159,6 +159,7 @@ impl Runner {
             repeats: 1,
             stream: Philox::new(1, Purpose::Layer, 0),
             pass: 0,
+            version: 1,
         };
         self.pool.install(|| {
             self.layer.begin(&call, input);

@@ -230,6 +230,7 @@ impl Linear {
             n_out: self.n_out,
             by_input: Packed::default(),
             by_output: Packed::default(),
+            versions: (0, 0),
             products: self.products,
             factor: Packed::default(),
         }
@@ -243,6 +244,8 @@ struct Kernel<R> {
     by_input: Packed<R>,
     /// Weights as `[out, in]`.
     by_output: Packed<R>,
+    /// Of the parameters that the two were laid out from.
+    versions: (u64, u64),
     products: Products,
     /// The second factor of the weights' cotangents: inputs, or cotangents of outputs.
     factor: Packed<R>,
@@ -250,6 +253,10 @@ struct Kernel<R> {
 
 impl<R: Real> Layer<R> for Kernel<R> {
     fn begin(&mut self, call: &LayerCall<'_, R>, _input: LayerInput<'_, R>) {
+        if call.version != 0 && self.versions.0 == call.version {
+            return;
+        }
+        self.versions.0 = call.version;
         let weight = Strided::transposed(&call.parameters[0].values, self.n_in);
         self.by_input.pack(weight, self.n_in, self.n_out);
     }
@@ -300,6 +307,10 @@ impl<R: Real> Layer<R> for Kernel<R> {
         _input: LayerInput<'_, R>,
         _output_cotangent: &[R],
     ) {
+        if call.version != 0 && self.versions.1 == call.version {
+            return;
+        }
+        self.versions.1 = call.version;
         let weight = Strided::rows(&call.parameters[0].values, self.n_in);
         self.by_output.pack(weight, self.n_out, self.n_in);
     }

@@ -33,6 +33,7 @@ pub(super) fn call<R: Real>(parameters: &[Tensor<R>], batch: usize) -> LayerCall
         repeats: 1,
         stream: Philox::new(1, Purpose::Layer, 0),
         pass: 0,
+        version: 0,
     }
 }
 

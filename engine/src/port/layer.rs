@@ -158,6 +158,8 @@ pub struct LayerCall<'a, R> {
     pub stream: Philox,
     /// Number of the pass: what is drawn once for a sample is drawn anew in each.
     pub pass: u64,
+    /// The same in two calls where the parameters are; 0 where nobody keeps count.
+    pub version: u64,
 }
 
 /// What a layer reads: real values, or spikes.

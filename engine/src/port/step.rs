@@ -79,6 +79,7 @@ impl<R: Real> OfLayer<R> {
             repeats: 1,
             stream: self.stream,
             pass: 0,
+            version: 0,
         };
         (call, self.layer.as_mut())
     }

@@ -53,6 +53,7 @@ pub(super) struct Moment {
     pub(super) first_step: usize,
     pub(super) repeats: usize,
     pub(super) pass: u64,
+    pub(super) version: u64,
 }
 
 impl<R: Real> Arrived<R> {
@@ -101,6 +102,7 @@ impl<R: Real> LayerNode<R> {
             repeats: moment.repeats,
             stream,
             pass: moment.pass,
+            version: moment.version,
         }
     }
 }

@@ -112,6 +112,7 @@ impl<R: Instantiate> UnrolledNetwork<R> {
             segment,
             truncate: options.truncate_steps,
             passes: 0,
+            version: 1,
             is_taped: false,
             carries: Vec::new(),
             options: options.clone(),

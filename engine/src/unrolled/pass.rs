@@ -249,6 +249,7 @@ impl<R: Instantiate> UnrolledNetwork<R> {
             first_step: segment.index * self.segment,
             repeats: if constant { self.steps } else { 1 },
             pass: self.passes,
+            version: self.version,
         }
     }
 
