@@ -119,11 +119,16 @@ impl Products {
     /// Whether all `n` inputs of the rows are multiplied, which takes as long as gathering a share
     /// `crossover` of them.
     #[allow(clippy::cast_precision_loss, reason = "a share")]
-    fn is_dense(self, offsets: &[u32], indices: &[u32], n: usize, crossover: f64) -> bool {
+    fn is_dense(
+        self,
+        (offsets, indices): (&[u32], &[u32]),
+        (n, n_out): (usize, usize),
+        crossover: f64,
+    ) -> bool {
         let active = &indices[offsets.first().map_or(0, |&o| o as usize)..];
         let active = &active[..count(offsets)];
         let is_asked = match self {
-            Self::Auto => active.len() as f64 > crossover * n as f64,
+            Self::Auto => n_out > NARROW && active.len() as f64 > crossover * n as f64,
             Self::Gather => false,
             Self::Dense => true,
         };
@@ -288,10 +293,8 @@ impl<R: Real> Layer<R> for Kernel<R> {
                 offsets, indices, ..
             } => {
                 let all = input.rows() * self.n_in;
-                if self
-                    .products
-                    .is_dense(offsets, indices, all, FORWARD_CROSSOVER)
-                {
+                let (spikes, size) = ((offsets, indices), (all, self.n_out));
+                if self.products.is_dense(spikes, size, FORWARD_CROSSOVER) {
                     let x = Left::Spikes { offsets, indices };
                     multiply_left(input.rows(), x, &self.by_input, output, scratch);
                 } else {
@@ -347,10 +350,8 @@ impl<R: Real> Layer<R> for Kernel<R> {
             } => {
                 let rows = input.rows();
                 let all = rows * self.n_in;
-                if self
-                    .products
-                    .is_dense(offsets, indices, all, REVERSE_CROSSOVER)
-                {
+                let (spikes, size) = ((offsets, indices), (all, self.n_out));
+                if self.products.is_dense(spikes, size, REVERSE_CROSSOVER) {
                     self.factor.pack_spikes(offsets, indices, rows, self.n_in);
                     self.multiply_factor(output_cotangent, &mut d_weight.values);
                 } else {
@@ -415,10 +416,10 @@ impl<R: Real> Kernel<R> {
     }
 }
 
-/// Shares of active inputs from which on multiplying all of them is faster than gathering those
-/// (`rheobase bench crossover`).
-const FORWARD_CROSSOVER: f64 = 0.25;
-const REVERSE_CROSSOVER: f64 = 0.25;
+/// Shares of active inputs from which on multiplying all of them is faster than gathering those, of layers
+/// with more than [`NARROW`] outputs; others gather at any share (`rheobase bench crossover`).
+const FORWARD_CROSSOVER: f64 = 0.33;
+const REVERSE_CROSSOVER: f64 = 0.18;
 
 /// Spikes of rows.
 fn count(offsets: &[u32]) -> usize {
