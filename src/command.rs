@@ -134,6 +134,11 @@ pub(crate) struct Loaded {
 }
 
 impl NetworkArguments {
+    /// Whether it is said how long to simulate, or what to leave out.
+    pub(crate) fn has_time(&self) -> bool {
+        self.duration.is_some() || self.discard.is_some()
+    }
+
     /// Reads the description, applies the options and checks everything.
     pub(crate) fn resolve(&self) -> Result<Plan, Failure> {
         Ok(self.load()?.plan)

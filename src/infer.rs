@@ -143,13 +143,7 @@ trait Codec<R: Instantiate> {
     ) -> Result<Request, InferError>;
 
     /// Appends the answer to a step.
-    fn answer(
-        &mut self,
-        step: u64,
-        emitted: Emitted<'_, R>,
-        ports: &[Port],
-        to: &mut Vec<u8>,
-    ) -> Result<(), InferError>;
+    fn answer(&mut self, step: u64, emitted: Emitted<'_, R>, ports: &[Port], to: &mut Vec<u8>);
 
     /// Appends the answer to a reset.
     fn answer_reset(&mut self, to: &mut Vec<u8>);
@@ -226,13 +220,33 @@ fn answer_all<R: Instantiate>(
                 let place = codec.place();
                 let emitted = session.step(&values);
                 let emitted = emitted.map_err(|source| InferError::Step { place, source })?;
-                codec.answer(now, emitted, &outputs, &mut answer)?;
+                check_finite(&emitted, &outputs, place)?;
+                codec.answer(now, emitted, &outputs, &mut answer);
                 steps += 1;
             }
         }
         let written = output.write_all(&answer).and_then(|()| output.flush());
         written.map_err(InferError::Write)?;
     }
+}
+
+fn check_finite<R: Instantiate>(
+    emitted: &Emitted<'_, R>,
+    ports: &[Port],
+    place: Place,
+) -> Result<(), InferError> {
+    for (k, port) in ports.iter().enumerate().filter(|(_, port)| port.is_real) {
+        let values = emitted.values(k);
+        if let Some(element) = values.iter().position(|x| !x.is_finite()) {
+            return Err(InferError::NotFinite {
+                place,
+                output: port.name.clone(),
+                element,
+                value: values[element].to_f64(),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn ports<R: Instantiate>(session: &Session<R>) -> (Vec<Port>, Vec<Port>) {

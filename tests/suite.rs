@@ -31,6 +31,8 @@ mod determinism;
 mod exact;
 #[path = "suite/infer.rs"]
 mod infer;
+#[path = "suite/infer_limits.rs"]
+mod infer_limits;
 #[path = "suite/layered.rs"]
 mod layered;
 #[path = "suite/macros.rs"]

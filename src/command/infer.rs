@@ -62,7 +62,9 @@ enum Kind {
 impl From<StateFileError> for Failure {
     fn from(error: StateFileError) -> Self {
         match error {
-            StateFileError::File(_) => Self::Run(error.to_string()),
+            StateFileError::File(_) | StateFileError::NotFinite { .. } => {
+                Self::Run(error.to_string())
+            }
             _ => Self::Input(error.to_string()),
         }
     }
@@ -84,14 +86,18 @@ pub(crate) fn infer(arguments: &Arguments) -> Result<(), Failure> {
         let message = "standard input carries the steps; name the file of the network";
         return Err(Failure::Input(message.to_owned()));
     }
+    if arguments.network.has_time() {
+        let message = "--duration and --discard have no part here: standard input ends the run";
+        return Err(Failure::Input(message.to_owned()));
+    }
     let plan = arguments.network.resolve()?;
     match plan.precision {
-        Precision::F32 => infer_in::<f32>(arguments, &plan),
-        Precision::F64 => infer_in::<f64>(arguments, &plan),
+        Precision::F32 => infer_in::<f32>(arguments, plan),
+        Precision::F64 => infer_in::<f64>(arguments, plan),
     }
 }
 
-fn infer_in<R: Instantiate>(arguments: &Arguments, plan: &Plan) -> Result<(), Failure> {
+fn infer_in<R: Instantiate>(arguments: &Arguments, plan: Plan) -> Result<(), Failure> {
     let mut session = session::<R>(arguments, plan)?;
     let format = match arguments.format {
         Kind::Json => Format::Json,
@@ -108,10 +114,10 @@ fn infer_in<R: Instantiate>(arguments: &Arguments, plan: &Plan) -> Result<(), Fa
     outcome
 }
 
-fn session<R: Instantiate>(arguments: &Arguments, plan: &Plan) -> Result<Session<R>, Failure> {
+fn session<R: Instantiate>(arguments: &Arguments, mut plan: Plan) -> Result<Session<R>, Failure> {
     let input = |e: &dyn std::error::Error| Failure::Input(e.to_string());
     let parameters = match &arguments.weights {
-        Some(path) => read_weights(path, plan).map_err(|e| input(&e))?,
+        Some(path) => read_weights(path, &mut plan).map_err(|e| input(&e))?,
         None => Vec::new(),
     };
     let (weights, bits) = match arguments.weights_format {
@@ -124,7 +130,7 @@ fn session<R: Instantiate>(arguments: &Arguments, plan: &Plan) -> Result<Session
         outputs: arguments.outputs.clone(),
         parameters,
     };
-    let mut session = Session::<R>::new(plan, &options).map_err(|e| input(&e))?;
+    let mut session = Session::<R>::new(&plan, &options).map_err(|e| input(&e))?;
     for (layer, error) in session.weight_errors() {
         eprintln!(
             "layer `{layer}`: weights in {bits} bits; an output is off by at most {error:.3e} for each \

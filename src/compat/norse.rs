@@ -36,7 +36,7 @@ pub struct LifCell {
     pub v_leak: f64,
     /// Threshold (default 1).
     pub v_th: f64,
-    /// Value after a spike (default 0). Norse begins at `v_leak`, a population at `v_reset`.
+    /// Value after a spike (default 0).
     pub v_reset: f64,
     /// Slope of the surrogate, `method = "super"` (default 100).
     pub alpha: f64,

@@ -161,13 +161,7 @@ impl<R: Instantiate> Codec<R> for Frames {
         }
     }
 
-    fn answer(
-        &mut self,
-        step: u64,
-        emitted: Emitted<'_, R>,
-        ports: &[Port],
-        to: &mut Vec<u8>,
-    ) -> Result<(), InferError> {
+    fn answer(&mut self, step: u64, emitted: Emitted<'_, R>, ports: &[Port], to: &mut Vec<u8>) {
         let first = to.len();
         to.extend_from_slice(&[0; 4]);
         to.extend_from_slice(&STEP.to_le_bytes());
@@ -191,7 +185,6 @@ impl<R: Instantiate> Codec<R> for Frames {
         }
         let length = narrow(to.len() - first - 4);
         to[first..first + 4].copy_from_slice(&length.to_le_bytes());
-        Ok(())
     }
 
     fn answer_reset(&mut self, to: &mut Vec<u8>) {

@@ -27,6 +27,16 @@ pub enum StateFileError {
         /// Why.
         message: String,
     },
+    /// A state that is no number cannot be kept.
+    #[error(
+        "the state is not kept: `{node}.{variable}` is not finite; weights or inputs are too large"
+    )]
+    NotFinite {
+        /// The population.
+        node: String,
+        /// The state variable.
+        variable: String,
+    },
     /// It is of another network.
     #[error("{}: {source}", path.display())]
     Mismatch {
@@ -47,14 +57,22 @@ struct StateFile {
 /// Writes the state of a session as JSON, atomically.
 ///
 /// # Errors
-/// If the file cannot be written.
+/// If a state is not finite, or the file cannot be written.
 pub fn write_state<R: Instantiate>(
     path: &Path,
     session: &mut Session<R>,
 ) -> Result<(), StateFileError> {
+    let state = session.state();
+    let mut variables = state.variables.iter();
+    if let Some((node, name, _)) = variables.find(|(.., v)| v.iter().any(|x| !x.is_finite())) {
+        return Err(StateFileError::NotFinite {
+            node: node.clone(),
+            variable: name.clone(),
+        });
+    }
     let file = StateFile {
         version: VERSION,
-        state: session.state(),
+        state,
     };
     let text = serde_json::to_vec(&file).map_err(|e| StateFileError::Read {
         path: path.to_owned(),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rheobase_engine::plan::Plan;
+use rheobase_engine::plan::{EdgeKind, Plan};
 use rheobase_engine::port::Tensor;
 use rheobase_engine::session::Arrays;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -11,12 +11,16 @@ use super::checkpoint::{WeightsError, read_file};
 
 /// The arrays of a network out of a file that `rheobase train` wrote, or any safetensors file with arrays
 /// `parameters/NODE.NAME` and `buffers/NODE.NAME` of floats: with the name of their node, for
-/// [`SessionOptions::parameters`](rheobase_engine::session::SessionOptions).
+/// [`SessionOptions::parameters`](rheobase_engine::session::SessionOptions). Weights of projections, of which
+/// `train` keeps those that are learnable, are put into the plan.
 ///
 /// # Errors
 /// If the file cannot be read, lacks an array of the network, holds one of another network or one of
-/// another shape.
-pub fn read_weights(path: &Path, plan: &Plan) -> Result<Vec<(String, Tensor<f64>)>, WeightsError> {
+/// another shape; the plan is as before.
+pub fn read_weights(
+    path: &Path,
+    plan: &mut Plan,
+) -> Result<Vec<(String, Tensor<f64>)>, WeightsError> {
     let fail = |message: String| WeightsError::Read {
         path: path.to_owned(),
         message,
@@ -51,6 +55,22 @@ pub fn read_weights(path: &Path, plan: &Plan) -> Result<Vec<(String, Tensor<f64>
             tensors.push((node, Tensor { values, ..like }));
         }
     }
+    let learnable: Vec<String> = plan
+        .edges
+        .iter()
+        .filter(|edge| matches!(&edge.kind, EdgeKind::Synapses(s) if s.learnable))
+        .map(|edge| edge.name.clone())
+        .collect();
+    let mut weights = Vec::new();
+    for edge in learnable {
+        let name = format!("parameters/{edge}.weight");
+        let view = file.tensor(&name);
+        let view = view.map_err(|_| fail(format!("there is no array `{name}`")))?;
+        let values = floats(&view);
+        let values = values.ok_or_else(|| fail(format!("`{name}` is no array of floats")))?;
+        known.push(name);
+        weights.push((edge, values));
+    }
     let of_network = |name: &&str| name.starts_with("parameters/") || name.starts_with("buffers/");
     let mut names: Vec<&str> = file.names().into_iter().collect();
     names.sort_unstable();
@@ -60,7 +80,15 @@ pub fn read_weights(path: &Path, plan: &Plan) -> Result<Vec<(String, Tensor<f64>
         .filter(of_network)
         .find(|n| !known.iter().any(|k| k == n))
     {
-        None => Ok(tensors),
+        None => {
+            let mut changed = plan.clone();
+            for (edge, values) in weights {
+                let set = changed.set_weights(&edge, &values);
+                set.map_err(|e| fail(e.to_string()))?;
+            }
+            *plan = changed;
+            Ok(tensors)
+        }
         Some(name) => Err(fail(format!("`{name}` belongs to no node of this network"))),
     }
 }

@@ -473,8 +473,8 @@ fn trained_weights_give_the_outputs_of_evaluation() {
     .unwrap();
     let weights = folder.path().join("results").join(WEIGHTS);
 
-    let plan = harness::plan(&file.network);
-    let tensors = read_weights(&weights, &plan).unwrap();
+    let mut plan = harness::plan(&file.network);
+    let tensors = read_weights(&weights, &mut plan).unwrap();
     let steps = 10;
     let unrolled = UnrolledOptions {
         steps,

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{Session, work::Work};
 use crate::instantiate::Instantiate;
 
+/// The last step there can be.
+const MOST_STEPS: u64 = 1 << 53;
+
 /// Everything that passes from one step to the next: neuron states and what is on its way over
 /// delayed edges. Taken from one session, it fits every session of the same description.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -92,12 +95,19 @@ impl<R: Instantiate> Session<R> {
                     a.0 == b.0
                         && a.1.len() == b.1.len()
                         && a.1.iter().zip(&b.1).all(|(a, b)| {
-                            a.1.len() == b.1.len() && b.0.iter().all(|&n| (n as usize) < node.size)
+                            a.1.len() == b.1.len()
+                                && b.0.is_sorted_by(|a, b| a < b)
+                                && b.0.last().is_none_or(|&n| (n as usize) < node.size)
                         })
                 });
         if !fits {
             return Err(StateError::Mismatch {
-                what: "delay lines differ in length or size".to_owned(),
+                what: "delay lines differ in length or size, or are out of order".to_owned(),
+            });
+        }
+        if state.step > MOST_STEPS {
+            return Err(StateError::Mismatch {
+                what: format!("step {} is beyond {MOST_STEPS}, the last", state.step),
             });
         }
         self.now = state.step;

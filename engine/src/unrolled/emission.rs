@@ -122,7 +122,7 @@ impl<R: Real> Emission<R> {
         }
     }
 
-    /// Adds rows, or those of them that lie in `columns`, to `to`.
+    /// Adds rows to `to`.
     pub(super) fn add_to(&self, rows: &Range<usize>, to: &mut [R]) {
         match &self.rows {
             Rows::Constant(values) => {

@@ -60,6 +60,10 @@ impl<R: Instantiate> UnrolledNetwork<R> {
                     threads,
                 )?)),
                 NodeKind::Population(p) => {
+                    if wanted[id] && p.neuron.component().is_none() {
+                        let what = "a neuron without equations, behind something that is trained,";
+                        return Err(unsupported(&node.name, what));
+                    }
                     Work::Population(Box::new(population_node(&plan, id, p, options)?))
                 }
                 NodeKind::Source(source) => {

@@ -312,8 +312,9 @@ impl<R: Real> Worker<R> {
         room(&mut self.input_cotangents, ports * stride);
         room(&mut self.derived_cotangents, n_derived * stride);
         room(&mut self.spike_cotangent, stride);
-        // Nothing comes back through outputs nobody reads.
         room(&mut self.output_cotangents, self.n_outputs * stride);
+        // Nothing comes back through outputs nobody reads; a block of another stride has left its own here.
+        self.output_cotangents[..self.n_outputs * stride].fill(R::ZERO);
         for (array, values) in self
             .state_cotangents
             .chunks_exact_mut(stride)

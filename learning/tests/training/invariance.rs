@@ -267,3 +267,64 @@ fn wrong_input_is_refused_and_changes_nothing() {
     let g = vec![0.0; network.output("y").unwrap().len()];
     assert_eq!(network.backward(&[("y", &g)]), Err(UnrolledError::NoPass));
 }
+
+/// Two outputs, of which only the first is read; `a` reaches only the second.
+const UNREAD: &str = r#"
+[models]
+two = """
+neuron two
+  parameter a = 0.5 learnable
+  input x : 1
+  state v = 0 : 1
+  state u = 0 : 1
+  update v = 0.5*v + x
+  update u = a*u + x
+  output p = v : 1
+  output q = u*u : 1
+"""
+[inputs.x]
+shape = [200]
+[populations.n]
+model = "two"
+size = 200
+emits = "p"
+[[edges]]
+source = "x"
+target = "n"
+"#;
+
+/// Blocks of a batch differ in length: what one leaves behind is nothing to the next.
+#[test]
+fn what_nobody_reads_has_no_gradient() {
+    for threads in [1, 3] {
+        let (steps, batch) = (8, 23);
+        let options = UnrolledOptions {
+            steps,
+            batch,
+            threads,
+            input_cotangents: true,
+            ..UnrolledOptions::default()
+        };
+        let mut network = unrolled::<f32>(UNREAD, &options);
+        let n = steps * batch * 200;
+        let x: Vec<f32> = (0..n).map(|k| (k % 13) as f32 - 5.0).collect();
+        for batch in [batch, 7] {
+            let n = steps * batch * 200;
+            network.forward(&[Sequence::Steps(&x[..n])], true).unwrap();
+            network.backward(&[("n", &x[..n])]).unwrap();
+        }
+        assert!(
+            network
+                .input_cotangent("x")
+                .unwrap()
+                .iter()
+                .any(|&d| d != 0.0)
+        );
+        network.visit_parameters(|_, parameter, gradient| {
+            assert_eq!(
+                (parameter.name.as_str(), &gradient.values[..]),
+                ("a", &[0.0][..])
+            );
+        });
+    }
+}
