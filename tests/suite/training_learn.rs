@@ -220,6 +220,7 @@ target = "fc"
         let network = Network::from_toml(&with(initial), "initial").unwrap();
         let message = network
             .resolve(&rheobase::registry())
+            .map(|_| ())
             .unwrap_err()
             .to_string();
         assert!(message.contains(expected), "{message}");
