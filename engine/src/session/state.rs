@@ -96,7 +96,7 @@ impl<R: Instantiate> Session<R> {
                         && a.1.len() == b.1.len()
                         && a.1.iter().zip(&b.1).all(|(a, b)| {
                             a.1.len() == b.1.len()
-                                && b.0.is_sorted_by(|a, b| a < b)
+                                && b.0.is_sorted()
                                 && b.0.last().is_none_or(|&n| (n as usize) < node.size)
                         })
                 });
