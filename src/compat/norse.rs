@@ -2,10 +2,10 @@
 
 use rheobase_engine::network::Population;
 
-use super::{CompatError, Conventions, Decay, Reset, ResetTime, Test, finite, population, within};
+use super::{CompatError, Conventions, Decay, Reset, ResetTime, Test, finite, population};
 
-/// Norse 1.1.0: v > v_th; hard reset at once, not detached; forward Euler in steps of 1 ms; SuperSpike
-/// with α = 100, 1/(1 + 100·|x|)².
+/// Norse 1.1.0: v > v_th; hard reset at once, not detached; forward Euler in steps of 1 ms; SuperSpike,
+/// 1/(1 + |x|)²: its α = 100 has no part in that.
 #[must_use]
 pub fn norse() -> Conventions {
     Conventions {
@@ -16,7 +16,7 @@ pub fn norse() -> Conventions {
         gradient_through_reset: true,
         decay: Decay::Euler,
         decays_input: true,
-        surrogate: "inv_square(100)",
+        surrogate: "inv_square(1)",
         threshold: 1.0,
         dt_ms: Some(1.0),
     }
@@ -38,8 +38,6 @@ pub struct LifCell {
     pub v_th: f64,
     /// Value after a spike (default 0).
     pub v_reset: f64,
-    /// Slope of the surrogate, `method = "super"` (default 100).
-    pub alpha: f64,
     /// Length of a step \[s\] (default 0.001).
     pub dt: f64,
 }
@@ -52,7 +50,6 @@ impl Default for LifCell {
             v_leak: 0.0,
             v_th: 1.0,
             v_reset: 0.0,
-            alpha: 100.0,
             dt: 0.001,
         }
     }
@@ -62,7 +59,7 @@ impl LifCell {
     /// `size` neurons of the type `cuba_lif`, for steps of `dt`.
     ///
     /// # Errors
-    /// A number that is not finite, a negative slope, or dt·tau_inv outside 0 to 1, where the Euler method
+    /// A number that is not finite, or dt·tau_inv outside 0 to 1, where the Euler method
     /// overshoots.
     pub fn population(&self, size: u64) -> Result<Population, CompatError> {
         let node = "LIFCell";
@@ -81,7 +78,6 @@ impl LifCell {
                 });
             }
         }
-        within(node, "alpha", self.alpha, (0.0, f64::MAX), "0 or more")?;
         let parameters = [
             ("c_decay", 1.0 - syn),
             ("v_decay", 1.0 - mem),
@@ -91,8 +87,7 @@ impl LifCell {
             ("v_reset", self.v_reset),
         ];
         finite(node, &parameters)?;
-        let surrogate = format!("inv_square({})", self.alpha);
-        let population = population("cuba_lif", size, &parameters, Some(&surrogate));
+        let population = population("cuba_lif", size, &parameters, Some("inv_square(1)"));
         Ok(population
             .option("strict", "true")
             .initial("v", self.v_leak))

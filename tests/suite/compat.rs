@@ -258,7 +258,6 @@ fn norse_cells_do_what_they_do_there() {
             v_leak: number(case, "v_leak"),
             v_th: number(case, "v_th"),
             v_reset: number(case, "v_reset"),
-            alpha: number(case, "alpha"),
             dt: number(case, "dt"),
         };
         // The vectors begin at the reset.
