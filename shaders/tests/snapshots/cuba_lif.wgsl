@@ -4,7 +4,7 @@ struct Params {
     stride: u32,
     zero: u32,
     time: f32,
-    places: array<vec4<u32>, 2>,
+    places: array<vec4<u32>, 3>,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -24,17 +24,22 @@ fn step(i: u32) {
     let v2 = derived[params.places[0].x + i * params.places[0].y];
     let v3 = rounded(v0 * v2);
     let v4 = inputs[i]; // x
-    let v5 = rounded(v3 + v4);
-    let v6 = derived[params.places[0].z + i * params.places[0].w];
-    let v7 = rounded(v1 * v6);
-    let v8 = v5 + v7;
-    let v9 = derived[params.places[1].x + i * params.places[1].y];
-    let v10 = v9 <= v8;
-    let v11 = derived[params.places[1].z + i * params.places[1].w];
-    let v12 = select(v8, v11, v10);
-    fired[i] = select(0u, 1u, v10);
-    states[i] = v5; // c
-    states[params.stride + i] = v12; // v
+    let v5 = derived[params.places[0].z + i * params.places[0].w];
+    let v6 = rounded(v4 * v5);
+    let v7 = rounded(v3 + v6);
+    let v8 = derived[params.places[1].x + i * params.places[1].y];
+    let v9 = v1 - v8;
+    let v10 = derived[params.places[1].z + i * params.places[1].w];
+    let v11 = rounded(v9 * v10);
+    let v12 = rounded(v8 + v11);
+    let v13 = v7 + v12;
+    let v14 = derived[params.places[2].x + i * params.places[2].y];
+    let v15 = v14 <= v13;
+    let v16 = derived[params.places[2].z + i * params.places[2].w];
+    let v17 = select(v13, v16, v15);
+    fired[i] = select(0u, 1u, v15);
+    states[i] = v7; // c
+    states[params.stride + i] = v17; // v
     inputs[i] = 0.0f;
 }
 
