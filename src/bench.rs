@@ -334,6 +334,13 @@ fn float(count: u64) -> f64 {
     count as f64
 }
 
+/// A number from 0 to 1, of 24 bits, that only has to look random: the same for the same row and place.
+fn noise(row: u64, place: u64) -> f64 {
+    let x = (row << 32 | place).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ (x >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    float(x >> 40) / float(1 << 24)
+}
+
 /// Thread counts worth measuring: powers of two, and `most`.
 fn thread_counts(most: usize) -> Vec<usize> {
     let powers = std::iter::successors(Some(1_usize), |n| n.checked_mul(2));

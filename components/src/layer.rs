@@ -15,6 +15,7 @@ mod linear;
 mod matmul;
 mod max_pool2d;
 mod pool;
+mod quantised;
 mod sum;
 #[cfg(test)]
 mod testing;

@@ -5,7 +5,7 @@ mod weights;
 use std::sync::Arc;
 
 use rheobase_equations::model::Integrator;
-use rheobase_equations::real::Precision;
+use rheobase_equations::real::{Precision, Real};
 
 use crate::anchored::Arithmetic;
 use crate::arguments::Arguments;
@@ -217,6 +217,23 @@ pub struct Population {
     pub arithmetic: Arithmetic,
     /// How time passes.
     pub time: Time,
+}
+
+impl Population {
+    /// Moves values of its `parameter`-th parameter to the bounds that its text declares: an update of
+    /// training knows none. A value within bounds keeps its bits.
+    pub(crate) fn keep_within_bounds<R: Real>(&self, parameter: usize, values: &mut [R]) {
+        let model = self.neuron.component().map(|c| &c.model);
+        let Some((low, high)) = model.and_then(|m| m.parameters[parameter].bounds) else {
+            return;
+        };
+        for x in values {
+            let value = x.to_f64();
+            if value < low || value > high {
+                *x = R::from_f64(value.clamp(low, high));
+            }
+        }
+    }
 }
 
 /// An edge: carries what the source emits to a port of the target.

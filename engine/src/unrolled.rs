@@ -43,6 +43,7 @@ mod layer;
 mod make;
 mod memory;
 mod pass;
+mod places;
 mod population;
 mod source;
 mod synapses;

@@ -13,7 +13,7 @@ use rheobase_report::plot::{ScalingPanel, ScalingPlot, ScalingSeries};
 use serde_json::json;
 
 use super::spread::Spread;
-use super::{Answers, BenchError, Measurement, Setting, float};
+use super::{Answers, BenchError, Measurement, Setting, noise};
 
 /// Inputs and outputs.
 const SIZES: [(usize, usize); 4] = [(784, 512), (512, 10), (256, 256), (1568, 512)];
@@ -198,11 +198,7 @@ impl Spikes {
     fn draw(activity: f64, width: usize, rows: usize) -> Self {
         let (mut offsets, mut indices) = (vec![0], Vec::new());
         for row in 0..rows as u64 {
-            let is_active = |i: &u32| {
-                let x = (row << 32 | u64::from(*i)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                let x = (x ^ (x >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-                float(x >> 40) < activity * float(1 << 24)
-            };
+            let is_active = |i: &u32| noise(row, u64::from(*i)) < activity;
             indices.extend((0..width as u32).filter(is_active));
             offsets.push(indices.len() as u32);
         }

@@ -33,8 +33,7 @@ pub(super) fn ask(setting: &Setting, answers: Answers<'_>) -> Result<(), BenchEr
         for stream in net.streams {
             let (plan, inputs) = (plan(net.text, net.name)?, stream.inputs(net.n_inputs));
             let parameters = calibrated(net, &plan, &inputs)?;
-            let formats = FORMATS.iter().filter(|f| net.has_formats || f.0 == "f32");
-            for (format, weights) in formats {
+            for (format, weights) in &FORMATS {
                 let mut session = session(net, &plan, *weights, &parameters, None)?;
                 let times = time(&mut session, &inputs, steps, setting.allocations)?;
                 let at = |share: f64| quantile(&times.ns, share);

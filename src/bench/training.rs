@@ -16,7 +16,7 @@ use rheobase_learning::optimizer::{Adam, Optimizer};
 use serde_json::json;
 
 use super::spread::Spread;
-use super::{Answers, BenchError, Measurement, Setting, float, plan, thread_counts};
+use super::{Answers, BenchError, Measurement, Setting, float, noise, plan, thread_counts};
 
 /// What the networks learn, and how often.
 struct Case {
@@ -190,7 +190,9 @@ impl<'a> Work<'a> {
             Input::Constant | Input::Poisson => batch,
             Input::Spikes | Input::Steps => batch * case.steps,
         };
-        let mut values: Vec<f32> = (0..rows * case.elements).map(uniform).collect();
+        #[allow(clippy::cast_possible_truncation, reason = "24 bits")]
+        let uniform = |i: usize| noise(0, i as u64) as f32;
+        let mut values: Vec<f32> = (1..=rows * case.elements).map(uniform).collect();
         match case.input {
             // The mean of Fashion-MNIST, 0.286.
             Input::Constant | Input::Poisson => {
@@ -304,12 +306,4 @@ impl<'a> Work<'a> {
             .visit_parameters(|node, parameter, gradient| pass.update(node, parameter, gradient));
         Ok(pass.finish()?)
     }
-}
-
-/// Numbers between 0 and 1 that only have to look random.
-#[allow(clippy::cast_precision_loss, reason = "24 bits")]
-fn uniform(i: usize) -> f32 {
-    let x = (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let x = (x ^ (x >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    (x >> 40) as f32 / (1_u64 << 24) as f32
 }

@@ -18,7 +18,7 @@ use rheobase_report::{FileError, atomic_write};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
-use super::weights::floats;
+use super::weights::{absent, floats};
 
 /// Version of the layout.
 const VERSION: u64 = 1;
@@ -163,7 +163,7 @@ pub(super) fn read<R: Instantiate>(
     let file = SafeTensors::deserialize(&bytes).map_err(|e| fail(format!("damaged ({e})")))?;
     let array = |name: &str| -> Result<Vec<R>, WeightsError> {
         let view = file.tensor(name);
-        let view = view.map_err(|_| fail(format!("there is no array `{name}`")))?;
+        let view = view.map_err(|_| fail(absent(name)))?;
         let values = floats(&view);
         let values = values.ok_or_else(|| fail(format!("`{name}` is no array of floats")))?;
         Ok(values.into_iter().map(R::from_f64).collect())

@@ -39,7 +39,7 @@ pub fn read_weights(
         for (node, like) in list {
             let name = format!("{kind}/{node}.{}", like.name);
             let view = file.tensor(&name);
-            let view = view.map_err(|_| fail(format!("there is no array `{name}`")))?;
+            let view = view.map_err(|_| fail(absent(&name)))?;
             if view.shape() != like.shape {
                 let (found, needed) = (view.shape(), &like.shape);
                 return Err(fail(format!(
@@ -65,7 +65,7 @@ pub fn read_weights(
     for edge in learnable {
         let name = format!("parameters/{edge}.weight");
         let view = file.tensor(&name);
-        let view = view.map_err(|_| fail(format!("there is no array `{name}`")))?;
+        let view = view.map_err(|_| fail(absent(&name)))?;
         let values = floats(&view);
         let values = values.ok_or_else(|| fail(format!("`{name}` is no array of floats")))?;
         known.push(name);
@@ -91,6 +91,11 @@ pub fn read_weights(
         }
         Some(name) => Err(fail(format!("`{name}` belongs to no node of this network"))),
     }
+}
+
+/// What to say where an array of the network is not in a file.
+pub(super) fn absent(name: &str) -> String {
+    format!("there is no array `{name}`: the file is of another network, or of one changed since")
 }
 
 /// The values of an array of f32 or f64.

@@ -278,11 +278,114 @@ fn batch_norm_in_a_session_is_that_of_evaluation() {
 #[test]
 fn a_convolutional_step_allocates_nothing() {
     let plan = plan(&convolutional());
-    let mut session = Session::<f32>::new(&plan, &SessionOptions::default()).unwrap();
-    let x = values(128);
-    let before = ALLOCATIONS.with(Cell::get);
-    for x in x.chunks_exact(128) {
-        session.step(&[StepInput::Real(x)]).unwrap();
+    for weights in [WeightFormat::Exact, WeightFormat::Int16, WeightFormat::Int8] {
+        let options = SessionOptions {
+            weights,
+            ..SessionOptions::default()
+        };
+        let mut session = Session::<f32>::new(&plan, &options).unwrap();
+        let rounded: Vec<&str> = session.weight_errors().map(|(name, _)| name).collect();
+        let layers: &[&str] = match weights {
+            WeightFormat::Exact => &[],
+            _ => &["conv1", "conv2", "fc1", "fc2"],
+        };
+        assert_eq!(rounded, layers);
+        let x = values(128);
+        let before = ALLOCATIONS.with(Cell::get);
+        for x in x.chunks_exact(128) {
+            session.step(&[StepInput::Real(x)]).unwrap();
+        }
+        assert_eq!(ALLOCATIONS.with(Cell::get), before);
     }
-    assert_eq!(ALLOCATIONS.with(Cell::get), before);
+}
+
+#[test]
+fn layers_that_keep_weights_only_as_they_are_say_so() {
+    let text = r#"
+name = "transposed"
+dt = "1 ms"
+[inputs.x]
+shape = [1, 3, 3]
+[layers]
+up = { model = "conv_transpose2d", out_channels = 2, kernel_size = 2 }
+[[edges]]
+source = "x"
+target = "up"
+"#;
+    let options = SessionOptions {
+        weights: WeightFormat::Int8,
+        ..SessionOptions::default()
+    };
+    let error = Session::<f32>::new(&plan(text), &options).err().unwrap();
+    let message = error.to_string();
+    assert!(
+        message.contains("`up`: its weights can only be kept exactly"),
+        "{message}"
+    );
+}
+
+/// Spikes pass pools as lists where nobody looks at the pools, and as arrays otherwise.
+#[test]
+fn lists_and_arrays_of_spikes_give_the_same_bits() {
+    let text = convolutional();
+    let joined = "source = \"pool1\"\ntarget = \"conv2\"\n";
+    let delayed = text.replace(joined, &format!("{joined}delay = \"1 ms\"\n"));
+    assert_ne!(delayed, text);
+    for text in [text, delayed] {
+        let plan = plan(&text);
+        let mut training = unrolled(&plan, &["out"], 1);
+        let mut parameters = Vec::new();
+        training.visit_parameters(|node, t, _| {
+            let gain = if t.shape.len() > 1 { 3.0 } else { 1.0 };
+            t.values.iter_mut().for_each(|x| *x *= gain);
+            let wide = Tensor {
+                name: t.name.clone(),
+                shape: t.shape.clone(),
+                values: t.values.iter().map(|&x| f64::from(x)).collect(),
+            };
+            parameters.push((node.to_owned(), wide));
+        });
+        let x = values(128);
+        training.forward(&[Sequence::Steps(&x)], false).unwrap();
+        let expected = training.output("out").unwrap();
+        assert!(expected.contains(&1.0));
+        let lists = by_session(&plan, &parameters, &["out"], &x);
+        let arrays = by_session(&plan, &parameters, &["out", "pool1", "pool2", "flat"], &x);
+        assert_eq!(lists[0], expected);
+        assert_eq!(arrays[0], expected);
+        assert!(arrays[1..].iter().all(|x| x.contains(&1.0)));
+    }
+}
+
+#[test]
+fn a_state_fits_whatever_outputs_are_asked_for() {
+    let plan = plan(&convolutional());
+    let session = |outputs: &[&str]| {
+        let options = SessionOptions {
+            outputs: outputs.iter().map(|&o| o.to_owned()).collect(),
+            ..SessionOptions::default()
+        };
+        Session::<f32>::new(&plan, &options).unwrap()
+    };
+    let x = values(128);
+    let (begun, rest) = x.split_at(128 * (STEPS / 2));
+    for [first, second] in [
+        [&["out"][..], &["out", "flat"]],
+        [&["out", "flat"], &["out"]],
+    ] {
+        let (mut first, mut second) = (session(first), session(second));
+        for x in begun.chunks_exact(128) {
+            first.step(&[StepInput::Real(x)]).unwrap();
+        }
+        second.restore(&first.state()).unwrap();
+        for x in rest.chunks_exact(128) {
+            let expected = first
+                .step(&[StepInput::Real(x)])
+                .unwrap()
+                .spikes(0)
+                .to_vec();
+            let found = second.step(&[StepInput::Real(x)]).unwrap();
+            assert_eq!(found.spikes(0), expected);
+        }
+    }
 }

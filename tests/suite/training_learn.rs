@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use rheobase::engine::network::Network;
+use rheobase::engine::port::{StepInput, Tensor};
+use rheobase::engine::session::{Session, SessionOptions};
 use rheobase::engine::unrolled::{Sequence, UnrolledNetwork, UnrolledOptions};
 
 /// Without spikes, so that gradients are derivatives of what is computed.
@@ -144,6 +146,23 @@ target = "p"
     network.visit_parameters(|_, p, _| p.values.copy_from_slice(&[-3.0, 0.6, 0.76]));
     loss(&mut network, &[0.0; STEPS * BATCH * 3]);
     assert_eq!(arrays(&mut network)[0].1, [0.25, 0.6, 0.75]);
+
+    // A session does the same with what it is given: v = keep·v + x, twice with x = 1.
+    let network = Network::from_toml(text, "bounds").unwrap();
+    let plan = network.resolve(&rheobase::registry()).unwrap();
+    let keep = Tensor {
+        name: "keep".to_owned(),
+        shape: vec![3],
+        values: vec![-3.0, 0.6, 0.76],
+    };
+    let options = SessionOptions {
+        parameters: vec![("p".to_owned(), keep)],
+        ..SessionOptions::default()
+    };
+    let mut session = Session::<f64>::new(&plan, &options).unwrap();
+    session.step(&[StepInput::Real(&[1.0; 3])]).unwrap();
+    let emitted = session.step(&[StepInput::Real(&[1.0; 3])]).unwrap();
+    assert_eq!(emitted.values(0), [1.25, 1.6, 1.75]);
 }
 
 #[test]

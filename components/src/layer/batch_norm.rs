@@ -209,20 +209,17 @@ impl BatchNorm {
         Kernel::new(self.clone(), input)
     }
 
-    /// A layer for single steps: parameters, then buffers.
+    /// A layer for single steps: parameters, then buffers. They are few and kept as given, in whatever
+    /// form weights are.
     fn step_layer<R: Real>(
         &self,
         input: &[usize],
         parameters: &[Tensor<R>],
-        weights: WeightFormat,
     ) -> Result<Box<dyn StepLayer<R>>, String> {
         if self.steps > 0 {
             return Err(
                 "its factors depend on the step; use the plain variant, or whole passes".to_owned(),
             );
-        }
-        if weights != WeightFormat::Exact {
-            return Err("its weights can only be kept exactly".to_owned());
         }
         Ok(Box::new(step::Step::new(self.kernel(input), parameters)))
     }
@@ -278,18 +275,18 @@ impl LayerType for BatchNorm {
         &self,
         input: &[usize],
         parameters: &[Tensor<f32>],
-        weights: WeightFormat,
+        _weights: WeightFormat,
     ) -> Result<Box<dyn StepLayer<f32>>, String> {
-        self.step_layer(input, parameters, weights)
+        self.step_layer(input, parameters)
     }
 
     fn step_layer_f64(
         &self,
         input: &[usize],
         parameters: &[Tensor<f64>],
-        weights: WeightFormat,
+        _weights: WeightFormat,
     ) -> Result<Box<dyn StepLayer<f64>>, String> {
-        self.step_layer(input, parameters, weights)
+        self.step_layer(input, parameters)
     }
 }
 

@@ -68,11 +68,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod step;
+
 use std::ops::Range;
 use std::sync::Arc;
 
 use rheobase_engine::arguments::{ArgumentError, ArgumentKind, ArgumentSpec, Arguments};
-use rheobase_engine::port::{Entry, Layer, LayerCall, LayerInput, LayerType, Tensor};
+use rheobase_engine::plan::WeightFormat;
+use rheobase_engine::port::{Entry, Layer, LayerCall, LayerInput, LayerType, StepLayer, Tensor};
 use rheobase_engine::random::Construction;
 use rheobase_equations::real::Real;
 
@@ -207,6 +210,16 @@ impl Conv {
             conv: Convolution::new(geometry),
         }
     }
+
+    fn step<R: Real>(
+        &self,
+        input: &[usize],
+        parameters: &[Tensor<R>],
+        weights: WeightFormat,
+    ) -> Result<Box<dyn StepLayer<R>>, String> {
+        let geometry = self.geometry(input)?;
+        Ok(Box::new(step::Step::new(geometry, parameters, weights)))
+    }
 }
 
 impl LayerType for Conv {
@@ -236,6 +249,24 @@ impl LayerType for Conv {
 
     fn layer_f64(&self, input: &[usize]) -> Box<dyn Layer<f64>> {
         Box::new(self.kernel(input))
+    }
+
+    fn step_layer_f32(
+        &self,
+        input: &[usize],
+        parameters: &[Tensor<f32>],
+        weights: WeightFormat,
+    ) -> Result<Box<dyn StepLayer<f32>>, String> {
+        self.step(input, parameters, weights)
+    }
+
+    fn step_layer_f64(
+        &self,
+        input: &[usize],
+        parameters: &[Tensor<f64>],
+        weights: WeightFormat,
+    ) -> Result<Box<dyn StepLayer<f64>>, String> {
+        self.step(input, parameters, weights)
     }
 }
 

@@ -57,7 +57,7 @@ use rheobase_engine::random::{Construction, Philox};
 use rheobase_equations::real::Real;
 
 use super::matmul::add_to;
-use super::sum::copy;
+use super::sum::{copy, relay_all};
 use super::window::elements;
 
 pub(super) const ENTRY: Entry<Arc<dyn LayerType>> = Entry {
@@ -216,6 +216,10 @@ impl<R: Real> Layer<R> for Kernel<R> {
         }
     }
 
+    fn relay(&self, active: &[u32], fired: &mut Vec<u32>, _marks: &mut Vec<u64>) -> bool {
+        relay_all(active, fired)
+    }
+
     fn begin_reverse(
         &mut self,
         call: &LayerCall<'_, R>,
@@ -255,7 +259,8 @@ mod tests {
     use rheobase_engine::port::LayerCall;
 
     use super::super::testing::{
-        call, check_adjoint, check_spikes, check_threads, forward, made, numbers, real, refused,
+        call, check_adjoint, check_spikes, check_steps, check_threads, forward, made, numbers,
+        real, refused,
     };
 
     #[test]
@@ -312,6 +317,7 @@ mod tests {
             ..call(&[], 3)
         };
         assert_eq!(forward(layer.as_mut(), &evaluation, real(&x, 20), 20), x);
+        assert!(check_steps::<f64>(&*dropout, &[20], 2));
     }
 
     #[test]

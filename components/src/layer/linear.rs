@@ -55,6 +55,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod rows;
 mod step;
 
 use std::sync::Arc;

@@ -467,6 +467,9 @@ fn pack_rows<R: Real, const M: usize>(
     length
 }
 
+/// Columns of A and rows of B that are multiplied in a turn.
+const DEPTH_AT_ONCE: usize = 4;
+
 /// `M × N` elements of C, of which `height × width` exist.
 #[inline(always)]
 fn tile_product<R: Real, const M: usize, const N: usize, const FUSE: bool>(
@@ -487,12 +490,16 @@ fn tile_product<R: Real, const M: usize, const N: usize, const FUSE: bool>(
             sum[..width].copy_from_slice(&c[..width]);
         }
     }
-    for (a, b) in a.as_chunks::<M>().0.iter().zip(b.as_chunks::<N>().0) {
-        for r in 0..M {
-            for l in 0..N {
-                sums[r][l] = multiply_step::<R, FUSE>(a[r], b[l], sums[r][l]);
-            }
+    // Several at a time: the compiler works out the end of this loop anew in every turn.
+    let (a, a_rest) = a.as_chunks::<M>().0.as_chunks::<DEPTH_AT_ONCE>();
+    let (b, b_rest) = b.as_chunks::<N>().0.as_chunks::<DEPTH_AT_ONCE>();
+    for (a, b) in a.iter().zip(b) {
+        for (a, b) in a.iter().zip(b) {
+            add_products::<R, M, N, FUSE>(a, b, &mut sums);
         }
+    }
+    for (a, b) in a_rest.iter().zip(b_rest) {
+        add_products::<R, M, N, FUSE>(a, b, &mut sums);
     }
     if height == M && width == N {
         for (sum, c) in sums.iter().zip(c.chunks_mut(columns)) {
@@ -501,6 +508,20 @@ fn tile_product<R: Real, const M: usize, const N: usize, const FUSE: bool>(
     } else {
         for (sum, c) in sums.iter().zip(c.chunks_mut(columns)) {
             c[..width].copy_from_slice(&sum[..width]);
+        }
+    }
+}
+
+/// Adds the products of a column of A and a row of B.
+#[inline(always)]
+fn add_products<R: Real, const M: usize, const N: usize, const FUSE: bool>(
+    a: &[R; M],
+    b: &[R; N],
+    sums: &mut [[R; N]; M],
+) {
+    for r in 0..M {
+        for l in 0..N {
+            sums[r][l] = multiply_step::<R, FUSE>(a[r], b[l], sums[r][l]);
         }
     }
 }
@@ -520,12 +541,22 @@ pub(super) fn add_to<R: Real>(sum: &mut [R], terms: &[R]) {
 
 /// Writes the transpose of a row-major `rows × columns` matrix.
 pub(super) fn transpose<R: Real>(rows: usize, columns: usize, from: &[R], to: &mut [R]) {
+    transpose_into((rows, columns), from, to, rows);
+}
+
+/// Writes the transpose of a row-major `rows × columns` matrix to rows that are `stride` apart.
+pub(super) fn transpose_into<R: Real>(
+    (rows, columns): (usize, usize),
+    from: &[R],
+    to: &mut [R],
+    stride: usize,
+) {
     const BLOCK: usize = 16;
     for row in (0..rows).step_by(BLOCK) {
         for column in (0..columns).step_by(BLOCK) {
             for r in row..rows.min(row + BLOCK) {
                 for c in column..columns.min(column + BLOCK) {
-                    to[c * rows + r] = from[r * columns + c];
+                    to[c * stride + r] = from[r * columns + c];
                 }
             }
         }

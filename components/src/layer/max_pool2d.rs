@@ -8,7 +8,8 @@
 //! A line of windows is searched at a time, tap by tap; of equal inputs the first, line by line, is
 //! chosen. Which one that is carries no
 //! gradient of its own. O(out · kernel) per row; spikes are written out as numbers first, and a row
-//! without spikes is 0 at once.
+//! without spikes is 0 at once. Step by step, spikes of one population pass as a list: the windows over
+//! an active input spike.
 //!
 //! # Parameters
 //! | name | unit | default | range |
@@ -121,6 +122,8 @@ struct Kernel {
     /// For every tap along a line that lies over an input at all: the windows in which it does, and
     /// the input of the first.
     columns: Vec<(Range<usize>, usize)>,
+    /// For each axis and each input along it: the windows that lie over it.
+    reach: [Vec<Range<usize>>; 2],
 }
 
 impl Kernel {
@@ -136,12 +139,43 @@ impl Kernel {
             let x = (windows.start * w.stride[1] + tap).checked_sub(w.padding[1]);
             x.filter(|_| !windows.is_empty()).map(|x| (windows, x))
         };
+        let over = |axis: usize, at: usize| {
+            let at = at + w.padding[axis];
+            let first = (at + 1).saturating_sub(w.kernel[axis]);
+            let end = (at / w.stride[axis] + 1).min(output[axis]);
+            first.div_ceil(w.stride[axis]).min(end)..end
+        };
         Self {
             window: w,
             channels,
             input,
             output,
             columns: (0..w.kernel[1]).filter_map(column).collect(),
+            reach: [0, 1].map(|axis| (0..input[axis]).map(|at| over(axis, at)).collect()),
+        }
+    }
+
+    /// Marks the windows that lie over an active input, one bit each.
+    fn mark(&self, active: &[u32], marks: &mut [u64]) {
+        let [height, width] = self.input;
+        let mut rest = active;
+        for line in 0..self.channels * height {
+            let first = line * width;
+            let here = rest.iter().take_while(|&&i| (i as usize) < first + width);
+            let (here, after) = rest.split_at(here.count());
+            rest = after;
+            if here.is_empty() {
+                continue;
+            }
+            let channel = line / height * self.positions();
+            for y in self.reach[0][line % height].clone() {
+                let of_line = channel + y * self.output[1];
+                for &i in here {
+                    for x in self.reach[1][i as usize - first].clone() {
+                        marks[(of_line + x) / 64] |= 1 << ((of_line + x) % 64);
+                    }
+                }
+            }
         }
     }
 
@@ -339,6 +373,22 @@ impl<R: Real> Layer<R> for Kernel {
                 largest(self, x, y);
             }
         }
+    }
+
+    /// A window over an active input is 1.
+    fn relay(&self, active: &[u32], fired: &mut Vec<u32>, marks: &mut Vec<u64>) -> bool {
+        marks.clear();
+        marks.resize((self.channels * self.positions()).div_ceil(64), 0);
+        self.mark(active, marks);
+        fired.clear();
+        for (first, &word) in (0..).step_by(64).zip(marks.iter()) {
+            let mut rest = word;
+            while rest != 0 {
+                fired.push(first + rest.trailing_zeros());
+                rest &= rest - 1;
+            }
+        }
+        true
     }
 
     fn reverse(

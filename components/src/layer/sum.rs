@@ -83,6 +83,10 @@ impl<R: Real> Layer<R> for Identity {
         copy(input, output);
     }
 
+    fn relay(&self, active: &[u32], fired: &mut Vec<u32>, _marks: &mut Vec<u64>) -> bool {
+        relay_all(active, fired)
+    }
+
     fn reverse(
         &self,
         _call: &LayerCall<'_, R>,
@@ -94,6 +98,13 @@ impl<R: Real> Layer<R> for Identity {
     ) {
         add_to(input_cotangent, output_cotangent);
     }
+}
+
+/// What arrives goes on.
+pub(super) fn relay_all(active: &[u32], fired: &mut Vec<u32>) -> bool {
+    fired.clear();
+    fired.extend_from_slice(active);
+    true
 }
 
 /// Writes rows as numbers.
@@ -118,7 +129,9 @@ pub(super) fn copy<R: Real>(input: LayerInput<'_, R>, output: &mut [R]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_adjoint, check_forward, check_spikes, check_threads, made};
+    use super::super::testing::{
+        check_adjoint, check_forward, check_spikes, check_steps, check_threads, made,
+    };
 
     #[test]
     fn values_pass_unchanged() {
@@ -130,6 +143,7 @@ mod tests {
                 check_threads(&*layer, shape, 3);
                 check_spikes::<f32>(&*layer, shape, 3, 0.4, 1);
                 check_spikes::<f64>(&*layer, shape, 3, 0.4, 1);
+                assert!(check_steps::<f32>(&*layer, shape, 1));
             }
             let error = layer.output_shape(&[1 << 40, 1 << 40]).unwrap_err();
             assert!(error.contains("make it smaller"));

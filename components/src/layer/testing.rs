@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use rheobase_engine::port::{Layer, LayerCall, LayerInput, LayerType, Tensor};
+use rheobase_engine::plan::WeightFormat;
+use rheobase_engine::port::{
+    Layer, LayerCall, LayerInput, LayerType, StepInput, StepLayer, Tensor,
+};
 use rheobase_engine::random::{Philox, Purpose, construction_stream};
 use rheobase_equations::real::Real;
 
@@ -81,17 +84,42 @@ pub(super) fn backward<R: Real>(
 /// The computation of a layer in either precision.
 pub(super) trait Precise: Real {
     fn layer(of: &dyn LayerType, shape: &[usize]) -> Box<dyn Layer<Self>>;
+
+    fn step_layer(
+        of: &dyn LayerType,
+        shape: &[usize],
+        parameters: &[Tensor<Self>],
+        weights: WeightFormat,
+    ) -> Box<dyn StepLayer<Self>>;
 }
 
 impl Precise for f32 {
     fn layer(of: &dyn LayerType, shape: &[usize]) -> Box<dyn Layer<f32>> {
         of.layer_f32(shape)
     }
+
+    fn step_layer(
+        of: &dyn LayerType,
+        shape: &[usize],
+        parameters: &[Tensor<f32>],
+        weights: WeightFormat,
+    ) -> Box<dyn StepLayer<f32>> {
+        of.step_layer_f32(shape, parameters, weights).unwrap()
+    }
 }
 
 impl Precise for f64 {
     fn layer(of: &dyn LayerType, shape: &[usize]) -> Box<dyn Layer<f64>> {
         of.layer_f64(shape)
+    }
+
+    fn step_layer(
+        of: &dyn LayerType,
+        shape: &[usize],
+        parameters: &[Tensor<f64>],
+        weights: WeightFormat,
+    ) -> Box<dyn StepLayer<f64>> {
+        of.step_layer_f64(shape, parameters, weights).unwrap()
     }
 }
 
@@ -217,6 +245,74 @@ pub(super) fn check_spikes<R: Precise>(
         results[0] == results[1],
         "{shape:?} {rows} {density} {seed}"
     );
+}
+
+/// Single steps have the bits of rows of a pass in evaluation, for numbers and for spikes of any
+/// density; where spikes pass as a list, they are the ones of the same step. Returns whether they do.
+pub(super) fn check_steps<R: Precise>(of: &dyn LayerType, shape: &[usize], seed: u64) -> bool {
+    let width: usize = shape.iter().product();
+    let n_out = of.output_shape(shape).unwrap().iter().product::<usize>();
+    let p = drawn::<R>(of, shape, seed);
+    let evaluation = LayerCall {
+        training: false,
+        ..call(&p, 1)
+    };
+    let mut layer = R::layer(of, shape);
+    let mut step = R::step_layer(of, shape, &p, WeightFormat::Exact);
+    let bits = |v: &[R]| v.iter().map(|x| x.to_int_bits()).collect::<Vec<_>>();
+    let mut output = vec![R::from_f64(f64::NAN); n_out];
+    let x: Vec<R> = narrow(&numbers(width, seed));
+    let expected = forward(layer.as_mut(), &evaluation, real(&x, width), n_out);
+    step.step(StepInput::Real(&x), &mut output);
+    assert!(bits(&output) == bits(&expected), "{shape:?} {seed}");
+    let mut passes_lists = false;
+    for density in [0.0, 0.1, 0.4, 2.0] {
+        let spikes = Spikes::<R>::draw(1, width, density, seed);
+        let expected = forward(layer.as_mut(), &evaluation, spikes.real(), n_out);
+        step.step(StepInput::Spikes(&spikes.indices), &mut output);
+        assert!(
+            bits(&output) == bits(&expected),
+            "{shape:?} {density} {seed}"
+        );
+        let mut fired = vec![u32::MAX];
+        passes_lists = step.relay(&spikes.indices, &mut fired);
+        if passes_lists {
+            let ones = (0_u32..).zip(&expected).filter(|(_, y)| **y != R::ZERO);
+            assert!(ones.clone().all(|(_, y)| *y == R::ONE));
+            let ones: Vec<u32> = ones.map(|(i, _)| i).collect();
+            assert_eq!(fired, ones, "{shape:?} {density} {seed}");
+        }
+    }
+    passes_lists
+}
+
+/// Weights in fewer bits: an output is off by no more than the stated bound for each active input that
+/// reaches it, and by more than nothing somewhere.
+pub(super) fn check_formats(of: &dyn LayerType, shape: &[usize]) {
+    let width: usize = shape.iter().product();
+    let n_out = of.output_shape(shape).unwrap().iter().product::<usize>();
+    let p = drawn::<f64>(of, shape, 3);
+    let outputs = |format: WeightFormat, spikes: &Spikes<f64>| {
+        let mut step = f64::step_layer(of, shape, &p, format);
+        let mut output = vec![0.0; n_out];
+        step.step(StepInput::Spikes(&spikes.indices), &mut output);
+        (output, step.error())
+    };
+    for density in [0.3, 2.0] {
+        let spikes = Spikes::<f64>::draw(1, width, density, 9);
+        let n = spikes.indices.len() as f64;
+        let (exact, none) = outputs(WeightFormat::Exact, &spikes);
+        assert!(none == 0.0 && n > 0.0);
+        let mut coarser = 0.0;
+        for format in [WeightFormat::Int16, WeightFormat::Int8] {
+            let (output, error) = outputs(format, &spikes);
+            let far = exact.iter().zip(&output).map(|(a, b)| (a - b).abs());
+            let far = far.fold(0.0_f64, f64::max);
+            assert!(far > 0.0 && far <= n * error, "{shape:?}: {far} {error}");
+            assert!(error > coarser);
+            coarser = error;
+        }
+    }
 }
 
 /// One thread and three give the same bits.

@@ -101,6 +101,14 @@ pub trait Layer<R: Real>: Send + Sync {
         scratch: &mut Vec<R>,
     );
 
+    /// For layers that make 0s and 1s of 0s and 1s outside training: writes to `fired` the elements of
+    /// the output that are 1, ascending, where the inputs in `active` (ascending, each once) are 1 and
+    /// all others 0, and returns whether this is such a layer. What is 1 then passes as a list, without
+    /// an array between. `marks` is memory to work with, of any length and content.
+    fn relay(&self, _active: &[u32], _fired: &mut Vec<u32>, _marks: &mut Vec<u64>) -> bool {
+        false
+    }
+
     /// Prepares back-propagation: all rows of the input and of the cotangent of the output.
     fn begin_reverse(
         &mut self,

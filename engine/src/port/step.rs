@@ -20,6 +20,11 @@ pub trait StepLayer<R: Real>: Send {
     /// Overwrites `output`. Allocates nothing.
     fn step(&mut self, input: StepInput<'_, R>, output: &mut [R]);
 
+    /// As [`Layer::relay`], for one sample at a time.
+    fn relay(&mut self, _active: &[u32], _fired: &mut Vec<u32>) -> bool {
+        false
+    }
+
     /// How far an output may be off for each active input of size 1, because weights are not kept as
     /// they were given; 0 where they are.
     fn error(&self) -> f64 {
@@ -51,6 +56,7 @@ pub(super) fn of_layer<R: Real>(
         width,
         stream: Philox::new(0, Purpose::Layer, 0),
         scratch: Vec::new(),
+        marks: Vec::new(),
     };
     let (call, layer) = of_layer.call();
     let none = LayerInput::Real { values: &[], width };
@@ -66,6 +72,7 @@ struct OfLayer<R> {
     /// Nothing is drawn outside training.
     stream: Philox,
     scratch: Vec<R>,
+    marks: Vec<u64>,
 }
 
 impl<R: Real> OfLayer<R> {
@@ -93,6 +100,7 @@ impl<R: Real> OfLayer<R> {
         self.step(StepInput::Real(&vec![R::ZERO; self.width]), &mut output);
         self.step(StepInput::Spikes(&all[..all.len().min(1)]), &mut output);
         self.step(StepInput::Spikes(&all), &mut output);
+        self.relay(&all, &mut Vec::new());
     }
 }
 
@@ -119,5 +127,9 @@ impl<R: Real> StepLayer<R> for OfLayer<R> {
         let (call, layer) = self.call();
         layer.forward(&call, 0..1, input, output, &mut scratch);
         self.scratch = scratch;
+    }
+
+    fn relay(&mut self, active: &[u32], fired: &mut Vec<u32>) -> bool {
+        self.layer.relay(active, fired, &mut self.marks)
     }
 }

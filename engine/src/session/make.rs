@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rheobase_equations::real::Real;
+
 use super::work::{LayerWork, PopulationWork, SourceWork, SynapseWork, Work};
 use super::{Ring, Route, Session, SessionNode};
 use crate::build::{
@@ -104,6 +106,11 @@ impl<R: Instantiate> Session<R> {
                 work: work(plan, id, options, &mut joints)?,
             });
         }
+        for &id in &order {
+            if may_relay(&nodes, id, &joints, &outputs) {
+                relay(&mut nodes[id]);
+            }
+        }
         let is_input = |id: &NodeId| matches!(plan.nodes[*id].kind, NodeKind::Input(_));
         Ok(Self {
             order: order.into_iter().filter(|id| !is_input(id)).collect(),
@@ -114,6 +121,40 @@ impl<R: Instantiate> Session<R> {
             is_fresh: true,
             dt_ms: plan.dt_ms,
         })
+    }
+}
+
+/// Whether all that arrives at a node are spikes of one population, each element once, and nobody needs
+/// what it emits as an array or after its step.
+fn may_relay<R: Real>(
+    nodes: &[SessionNode<R>],
+    id: NodeId,
+    joints: &[Joint<R>],
+    outputs: &[NodeId],
+) -> bool {
+    let Work::Layer(layer) = &nodes[id].work else {
+        return false;
+    };
+    let [route] = *layer.routes.as_slice() else {
+        return false;
+    };
+    let source = &nodes[route.source];
+    let hears_spikes = match &source.work {
+        Work::Population(_) => !source.emitted.is_real,
+        Work::Layer(layer) => layer.is_relay,
+        Work::Input | Work::Source(_) => false,
+    };
+    let is_awaited = joints.iter().any(|j| j.source == id && j.longest > 0);
+    hears_spikes && !is_awaited && !outputs.contains(&id)
+}
+
+/// Lets a layer pass spikes on as a list, if it can.
+fn relay<R: Real>(node: &mut SessionNode<R>) {
+    if let Work::Layer(layer) = &mut node.work {
+        layer.is_relay = layer.layer.relay(&[], &mut Vec::new());
+        if layer.is_relay {
+            node.emitted = Ring::new(false, node.size, 0);
+        }
     }
 }
 
@@ -231,6 +272,7 @@ fn layer_work<R: Instantiate>(
         layer: step,
         routes: afferents.iter().map(|(_, route)| *route).collect(),
         sum: vec![R::ZERO; n_summed],
+        is_relay: false,
     })))
 }
 
@@ -308,7 +350,9 @@ fn learned<R: Instantiate>(
         } else {
             node.size()
         };
-        let values = read::<R>(&node.name, tensor, &[size])?;
+        let mut values = read::<R>(&node.name, tensor, &[size])?;
+        // Training does so before it runs: what was saved after an update may lie outside.
+        population.keep_within_bounds(k, &mut values);
         learned.push((k, values.iter().map(|x| x.to_f64()).collect()));
     }
     Ok(learned)

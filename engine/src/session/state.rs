@@ -50,8 +50,13 @@ impl<R: Instantiate> Session<R> {
                         .push((node.name.clone(), variable, numbers(values)));
                 });
             }
-            let slots = node.emitted.slots.iter();
-            let slots = slots.map(|slot| (slot.spikes.clone(), numbers(&slot.values)));
+            let slots = node.emitted.slots.iter().map(|slot| {
+                if node.work.is_relay() {
+                    // As another session may hold it; the next step overwrites it anyway.
+                    return (Vec::new(), vec![0.0; node.size]);
+                }
+                (slot.spikes.clone(), numbers(&slot.values))
+            });
             state.emitted.push((node.name.clone(), slots.collect()));
         }
         state

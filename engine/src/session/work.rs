@@ -24,6 +24,8 @@ pub(super) struct LayerWork<R: Real> {
     pub(super) routes: Vec<Route>,
     /// What arrives, where it comes over several routes.
     pub(super) sum: Vec<R>,
+    /// Passes spikes on as a list, and emits no values.
+    pub(super) is_relay: bool,
 }
 
 pub(super) struct PopulationWork<R: Real> {
@@ -96,10 +98,15 @@ impl<R: Real> Work<R> {
     pub(super) fn step(&mut self, past: Past<'_, R>, emission: &mut Emission<R>) {
         match self {
             Self::Input => {}
-            Self::Layer(layer) => layer.step(past, &mut emission.values),
+            Self::Layer(layer) => layer.step(past, emission),
             Self::Population(population) => population.step(past, emission),
             Self::Source(source) => source.step(past.now, &mut emission.spikes),
         }
+    }
+
+    /// Whether it is a layer that passes spikes on as a list.
+    pub(super) fn is_relay(&self) -> bool {
+        matches!(self, Self::Layer(layer) if layer.is_relay)
     }
 
     /// Back to the beginning.
@@ -113,9 +120,16 @@ impl<R: Real> Work<R> {
 }
 
 impl<R: Real> LayerWork<R> {
-    fn step(&mut self, past: Past<'_, R>, output: &mut [R]) {
+    fn step(&mut self, past: Past<'_, R>, emission: &mut Emission<R>) {
+        let output = &mut emission.values;
         if let [route] = *self.routes.as_slice() {
-            return self.layer.step(past.arrives(route), output);
+            match past.arrives(route) {
+                StepInput::Spikes(active) if self.is_relay => {
+                    self.layer.relay(active, &mut emission.spikes);
+                }
+                input => self.layer.step(input, output),
+            }
+            return;
         }
         self.sum.fill(R::ZERO);
         for &route in &self.routes {

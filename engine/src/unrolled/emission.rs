@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 use rheobase_equations::real::Real;
 
+use super::places::places;
+
 /// Emissions of a node over a segment, after those of some steps before it. Rows are steps × batch.
 #[derive(Debug)]
 pub(super) struct Emission<R> {
@@ -165,7 +167,8 @@ impl<R: Real> Emission<R> {
         }
     }
 
-    /// Appends rows as index lists, in as many parts at a time as there are threads.
+    /// Appends rows as index lists, in as many parts at a time as there are threads. The last offset is the
+    /// number of indices so far; what stands behind them has no meaning.
     #[allow(
         clippy::cast_possible_truncation,
         reason = "a segment's spikes are counted against 2^32 when memory is planned"
@@ -180,26 +183,24 @@ impl<R: Real> Emission<R> {
         let Rows::Spikes(spikes) = &self.rows else {
             return;
         };
-        let first = indices.len();
+        let first = offsets.last().map_or(0, |&end| end as usize);
         let mut end = first;
         let start = offsets.len();
         for row in rows.clone() {
             end += spikes.count(row);
             offsets.push(end as u32);
         }
-        indices.resize(end, 0);
-        let width = self.width;
+        // What is left from before is overwritten, not cleared.
+        if indices.len() < end {
+            indices.resize(end, 0);
+        }
         let fill = |rows: Range<usize>, to: &mut [u32]| {
-            let mut places = to.iter_mut();
+            let mut n = 0;
             for row in rows {
-                spikes.for_each(row, 0..width, |i| {
-                    if let Some(place) = places.next() {
-                        *place = i as u32;
-                    }
-                });
+                n += places(spikes.row(row), &mut to[n..]);
             }
         };
-        let own = &mut indices[first..];
+        let own = &mut indices[first..end];
         if parts <= 1 || rows.len() < FEW {
             fill(rows.clone(), own);
             return;
@@ -367,9 +368,12 @@ impl SpikeRows {
 
     /// Marked elements of a row.
     fn count(&self, row: usize) -> usize {
-        let words = &self.words[row * self.words_per_row..][..self.words_per_row];
         let ones = |w: &AtomicU64| w.load(Ordering::Relaxed).count_ones() as usize;
-        words.iter().map(ones).sum()
+        self.row(row).iter().map(ones).sum()
+    }
+
+    fn row(&self, row: usize) -> &[AtomicU64] {
+        &self.words[row * self.words_per_row..][..self.words_per_row]
     }
 
     /// Calls `f` with every marked element of a part of a row, ascending.

@@ -30,6 +30,7 @@ pub(super) struct LayerNode<R> {
 pub(super) struct Arrived<R> {
     pub(super) values: Vec<R>,
     pub(super) offsets: Vec<u32>,
+    /// As many as the last offset says; then anything.
     pub(super) indices: Vec<u32>,
 }
 
@@ -59,7 +60,6 @@ pub(super) struct Moment {
 impl<R: Real> Arrived<R> {
     pub(super) fn clear(&mut self) {
         self.values.clear();
-        self.indices.clear();
         self.offsets.clear();
         self.offsets.push(0);
     }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use rheobase_equations::real::Real;
-
 use super::emission::Emission;
 use super::graph::{groups, routes, wanted};
 use super::layer::{Arrived, LayerNode};
@@ -163,7 +161,7 @@ impl<R: Instantiate> UnrolledNetwork<R> {
                 let ports = population.neuron.ports();
                 let index = ports.parameters.iter().position(|q| q.name == tensor.name);
                 if let Some(k) = index {
-                    keep_within_bounds(tensor, population, k);
+                    population.keep_within_bounds(k, &mut tensor.values);
                     all[k] = tensor.values.iter().map(|x| x.to_f64()).collect();
                 }
             }
@@ -175,21 +173,6 @@ impl<R: Instantiate> UnrolledNetwork<R> {
             p.states.clone_from(&p.initial);
         }
         Ok(())
-    }
-}
-
-/// Moves values of parameter `k` to the bounds that its text declares: an update knows none.
-fn keep_within_bounds<R: Real>(tensor: &mut Tensor<R>, population: &Population, k: usize) {
-    let model = population.neuron.component().map(|c| &c.model);
-    let Some((low, high)) = model.and_then(|m| m.parameters[k].bounds) else {
-        return;
-    };
-    for x in &mut tensor.values {
-        let value = x.to_f64();
-        // A value within bounds keeps its bits.
-        if value < low || value > high {
-            *x = R::from_f64(value.clamp(low, high));
-        }
     }
 }
 

@@ -132,18 +132,35 @@ pub fn append_fired<T: Copy + Default + PartialEq>(
     spikes: &mut Vec<u32>,
     bits: &mut Option<&mut [u64]>,
 ) {
-    // A byte for each lane, and eight of them to eight bits at a time.
     let mut bytes = [0_u8; LANES];
     for (byte, flag) in bytes.iter_mut().zip(fired) {
-        *byte = u8::from(*flag != T::default());
+        *byte = if *flag == T::default() { 0 } else { 255 };
     }
-    let mut mask = 0_u64;
-    for (k, &eight) in bytes.as_chunks::<8>().0.iter().enumerate() {
+    append_lanes(mask(&bytes), b, n, spikes, bits);
+}
+
+/// A bit for each byte, which is 0 or 255.
+#[cfg(target_arch = "x86_64")]
+fn mask(bytes: &[u8; LANES]) -> u64 {
+    use std::arch::x86_64::{__m128i, _mm_movemask_epi8};
+    let parts: [__m128i; LANES / 16] = bytemuck::cast(*bytes);
+    let parts = parts.into_iter().enumerate();
+    parts.fold(0, |mask, (k, part)| {
+        #[allow(unsafe_code, reason = "call of a target_feature function")]
+        // SAFETY: every x86-64 processor has SSE2.
+        let bits = unsafe { _mm_movemask_epi8(part) };
+        mask | u64::from(bits.cast_unsigned()) << (16 * k)
+    })
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn mask(bytes: &[u8; LANES]) -> u64 {
+    let eights = bytes.as_chunks::<8>().0.iter().enumerate();
+    eights.fold(0, |mask, (k, &eight)| {
         // Bit 0 of byte i goes to bit 56 + i; no two sums carry.
-        let packed = u64::from_le_bytes(eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        mask |= packed << (8 * k);
-    }
-    append_lanes(mask, b, n, spikes, bits);
+        let ones = u64::from_le_bytes(eight) & 0x0101_0101_0101_0101;
+        mask | ones.wrapping_mul(0x0102_0408_1020_4080) >> 56 << (8 * k)
+    })
 }
 
 /// Reports the lanes of block `b` whose bit is set in `mask`, where they are below `n`.

@@ -27,6 +27,11 @@ impl Draws {
     pub(super) fn fill(&self, sample: u32, step: u64, blocks: &[u32], words: &mut [[u32; 4]]) {
         fill(self.stream.key(), sample, step, blocks, words);
     }
+
+    /// The word of a lane of a sample in a step.
+    pub(super) fn word(&self, sample: u32, step: u64, lane: u32) -> u32 {
+        self.stream.word(lane, step, sample)
+    }
 }
 
 #[inline(always)]
@@ -55,7 +60,7 @@ mod tests {
         draws.fill(sample, step, &blocks, &mut words);
         for (block, words) in blocks.into_iter().zip(words) {
             for (lane, word) in (4 * block..).zip(words) {
-                assert_eq!(word, draws.stream.word(lane, step, sample));
+                assert_eq!(word, draws.word(sample, step, lane));
             }
         }
     }

@@ -8,8 +8,9 @@ use super::{check_steps, expect_finite};
 /// In every step a spike with probability scale · x, independent of all others; x · scale in 0 … 1.
 ///
 /// A 31-bit number of the element's own, for every step, is compared with the probability: it is met
-/// within 2⁻³², and exactly where it is 0 or 1. Where eight neighbours (from a multiple of eight on) are 0,
-/// nothing is drawn: blank parts of a picture cost nothing.
+/// within 2⁻³², and exactly where it is 0 or 1. The first 16 bits of the number decide nearly always, and
+/// only where they do not the others are drawn. Where eight neighbours (from a multiple of eight on) are
+/// 0, nothing is drawn: blank parts of a picture cost nothing.
 ///
 /// Source: `PoissonEncoder` of SpikingJelly 2.0.0 (a spike where rand ≤ x; scale 1); `poisson` of SPAIC
 /// 0.6.3 with scale = unit · dt.
@@ -40,10 +41,12 @@ impl Default for Poisson {
     }
 }
 
-/// Blocks of four elements drawn at a time.
-const BLOCKS: usize = 32;
-const LANES: usize = 4 * BLOCKS;
-type Words = [[u32; 4]; BLOCKS];
+/// Eights that are compared at a time.
+const EIGHTS: usize = 8;
+/// Bits of a number that are drawn where its first 16 do not decide.
+const LAST_BITS: u32 = 15;
+/// Added to an element for the lane of its last bits: far above any element.
+const LAST_LANES: u32 = 1 << 31;
 
 /// One more than the largest number drawn.
 const NUMBERS: f64 = 2_147_483_648.0;
@@ -66,21 +69,25 @@ impl<R: Real> Encoder<R> for Poisson {
         let thresholds = samples.convert(self.scale, (0.0, 1.0), threshold)?;
         let mut rows = Rows {
             draws,
+            elements: samples.elements,
             numbers: samples.numbers.to_vec(),
             starts: vec![0],
-            blocks: Vec::new(),
-            thresholds: Vec::new(),
+            eights: Vec::new(),
+            first: Vec::new(),
+            last: Vec::new(),
+            words: Vec::new(),
         };
         for sample in thresholds.chunks_exact(samples.elements) {
-            for (pair, of_pair) in (0..).zip(sample.chunks(8)) {
-                if of_pair.iter().any(|&t| t > 0) {
-                    let mut eight = [[0; 4]; 2];
-                    eight.as_flattened_mut()[..of_pair.len()].copy_from_slice(of_pair);
-                    rows.blocks.extend([2 * pair, 2 * pair + 1]);
-                    rows.thresholds.extend(eight);
+            for (eight, thresholds) in (0..).zip(sample.chunks(8)) {
+                if thresholds.iter().any(|&t| t > 0) {
+                    rows.push(eight, thresholds);
                 }
             }
-            rows.starts.push(rows.blocks.len());
+            while !rows.eights.len().is_multiple_of(EIGHTS) {
+                // What can never fire.
+                rows.push(0, &[]);
+            }
+            rows.starts.push(rows.eights.len());
         }
         Ok(Coded::Spikes(Box::new(rows)))
     }
@@ -90,204 +97,226 @@ impl<R: Real> Encoder<R> for Poisson {
     }
 }
 
-/// What can fire.
+/// What can fire: eights of neighbours of which at least one can, and a few of which none can.
 struct Rows {
     draws: Draws,
+    /// Elements of a row.
+    elements: usize,
     numbers: Vec<u32>,
-    /// Where the blocks of each sample begin, and their number.
+    /// Where the eights of each sample begin, and their number.
     starts: Vec<usize>,
-    /// Blocks of four elements, in pairs of neighbours of which an element can fire.
-    blocks: Vec<u32>,
-    /// An element fires where its number is below.
-    thresholds: Vec<[u32; 4]>,
+    /// Which ones: elements / 8.
+    eights: Vec<u32>,
+    /// Of each of their elements, the first bits of its threshold: it fires where its number is below.
+    first: Vec<[u16; 8]>,
+    /// The other bits of thresholds, up to one more than the largest number of so many bits.
+    last: Vec<[u16; 8]>,
+    /// First bits of the numbers of a row: those of element k of an eight are half k of its block, where
+    /// the lower half of a word comes first.
+    words: Vec<[u32; 4]>,
 }
 
 impl Rows {
-    /// Hands the blocks, words and thresholds of a row to `each`, [`BLOCKS`] at a time.
-    fn row(&self, step: usize, sample: usize, mut each: impl FnMut(&[u32], &Words, &[[u32; 4]])) {
-        let range = self.starts[sample]..self.starts[sample + 1];
-        let number = self.numbers[sample];
-        let mut words = [[0; 4]; BLOCKS];
-        let blocks = self.blocks[range.clone()].chunks(BLOCKS);
-        for (blocks, thresholds) in blocks.zip(self.thresholds[range].chunks(BLOCKS)) {
-            self.draws.fill(number, step as u64, blocks, &mut words);
-            each(blocks, &words, thresholds);
+    fn push(&mut self, eight: u32, thresholds: &[u32]) {
+        let (mut first, mut last) = ([0; 8], [0; 8]);
+        for (k, &threshold) in thresholds.iter().enumerate() {
+            // The largest threshold, above all numbers, is above them by its other bits.
+            let head = (threshold >> LAST_BITS).min(u32::from(u16::MAX));
+            let rest = threshold - (head << LAST_BITS);
+            #[allow(clippy::cast_possible_truncation, reason = "16 bits, and at most 2¹⁵")]
+            ((first[k], last[k]) = (head as u16, rest as u16));
         }
+        self.eights.push(eight);
+        self.first.push(first);
+        self.last.push(last);
+    }
+
+    /// Hands every eight of a row that was drawn for, with the bits of its elements that fire, to `each`.
+    fn row(&mut self, step: usize, sample: usize, mut each: impl FnMut(usize, u8)) {
+        let range = self.starts[sample]..self.starts[sample + 1];
+        let (eights, first) = (&self.eights[range.clone()], &self.first[range.clone()]);
+        let (sample, step) = (self.numbers[sample], step as u64);
+        self.words.resize(eights.len(), [0; 4]);
+        self.draws.fill(sample, step, eights, &mut self.words);
+        if cfg!(target_endian = "big") {
+            let words = self.words.as_flattened_mut().iter_mut();
+            words.for_each(|word| *word = word.rotate_left(16));
+        }
+        let is_open = compare(first, &mut self.words);
+        for (k, (&eight, bits)) in eights.iter().zip(&self.words).enumerate() {
+            let mut fires = byte(*bits);
+            if is_open {
+                let thresholds = (&first[k], &self.last[range.start + k]);
+                fires |= self.draws.decide((sample, step), eight, thresholds);
+            }
+            each(eight as usize, fires);
+        }
+    }
+}
+
+impl Draws {
+    /// The elements of an eight whose first bits are those of their thresholds and that fire by the
+    /// other bits.
+    #[cold]
+    fn decide(
+        &self,
+        (sample, step): (u32, u64),
+        eight: u32,
+        (first, last): (&[u16; 8], &[u16; 8]),
+    ) -> u8 {
+        let mut words = [[0; 4]];
+        self.fill(sample, step, &[eight], &mut words);
+        let mut fires = 0;
+        for k in 0..8 {
+            let number = words[0][k / 2] >> (16 * (k % 2)) & 0xffff;
+            if number == u32::from(first[k]) {
+                #[allow(clippy::cast_possible_truncation, reason = "below 8")]
+                let lane = LAST_LANES + 8 * eight + k as u32;
+                let number = self.word(sample, step, lane) >> (32 - LAST_BITS);
+                fires |= u8::from(number < u32::from(last[k])) << k;
+            }
+        }
+        fires
+    }
+}
+
+/// Calls `each` with the places of a byte's bits.
+fn bits_of(byte: u8, mut each: impl FnMut(usize)) {
+    let mut rest = byte;
+    while rest != 0 {
+        each(rest.trailing_zeros() as usize);
+        rest &= rest - 1;
     }
 }
 
 impl<R: Real> RealRows<R> for Rows {
     fn dense(&mut self, step: usize, sample: usize, row: &mut [R]) {
         row.fill(R::ZERO);
-        self.row(step, sample, |blocks, words, thresholds| {
-            compare(blocks, words, thresholds, row);
+        self.row(step, sample, |eight, fires| {
+            bits_of(fires, |k| row[8 * eight + k] = R::ONE);
         });
     }
 }
 
 impl<R: Real> SpikeRows<R> for Rows {
     fn spikes(&mut self, step: usize, sample: usize, indices: &mut Vec<u32>) {
-        let mut hits = [0; LANES + 8];
-        self.row(step, sample, |blocks, words, thresholds| {
-            let n = below(blocks, words, thresholds, &mut hits);
-            indices.extend_from_slice(&hits[..n]);
+        indices.reserve(self.elements);
+        self.row(step, sample, |eight, fires| {
+            #[allow(clippy::cast_possible_truncation, reason = "elements are below 2³¹")]
+            bits_of(fires, |k| indices.push((8 * eight + k) as u32));
         });
     }
 
     fn bits(&mut self, step: usize, sample: usize, row: &mut [u64], _indices: &mut Vec<u32>) {
-        self.row(step, sample, |blocks, words, thresholds| {
-            mark(blocks, words, thresholds, row);
-        });
+        // Byte by byte: eights of one word would wait for one another.
+        let row: &mut [u8] = bytemuck::cast_slice_mut(row);
+        let last = if cfg!(target_endian = "little") { 0 } else { 7 };
+        self.row(step, sample, |eight, fires| row[eight ^ last] |= fires);
     }
+}
+
+rheobase_engine::simd::dispatch! {
+    /// Replaces every half of a word by the bit of its element if it is below the first bits of the
+    /// element's threshold, and by 0 if not; returns whether any is equal to them.
+    fn compare = compare_body(first: &[[u16; 8]], words: &mut [[u32; 4]]) -> bool;
 }
 
 #[inline(always)]
-fn compare_body<R: Real>(blocks: &[u32], words: &Words, thresholds: &[[u32; 4]], row: &mut [R]) {
-    let fires = |word: u32, threshold: u32| {
-        if word >> 1 < threshold {
-            R::ONE
-        } else {
-            R::ZERO
-        }
-    };
-    for ((&block, words), thresholds) in blocks.iter().zip(words).zip(thresholds) {
-        let start = 4 * block as usize;
-        if let Some(out) = row.get_mut(start..start + 4) {
-            for ((x, &word), &threshold) in out.iter_mut().zip(words).zip(thresholds) {
-                *x = fires(word, threshold);
-            }
-        } else {
-            let rest = row.iter_mut().skip(start);
-            for ((x, &word), &threshold) in rest.zip(words).zip(thresholds) {
-                *x = fires(word, threshold);
-            }
+fn compare_body(first: &[[u16; 8]], words: &mut [[u32; 4]]) -> bool {
+    let mut equal = [0; HALVES];
+    let first = first.as_flattened().as_chunks::<HALVES>().0;
+    let numbers: &mut [u16] = bytemuck::cast_slice_mut(words);
+    for (numbers, first) in numbers.as_chunks_mut::<HALVES>().0.iter_mut().zip(first) {
+        for k in 0..HALVES {
+            let (number, first) = (numbers[k], first[k]);
+            equal[k] |= u16::from(number == first);
+            numbers[k] = if number < first { BITS[k] } else { 0 };
         }
     }
+    equal != [0; HALVES]
 }
 
-/// Gathers the lowest bits of eight bytes in the highest byte: bit k is that of byte k.
-const GATHER: u64 = 0x0102_0408_1020_4080;
+/// The bits of an eight from those of its elements.
+#[inline(always)]
+fn byte(bits: [u32; 4]) -> u8 {
+    let both = bits[0] | bits[1] | bits[2] | bits[3];
+    ((both | both >> 16) & 0xff) as u8
+}
 
-/// The places of the bits of every byte that are set, ascending; then anything.
-const PLACES: [[u8; 8]; 256] = {
-    let mut places = [[0; 8]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let (mut n, mut bit) = (0, 0_u8);
-        while bit < 8 {
-            if byte >> bit & 1 == 1 {
-                places[byte][n] = bit;
-                n += 1;
-            }
-            bit += 1;
-        }
-        byte += 1;
+/// Halves of words that are compared at a time.
+const HALVES: usize = 8 * EIGHTS;
+
+/// The bit of each element in the byte of its eight.
+const BITS: [u16; HALVES] = {
+    let mut bits = [0; HALVES];
+    let mut k = 0;
+    while k < HALVES {
+        bits[k] = 1 << (k % 8);
+        k += 1;
     }
-    places
+    bits
 };
-
-/// Whether each element of some blocks fires.
-#[inline(always)]
-fn fire(words: &Words, thresholds: &[[u32; 4]]) -> [[u8; 4]; BLOCKS] {
-    let mut fires = [[0_u8; 4]; BLOCKS];
-    for ((fires, words), thresholds) in fires.iter_mut().zip(words).zip(thresholds) {
-        for ((fires, word), threshold) in fires.iter_mut().zip(words).zip(thresholds) {
-            *fires = u8::from(word >> 1 < *threshold);
-        }
-    }
-    fires
-}
-
-#[inline(always)]
-fn mark_body(blocks: &[u32], words: &Words, thresholds: &[[u32; 4]], row: &mut [u64]) {
-    let fires = fire(words, thresholds);
-    let eights = fires.as_flattened().as_chunks::<8>().0;
-    for (&eight, pair) in eights.iter().zip(blocks.as_chunks::<2>().0) {
-        let byte = u64::from_le_bytes(eight).wrapping_mul(GATHER) >> 56;
-        let place = pair[0] as usize / 2;
-        if let Some(word) = row.get_mut(place / 8) {
-            *word |= byte << (place % 8 * 8);
-        }
-    }
-}
-
-#[inline(always)]
-fn below_body(
-    blocks: &[u32],
-    words: &Words,
-    thresholds: &[[u32; 4]],
-    hits: &mut [u32; LANES + 8],
-) -> usize {
-    let fires = fire(words, thresholds);
-    let mut n = 0;
-    let eights = fires.as_flattened().as_chunks::<8>().0;
-    for (&eight, pair) in eights.iter().zip(blocks.as_chunks::<2>().0) {
-        let byte = u64::from_le_bytes(eight).wrapping_mul(GATHER) >> 56;
-        // Eight are written always, those that fire first, and as many kept: no branch to mispredict.
-        let places = PLACES[(byte & 255) as usize];
-        for (hit, place) in hits[n..n + 8].iter_mut().zip(places) {
-            *hit = 4 * pair[0] + u32::from(place);
-        }
-        n += byte.count_ones() as usize;
-    }
-    n
-}
-
-rheobase_engine::simd::dispatch! {
-    fn compare<R: Real> = compare_body(
-        blocks: &[u32], words: &Words, thresholds: &[[u32; 4]], row: &mut [R],
-    );
-}
-rheobase_engine::simd::dispatch! {
-    /// Sets the bits of the elements that fire.
-    fn mark = mark_body(
-        blocks: &[u32], words: &Words, thresholds: &[[u32; 4]], row: &mut [u64],
-    );
-}
-rheobase_engine::simd::dispatch! {
-    /// Writes the elements that fire and gives their number.
-    fn below = below_body(
-        blocks: &[u32], words: &Words, thresholds: &[[u32; 4]], hits: &mut [u32; LANES + 8],
-    ) -> usize;
-}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn numbers_are_compared_strictly() {
-        let mut words = [[u32::MAX; 4]; BLOCKS];
-        words[0] = [0, 1, 2, 3];
-        words[1] = [9, 9, u32::MAX, 9];
-        words[31] = [8, 7, 6, 5];
-        let mut thresholds = [[0; 4]; BLOCKS];
-        thresholds[0] = [0, 1, 1, 2];
-        thresholds[1] = [0, 5, 1 << 31, 4];
-        thresholds[31] = [4, 4, 4, 4];
-        // Pairs of blocks at 8, 88, 168, …
-        let blocks: Vec<u32> = (0..16)
-            .flat_map(|pair| [20 * pair + 2, 20 * pair + 3])
-            .collect();
-        let mut hits = [0; LANES + 8];
-        let n = below(&blocks, &words, &thresholds, &mut hits);
-        assert_eq!(hits[..n], [9, 11, 13, 14, 1213, 1214, 1215]);
-        // The row ends within the last block.
-        let mut row = vec![0.0; 1215];
-        compare(&blocks, &words, &thresholds, &mut row);
-        let fired = (0_usize..).zip(&row).filter(|&(_, &x)| x == 1.0);
-        assert!(fired.map(|(e, _)| e).eq([9, 11, 13, 14, 1213, 1214]));
-        // The last chunk of a row holds fewer blocks.
-        let n = below(&blocks[..2], &words, &thresholds[..2], &mut hits);
-        assert_eq!(hits[..n], [9, 11, 13, 14]);
+    /// By the definition, a number at a time.
+    fn expected(draws: Draws, (step, sample): (u64, u32), thresholds: &[u32]) -> Vec<u32> {
+        let fires = |&element: &u32| {
+            let first = draws.word(sample, step, element / 2) >> (16 * (element % 2)) & 0xffff;
+            let last = draws.word(sample, step, element + LAST_LANES) >> (32 - LAST_BITS);
+            (first << LAST_BITS | last) < thresholds[element as usize]
+        };
+        (0..thresholds.len() as u32).filter(fires).collect()
     }
 
+    /// Probabilities so near to the numbers that the first bits do not decide, and all others.
     #[test]
-    fn all_can_fire() {
-        let blocks: Vec<u32> = (0..32).collect();
-        let (words, thresholds) = ([[0; 4]; BLOCKS], [[1; 4]; BLOCKS]);
-        let mut hits = [0; LANES + 8];
-        assert_eq!(below(&blocks, &words, &thresholds, &mut hits), LANES);
-        assert!(hits[..LANES].iter().copied().eq(0..128));
+    fn numbers_are_compared_with_all_their_bits() {
+        let (elements, draws) = (203_u32, Draws::new(5, 2));
+        let (step, sample) = (3, 11);
+        let exact: Vec<u32> = (0..elements)
+            .map(|element| {
+                let first = draws.word(sample, step, element / 2) >> (16 * (element % 2)) & 0xffff;
+                let last = draws.word(sample, step, element + LAST_LANES) >> (32 - LAST_BITS);
+                let number = first << LAST_BITS | last;
+                match element % 7 {
+                    0 | 1 => number,
+                    2 | 3 => number + 1,
+                    4 => 1 << 31,
+                    5 => number ^ 1 << 13,
+                    _ => 0,
+                }
+            })
+            .collect();
+        let values: Vec<f64> = exact.iter().map(|&t| f64::from(t) / NUMBERS).collect();
+        let numbers = [sample];
+        let samples = Samples::new(&values, elements as usize, &numbers).unwrap();
+        let Ok(Coded::Spikes(mut rows)) = Poisson::default().begin(4, samples, draws) else {
+            panic!();
+        };
+        for step in 0..4 {
+            let expected = expected(draws, (step, sample), &exact);
+            let mut found = Vec::new();
+            rows.spikes(step as usize, 0, &mut found);
+            assert_eq!(found, expected);
+            assert_ne!(found.len(), 0);
+            let (mut dense, mut bits) = (vec![0.5; elements as usize], vec![0; 4]);
+            rows.dense(step as usize, 0, &mut dense);
+            rows.bits(step as usize, 0, &mut bits, &mut Vec::new());
+            for element in 0..elements {
+                let fires = expected.contains(&element);
+                assert_eq!(dense[element as usize] == 1.0, fires);
+                assert_eq!(
+                    bits[element as usize / 64] >> (element % 64) & 1 == 1,
+                    fires
+                );
+            }
+        }
+        // In the step whose numbers they are, so many only just fire.
+        let fires = expected(draws, (step, sample), &exact);
+        assert!(fires.iter().all(|e| !matches!(e % 7, 0 | 1 | 6)));
+        assert!(fires.iter().filter(|&e| matches!(e % 7, 2 | 3)).count() == 58);
     }
 }

@@ -1,6 +1,6 @@
 //! The networks whose steps are timed, and what arrives at them.
 
-use super::float;
+use super::super::noise;
 
 /// A network with one input.
 pub(super) struct Net {
@@ -11,8 +11,6 @@ pub(super) struct Net {
     /// Hidden populations, each after the layer whose weights decide how many of it fire.
     pub(super) hidden: &'static [(&'static str, &'static str)],
     pub(super) output: &'static str,
-    /// All its layers can keep their weights in fewer bits.
-    pub(super) has_formats: bool,
 }
 
 /// What arrives.
@@ -38,7 +36,6 @@ pub(super) const NETS: &[Net] = &[
         streams: SPIKES,
         hidden: &[("fc1", "hidden")],
         output: "out",
-        has_formats: true,
     },
     Net {
         name: "700-256 recurrent-20",
@@ -47,7 +44,6 @@ pub(super) const NETS: &[Net] = &[
         streams: SPIKES,
         hidden: &[("fc1", "hidden")],
         output: "out",
-        has_formats: true,
     },
     Net {
         name: "28x28 conv 32-32-512-10",
@@ -60,7 +56,6 @@ pub(super) const NETS: &[Net] = &[
             ("fc1", "spikes3"),
         ],
         output: "output",
-        has_formats: false,
     },
 ];
 
@@ -79,9 +74,15 @@ impl Stream {
 
     /// The steps' inputs: 0 and 1, or values from 0 to 1.
     pub(super) fn inputs(self, n_inputs: u32) -> Vec<Vec<f32>> {
-        let spike = |pattern, i, share| if hash(pattern, i) < share { 1.0 } else { 0.0 };
+        let spike = |pattern, i, share| {
+            if noise(pattern, u64::from(i)) < share {
+                1.0
+            } else {
+                0.0
+            }
+        };
         #[allow(clippy::cast_possible_truncation, reason = "24 bits")]
-        let pixel = |pattern, i| hash(pattern, i) as f32;
+        let pixel = |pattern, i| noise(pattern, u64::from(i)) as f32;
         let input = |pattern: u64| -> Vec<f32> {
             let elements = 0..n_inputs;
             match self {
@@ -98,11 +99,4 @@ impl Stream {
             .flat_map(|x| std::iter::repeat_n(x, repeated))
             .collect()
     }
-}
-
-/// A number from 0 to 1 that looks random.
-fn hash(pattern: u64, i: u32) -> f64 {
-    let x = (pattern << 32 | u64::from(i)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let x = (x ^ (x >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    float(x >> 40) / float(1 << 24)
 }

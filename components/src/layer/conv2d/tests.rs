@@ -5,8 +5,8 @@ use rheobase_engine::port::Tensor;
 use rheobase_engine::random::{Purpose, construction_stream};
 
 use super::super::testing::{
-    all_bits, backward, call, check_adjoint, check_forward, check_spikes, check_threads, drawn,
-    forward, made, numbers, real, refused, zeros,
+    all_bits, backward, call, check_adjoint, check_formats, check_forward, check_spikes,
+    check_steps, check_threads, drawn, forward, made, numbers, real, refused, zeros,
 };
 
 /// The definition, element by element: `[out, kernel_y, kernel_x]` etc. are read from the shapes.
@@ -216,8 +216,29 @@ proptest! {
         if conv.output_shape(&shape).is_ok() {
             check_spikes::<f32>(&*conv, &shape, rows, density, seed);
             check_spikes::<f64>(&*conv, &shape, rows, density, seed);
+            assert!(!check_steps::<f32>(&*conv, &shape, seed));
+            assert!(!check_steps::<f64>(&*conv, &shape, seed));
         }
     }
+}
+
+#[test]
+fn weights_in_fewer_bits_are_as_near_as_they_say() {
+    let conv = made(
+        "conv2d",
+        &[
+            ("out_channels", "6"),
+            ("kernel_size", "3"),
+            ("padding", "1"),
+            ("groups", "2"),
+        ],
+    );
+    check_formats(&*conv, &[4, 7, 6]);
+    let conv = made(
+        "conv1d",
+        &[("out_channels", "3"), ("kernel_size", "4"), ("stride", "2")],
+    );
+    check_formats(&*conv, &[2, 30]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rheobase_engine::random::{Purpose, construction_stream};
 
-use super::super::testing::{backward, call, forward, numbers, zeros};
+use super::super::testing::{backward, call, check_formats, check_steps, forward, numbers, zeros};
 use super::*;
 
 fn linear(n_out: usize, bias: bool) -> Linear {
@@ -165,6 +165,18 @@ proptest! {
             let linear = Linear { products, ..linear(n_out, true) };
             compare(linear.layer_f32(&[n_in]), n_in, n_out, &rows);
             compare(linear.layer_f64(&[n_in]), n_in, n_out, &rows);
+        }
+    }
+}
+
+#[test]
+fn single_steps_have_the_bits_of_passes() {
+    for (n_in, n_out) in [(1, 1), (7, 16), (40, 33), (130, 64), (300, 90)] {
+        let linear = linear(n_out, true);
+        assert!(!check_steps::<f32>(&linear, &[n_in], 4));
+        assert!(!check_steps::<f64>(&linear, &[n_in], 5));
+        if n_in >= 40 {
+            check_formats(&linear, &[n_in]);
         }
     }
 }

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::super::testing::{
-    Spikes, backward, call, check_adjoint, check_forward, check_spikes, check_threads, distance,
-    drawn, forward, made, narrow, numbers, real, refused,
+    Spikes, backward, call, check_adjoint, check_forward, check_spikes, check_steps, check_threads,
+    distance, drawn, forward, made, narrow, numbers, real, refused,
 };
 
 /// Kernel, stride and padding, and the shape of the input.
@@ -190,6 +190,8 @@ proptest! {
             if pool.output_shape(&shape).is_ok() {
                 check_spikes::<f32>(&*pool, &shape, 3, density, seed);
                 check_spikes::<f64>(&*pool, &shape, 3, density, seed);
+                let passes_lists = check_steps::<f32>(&*pool, &shape, seed);
+                assert_eq!(passes_lists, name == "max_pool2d");
             }
         }
     }

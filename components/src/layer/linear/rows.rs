@@ -1,0 +1,159 @@
+//! Sums over some rows of a matrix that is kept row by row, each row in whole blocks.
+
+use rheobase_engine::simd::{dispatch, dispatch_fused, fetch_line};
+use rheobase_equations::real::Real;
+
+use super::super::matmul::multiply_step;
+
+/// Elements of a row that stand in registers while rows are added.
+pub(super) const BLOCK: usize = 16;
+/// Rows that are added while a block of sums is in registers; the next ones are on their way meanwhile.
+const SIDE: usize = 8;
+/// Bytes that come from memory together.
+const LINE_BYTES: usize = 64;
+/// Rows of 8-bit numbers whose sum fits into 16 bits.
+const ROWS_OF_BYTES: usize = 256;
+/// Rows of 16-bit numbers whose sum fits into 32 bits.
+const ROWS_OF_WORDS: usize = 65_536;
+
+dispatch! {
+    /// Adds the rows of active inputs, ascending.
+    pub(super) fn add_rows<R: Real> = add_rows_body(w: &[R], active: &[u32], sums: &mut [R]);
+}
+
+#[inline(always)]
+fn add_rows_body<R: Real>(w: &[R], active: &[u32], sums: &mut [R]) {
+    let row = |k: usize| active[k] as usize;
+    add(w, active.len(), row, sums, |_, sum, w| sum + w);
+}
+
+dispatch_fused! {
+    /// Adds the rows of some inputs, ascending, times their values.
+    pub(super) fn add_products<R: Real> =
+        add_products_body(w: &[R], some: &[(u32, R)], sums: &mut [R]);
+}
+
+#[inline(always)]
+fn add_products_body<R: Real, const FUSE: bool>(w: &[R], some: &[(u32, R)], sums: &mut [R]) {
+    let row = |k: usize| some[k].0 as usize;
+    let add_product = |k: usize, sum, w| multiply_step::<R, FUSE>(some[k].1, w, sum);
+    add(w, some.len(), row, sums, add_product);
+}
+
+/// Sums of 16-bit numbers.
+#[derive(Default)]
+pub(super) struct Words {
+    part: Vec<i32>,
+    pub(super) sums: Vec<i64>,
+}
+
+impl Words {
+    pub(super) fn new(stride: usize) -> Self {
+        Self {
+            part: vec![0; stride],
+            sums: vec![0; stride],
+        }
+    }
+
+    /// Overwrites the sums with those of the rows of active inputs.
+    pub(super) fn set(&mut self, q: &[i16], active: &[u32]) {
+        self.sums.fill(0);
+        for active in active.chunks(ROWS_OF_WORDS) {
+            self.part.fill(0);
+            add_words(q, active, &mut self.part);
+            let parts = self.sums.iter_mut().zip(&self.part);
+            parts.for_each(|(sum, &part)| *sum += i64::from(part));
+        }
+    }
+}
+
+/// Sums of 8-bit numbers.
+#[derive(Default)]
+pub(super) struct Bytes {
+    part: Vec<i16>,
+    pub(super) sums: Vec<i64>,
+}
+
+impl Bytes {
+    pub(super) fn new(stride: usize) -> Self {
+        Self {
+            part: vec![0; stride],
+            sums: vec![0; stride],
+        }
+    }
+
+    /// Overwrites the sums with those of the rows of active inputs.
+    pub(super) fn set(&mut self, q: &[i8], active: &[u32]) {
+        self.sums.fill(0);
+        for active in active.chunks(ROWS_OF_BYTES) {
+            self.part.fill(0);
+            add_bytes(q, active, &mut self.part);
+            let parts = self.sums.iter_mut().zip(&self.part);
+            parts.for_each(|(sum, &part)| *sum += i64::from(part));
+        }
+    }
+}
+
+dispatch! {
+    /// At most [`ROWS_OF_WORDS`] rows.
+    fn add_words = add_words_body(q: &[i16], active: &[u32], sums: &mut [i32]);
+}
+
+#[inline(always)]
+fn add_words_body(q: &[i16], active: &[u32], sums: &mut [i32]) {
+    let row = |k: usize| active[k] as usize;
+    add(q, active.len(), row, sums, |_, sum, q| sum + i32::from(q));
+}
+
+dispatch! {
+    /// At most [`ROWS_OF_BYTES`] rows.
+    fn add_bytes = add_bytes_body(q: &[i8], active: &[u32], sums: &mut [i16]);
+}
+
+#[inline(always)]
+fn add_bytes_body(q: &[i8], active: &[u32], sums: &mut [i16]) {
+    let row = |k: usize| active[k] as usize;
+    let add_byte = |_, sum: i16, q| sum.wrapping_add(i16::from(q));
+    add(q, active.len(), row, sums, add_byte);
+}
+
+/// Adds `n` rows of `w`, one after the other, to `sums`, as long as a row: the k-th is `row(k)`, and is
+/// added by `step(k, sum, element)`.
+#[inline(always)]
+fn add<T: Copy, A: Copy>(
+    w: &[T],
+    n: usize,
+    row: impl Fn(usize) -> usize,
+    sums: &mut [A],
+    step: impl Fn(usize, A, T) -> A,
+) {
+    let stride = sums.len();
+    let sums = sums.as_chunks_mut::<BLOCK>().0;
+    let start = |k: usize| row(k) * stride;
+    let blocks = |k: usize| w[start(k)..start(k) + stride].as_chunks::<BLOCK>().0;
+    let whole = n - n % SIDE;
+    for first in (0..whole).step_by(SIDE) {
+        let rows: [&[[T; BLOCK]]; SIDE] = std::array::from_fn(|k| blocks(first + k));
+        let next: [usize; SIDE] = std::array::from_fn(|k| start((first + SIDE + k).min(n - 1)));
+        for (block, sums) in sums.iter_mut().enumerate() {
+            let mut acc = *sums;
+            for (k, row) in rows.iter().enumerate() {
+                let row = &row[block];
+                for lane in 0..BLOCK {
+                    acc[lane] = step(first + k, acc[lane], row[lane]);
+                }
+            }
+            *sums = acc;
+            if (block * size_of::<[T; BLOCK]>()).is_multiple_of(LINE_BYTES) {
+                next.iter().for_each(|at| fetch_line(w, at + block * BLOCK));
+            }
+        }
+    }
+    for k in whole..n {
+        for (sums, row) in sums.iter_mut().zip(blocks(k)) {
+            for lane in 0..BLOCK {
+                sums[lane] = step(k, sums[lane], row[lane]);
+            }
+        }
+    }
+}
