@@ -29,7 +29,7 @@ const HALVINGS: u32 = 16;
 
 pub(super) fn ask(setting: &Setting, answers: Answers<'_>) -> Result<(), BenchError> {
     let steps = if setting.quick { 500 } else { 20_000 };
-    for net in NETS {
+    for net in NETS.iter().filter(|net| setting.wants(net.key)) {
         for stream in net.streams {
             let (plan, inputs) = (plan(net.text, net.name)?, stream.inputs(net.n_inputs));
             let parameters = calibrated(net, &plan, &inputs)?;

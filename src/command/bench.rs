@@ -33,8 +33,14 @@ pub(crate) struct Arguments {
     /// Most worker threads; by default the processor's.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Networks that `training` measures: A, B, C, D, G; all of them if none is named.
-    #[arg(long, value_name = "NETWORK", num_args = 1.., value_parser = ["A", "B", "C", "D", "G"])]
+    /// Networks that `training` (A, B, C, D, G) and `latency` (mlp, recurrent, conv) measure; all of
+    /// them if none is named.
+    #[arg(
+        long,
+        value_name = "NETWORK",
+        num_args = 1..,
+        value_parser = ["A", "B", "C", "D", "G", "mlp", "recurrent", "conv"],
+    )]
     networks: Vec<String>,
     /// Print the tables of files of answers, and measure nothing.
     #[arg(

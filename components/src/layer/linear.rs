@@ -214,8 +214,7 @@ impl LayerType for Linear {
         parameters: &[Tensor<f32>],
         weights: WeightFormat,
     ) -> Result<Box<dyn StepLayer<f32>>, String> {
-        let shape = (input.iter().product(), self.n_out);
-        Ok(Box::new(step::Linear::new(shape, parameters, weights)))
+        self.step_layer(input, parameters, weights)
     }
 
     fn step_layer_f64(
@@ -224,12 +223,28 @@ impl LayerType for Linear {
         parameters: &[Tensor<f64>],
         weights: WeightFormat,
     ) -> Result<Box<dyn StepLayer<f64>>, String> {
-        let shape = (input.iter().product(), self.n_out);
-        Ok(Box::new(step::Linear::new(shape, parameters, weights)))
+        self.step_layer(input, parameters, weights)
     }
 }
 
 impl Linear {
+    fn step_layer<R: Real>(
+        &self,
+        input: &[usize],
+        parameters: &[Tensor<R>],
+        weights: WeightFormat,
+    ) -> Result<Box<dyn StepLayer<R>>, String> {
+        let n_in = input.iter().product();
+        if weights == WeightFormat::Int8 && n_in > rows::MOST_BYTES {
+            let most = rows::MOST_BYTES;
+            return Err(format!(
+                "8-bit weights are for at most {most} inputs; use 16 bits"
+            ));
+        }
+        let shape = (n_in, self.n_out);
+        Ok(Box::new(step::Linear::new(shape, parameters, weights)))
+    }
+
     fn kernel<R: Real>(&self, input: &[usize]) -> Kernel<R> {
         Kernel {
             n_in: input.iter().product(),

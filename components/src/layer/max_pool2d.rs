@@ -122,8 +122,10 @@ struct Kernel {
     /// For every tap along a line that lies over an input at all: the windows in which it does, and
     /// the input of the first.
     columns: Vec<(Range<usize>, usize)>,
-    /// For each axis and each input along it: the windows that lie over it.
-    reach: [Vec<Range<usize>>; 2],
+    /// For each line of the input: the lines of windows that lie over it.
+    reach: Vec<Range<usize>>,
+    /// For each 64 windows of a line and each input of a line: a bit for each that lies over it.
+    over: Vec<u64>,
 }
 
 impl Kernel {
@@ -145,13 +147,21 @@ impl Kernel {
             let end = (at / w.stride[axis] + 1).min(output[axis]);
             first.div_ceil(w.stride[axis]).min(end)..end
         };
+        let bits = |part: usize, at: usize| {
+            let windows = over(1, at).filter(|x| x / 64 == part);
+            windows.fold(0, |bits, x| bits | 1 << (x % 64))
+        };
+        let parts = 0..output[1].div_ceil(64);
         Self {
             window: w,
             channels,
             input,
             output,
             columns: (0..w.kernel[1]).filter_map(column).collect(),
-            reach: [0, 1].map(|axis| (0..input[axis]).map(|at| over(axis, at)).collect()),
+            reach: (0..input[0]).map(|at| over(0, at)).collect(),
+            over: parts
+                .flat_map(|part| (0..input[1]).map(move |at| bits(part, at)))
+                .collect(),
         }
     }
 
@@ -168,12 +178,14 @@ impl Kernel {
                 continue;
             }
             let channel = line / height * self.positions();
-            for y in self.reach[0][line % height].clone() {
-                let of_line = channel + y * self.output[1];
-                for &i in here {
-                    for x in self.reach[1][i as usize - first].clone() {
-                        marks[(of_line + x) / 64] |= 1 << ((of_line + x) % 64);
-                    }
+            for part in 0..self.output[1].div_ceil(64) {
+                // The windows of a line, or 64 of them.
+                let over = &self.over[part * width..(part + 1) * width];
+                let bits = here
+                    .iter()
+                    .fold(0, |bits, &i| bits | over[i as usize - first]);
+                for y in self.reach[line % height].clone() {
+                    set(marks, channel + y * self.output[1] + part * 64, bits);
                 }
             }
         }
@@ -227,6 +239,17 @@ impl Kernel {
                 }
             }
         }
+    }
+}
+
+/// Sets 64 bits from place `first` on where those of `bits` are set; others may lie behind the end.
+#[inline(always)]
+fn set(marks: &mut [u64], first: usize, bits: u64) {
+    let (word, shift) = (first / 64, first % 64);
+    marks[word] |= bits << shift;
+    let rest = bits >> 1 >> (63 - shift);
+    if rest != 0 {
+        marks[word + 1] |= rest;
     }
 }
 

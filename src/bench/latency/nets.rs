@@ -4,6 +4,8 @@ use super::super::noise;
 
 /// A network with one input.
 pub(super) struct Net {
+    /// How it is chosen.
+    pub(super) key: &'static str,
     pub(super) name: &'static str,
     pub(super) n_inputs: u32,
     pub(super) text: &'static str,
@@ -30,6 +32,7 @@ const SPIKES: &[Stream] = &[
 
 pub(super) const NETS: &[Net] = &[
     Net {
+        key: "mlp",
         name: "784-512-10",
         n_inputs: 784,
         text: include_str!("mlp.toml"),
@@ -38,6 +41,7 @@ pub(super) const NETS: &[Net] = &[
         output: "out",
     },
     Net {
+        key: "recurrent",
         name: "700-256 recurrent-20",
         n_inputs: 700,
         text: include_str!("recurrent.toml"),
@@ -46,6 +50,7 @@ pub(super) const NETS: &[Net] = &[
         output: "out",
     },
     Net {
+        key: "conv",
         name: "28x28 conv 32-32-512-10",
         n_inputs: 784,
         text: include_str!("conv.toml"),

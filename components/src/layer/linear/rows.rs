@@ -5,16 +5,28 @@ use rheobase_equations::real::Real;
 
 use super::super::matmul::multiply_step;
 
-/// Elements of a row that stand in registers while rows are added.
-pub(super) const BLOCK: usize = 16;
+/// Elements of a row that stand in registers while rows are added, and of short rows.
+const BLOCK: usize = 32;
+const SMALL: usize = 16;
 /// Rows that are added while a block of sums is in registers; the next ones are on their way meanwhile.
 const SIDE: usize = 8;
 /// Bytes that come from memory together.
 const LINE_BYTES: usize = 64;
 /// Rows of 8-bit numbers whose sum fits into 16 bits.
 const ROWS_OF_BYTES: usize = 256;
+/// Rows of them whose sum fits into 32 bits.
+pub(super) const MOST_BYTES: usize = 1 << 24;
 /// Rows of 16-bit numbers whose sum fits into 32 bits.
 const ROWS_OF_WORDS: usize = 65_536;
+
+/// Length of rows with room for `n` elements: whole blocks.
+pub(super) fn stride(n: usize) -> usize {
+    if n <= SMALL {
+        SMALL
+    } else {
+        n.next_multiple_of(BLOCK)
+    }
+}
 
 dispatch! {
     /// Adds the rows of active inputs, ascending.
@@ -67,11 +79,11 @@ impl Words {
     }
 }
 
-/// Sums of 8-bit numbers.
+/// Sums of 8-bit numbers, of at most [`MOST_BYTES`] rows.
 #[derive(Default)]
 pub(super) struct Bytes {
     part: Vec<i16>,
-    pub(super) sums: Vec<i64>,
+    pub(super) sums: Vec<i32>,
 }
 
 impl Bytes {
@@ -89,7 +101,7 @@ impl Bytes {
             self.part.fill(0);
             add_bytes(q, active, &mut self.part);
             let parts = self.sums.iter_mut().zip(&self.part);
-            parts.for_each(|(sum, &part)| *sum += i64::from(part));
+            parts.for_each(|(sum, &part)| *sum += i32::from(part));
         }
     }
 }
@@ -127,31 +139,50 @@ fn add<T: Copy, A: Copy>(
     sums: &mut [A],
     step: impl Fn(usize, A, T) -> A,
 ) {
+    if sums.len().is_multiple_of(BLOCK) {
+        add_blocks::<T, A, BLOCK>(w, n, row, sums, step);
+    } else {
+        add_blocks::<T, A, SMALL>(w, n, row, sums, step);
+    }
+}
+
+#[inline(always)]
+fn add_blocks<T: Copy, A: Copy, const N: usize>(
+    w: &[T],
+    n: usize,
+    row: impl Fn(usize) -> usize,
+    sums: &mut [A],
+    step: impl Fn(usize, A, T) -> A,
+) {
     let stride = sums.len();
-    let sums = sums.as_chunks_mut::<BLOCK>().0;
+    let sums = sums.as_chunks_mut::<N>().0;
+    let n_blocks = sums.len();
     let start = |k: usize| row(k) * stride;
-    let blocks = |k: usize| w[start(k)..start(k) + stride].as_chunks::<BLOCK>().0;
+    let blocks = |k: usize| &w[start(k)..start(k) + stride].as_chunks::<N>().0[..n_blocks];
     let whole = n - n % SIDE;
     for first in (0..whole).step_by(SIDE) {
-        let rows: [&[[T; BLOCK]]; SIDE] = std::array::from_fn(|k| blocks(first + k));
+        let rows: [&[[T; N]]; SIDE] = std::array::from_fn(|k| blocks(first + k));
         let next: [usize; SIDE] = std::array::from_fn(|k| start((first + SIDE + k).min(n - 1)));
-        for (block, sums) in sums.iter_mut().enumerate() {
-            let mut acc = *sums;
+        for block in 0..n_blocks {
+            let mut acc = sums[block];
             for (k, row) in rows.iter().enumerate() {
                 let row = &row[block];
-                for lane in 0..BLOCK {
+                for lane in 0..N {
                     acc[lane] = step(first + k, acc[lane], row[lane]);
                 }
             }
-            *sums = acc;
-            if (block * size_of::<[T; BLOCK]>()).is_multiple_of(LINE_BYTES) {
-                next.iter().for_each(|at| fetch_line(w, at + block * BLOCK));
+            sums[block] = acc;
+            for at in (0..size_of::<[T; N]>()).step_by(LINE_BYTES) {
+                if (block * size_of::<[T; N]>() + at).is_multiple_of(LINE_BYTES) {
+                    let element = block * N + at / size_of::<T>();
+                    next.iter().for_each(|start| fetch_line(w, start + element));
+                }
             }
         }
     }
     for k in whole..n {
         for (sums, row) in sums.iter_mut().zip(blocks(k)) {
-            for lane in 0..BLOCK {
+            for lane in 0..N {
                 sums[lane] = step(k, sums[lane], row[lane]);
             }
         }

@@ -11,7 +11,7 @@ use rheobase_engine::port::{StepInput, StepLayer, Tensor};
 use rheobase_equations::real::Real;
 
 use super::super::quantised::Multiples;
-use super::rows::{BLOCK, Bytes, Words, add_products, add_rows};
+use super::rows::{self, Bytes, Words, add_products, add_rows};
 
 pub(super) struct Linear<R> {
     n_out: usize,
@@ -42,7 +42,7 @@ impl<R: Real> Linear<R> {
         parameters: &[Tensor<R>],
         format: WeightFormat,
     ) -> Self {
-        let stride = n_out.next_multiple_of(BLOCK);
+        let stride = rows::stride(n_out);
         let weight = &parameters[0].values;
         let at = |i: usize, o: usize| {
             if o < n_out {
@@ -111,11 +111,17 @@ impl<R: Real> StepLayer<R> for Linear<R> {
             }
             (Weights::Int16(q, scale), StepInput::Spikes(active)) => {
                 self.words.set(q, active);
-                scaled(&self.words.sums, scale, &self.bias, sums);
+                #[allow(
+                    clippy::cast_precision_loss,
+                    reason = "below 2^53 for any number of inputs in memory"
+                )]
+                let words = self.words.sums.iter().map(|&sum| sum as f64);
+                scaled(words, scale, &self.bias, sums);
             }
             (Weights::Int8(q, scale), StepInput::Spikes(active)) => {
                 self.bytes.set(q, active);
-                scaled(&self.bytes.sums, scale, &self.bias, sums);
+                let bytes = self.bytes.sums.iter().map(|&sum| f64::from(sum));
+                scaled(bytes, scale, &self.bias, sums);
             }
             (Weights::Int16(q, scale), StepInput::Real(x)) => {
                 sums.fill(R::ZERO);
@@ -136,13 +142,9 @@ impl<R: Real> StepLayer<R> for Linear<R> {
     }
 }
 
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "below 2^53 for any number of inputs in memory"
-)]
-fn scaled<R: Real>(integers: &[i64], scale: &[R], bias: &[R], sums: &mut [R]) {
-    for (((sum, &n), scale), bias) in sums.iter_mut().zip(integers).zip(scale).zip(bias) {
-        *sum = *bias + R::from_f64(n as f64) * *scale;
+fn scaled<R: Real>(sums: impl Iterator<Item = f64>, scale: &[R], bias: &[R], to: &mut [R]) {
+    for (((to, sum), scale), bias) in to.iter_mut().zip(sums).zip(scale).zip(bias) {
+        *to = *bias + R::from_f64(sum) * *scale;
     }
 }
 

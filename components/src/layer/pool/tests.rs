@@ -197,6 +197,16 @@ proptest! {
     }
 }
 
+/// More windows in a line than a word has bits.
+#[test]
+fn spikes_pass_wide_lines_as_lists() {
+    for (stride, seed) in [("1", 1), ("2", 2), ("3", 3)] {
+        let sizes = [("kernel_size", "2"), ("stride", stride), ("padding", "1")];
+        let pool = made("max_pool2d", &sizes);
+        assert!(check_steps::<f32>(&*pool, &[2, 3, 250], seed));
+    }
+}
+
 #[test]
 fn shapes_that_do_not_fit_are_refused() {
     for name in ["max_pool2d", "avg_pool2d"] {
