@@ -189,7 +189,11 @@ fn network(weight: f64) -> Result<Network, Box<dyn Error>> {
         let (mut sources, mut targets, mut weights) = (Vec::new(), Vec::new(), Vec::new());
         for sensor in 0..8 * PER_CHANNEL {
             let channel = sensor / PER_CHANNEL;
-            let sign = if channel % 2 == 0 { side } else { -side };
+            let sign = if channel.is_multiple_of(2) {
+                side
+            } else {
+                -side
+            };
             for neuron in 0..MOTOR {
                 sources.push(sensor);
                 targets.push(neuron);

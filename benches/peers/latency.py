@@ -1,6 +1,6 @@
-"""Time of one step of one sample in onnxruntime and PyTorch: what `rheobase bench latency` measures.
+"""Time of one step of one sample in onnxruntime, PyTorch and SpikingJelly: what `rheobase bench latency` measures.
 
-    python benches/peers/latency.py {mlp,recurrent,conv} {onnxruntime,torch} [--steps 5000] [--share 0.02]
+    python benches/peers/latency.py {mlp,recurrent,conv} {onnxruntime,torch,spikingjelly} [--steps 5000] [--share 0.02]
 
 Prints one line of JSON: median, 99 % and 99.9 % of the times of steps in ns. One thread; states stay
 where they are between steps (I/O binding in onnxruntime). Weights are random: these programs are
@@ -196,14 +196,59 @@ def torch_step(network):
     return step
 
 
+# SpikingJelly
+
+
+def spikingjelly_step(network):
+    import torch
+    from spikingjelly.activation_based import layer, neuron
+
+    torch.set_num_threads(1)
+    torch.set_grad_enabled(False)
+    n_in, n_hidden, n_out = SIZES[network]
+    given = [torch.from_numpy(x) for x in inputs(network, spikingjelly_step.share)]
+
+    def linear(n_out, n_in):
+        module = layer.Linear(n_in, n_out, bias=False)
+        module.weight.copy_(torch.from_numpy(weights(n_out, n_in)))
+        return module
+
+    def conv(channels):
+        module = layer.Conv2d(channels, 32, 3, padding=1, bias=False)
+        module.weight.copy_(torch.from_numpy(weights(32, channels, 3, 3)))
+        return module
+
+    if network == "conv":
+        modules = []
+        for channels in (1, 32):
+            modules += [conv(channels), layer.BatchNorm2d(32), neuron.IFNode(), layer.MaxPool2d(2)]
+        modules += [layer.Flatten(), linear(n_hidden, 1568), neuron.IFNode()]
+        net = torch.nn.Sequential(*modules, linear(n_out, n_hidden), neuron.IFNode()).eval()
+        return lambda k: net(given[k % 64])
+    first, last = linear(n_hidden, n_in), linear(n_out, n_hidden)
+    nodes = torch.nn.ModuleList([neuron.LIFNode(tau=TAU), neuron.LIFNode(tau=TAU)]).eval()
+    back = linear(n_hidden, n_hidden)
+    hidden = [torch.zeros(1, n_hidden)]
+
+    def step(k):
+        current = first(given[k % 64])
+        if network == "recurrent":
+            current = current + back(hidden[0])
+        hidden[0] = nodes[0](current)
+        return nodes[1](last(hidden[0]))
+
+    return step
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("network", choices=SIZES)
-    parser.add_argument("peer", choices=["onnxruntime", "torch"])
+    parser.add_argument("peer", choices=["onnxruntime", "torch", "spikingjelly"])
     parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--share", type=float, default=0.02)
     arguments = parser.parse_args()
-    make = {"onnxruntime": onnx_step, "torch": torch_step}[arguments.peer]
+    makers = {"onnxruntime": onnx_step, "torch": torch_step, "spikingjelly": spikingjelly_step}
+    make = makers[arguments.peer]
     make.share = arguments.share
     step = make(arguments.network)
     for k in range(arguments.steps // 10):

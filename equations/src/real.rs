@@ -100,6 +100,10 @@ macro_rules! real {
                 <$t>::abs(self)
             }
             #[inline(always)]
+            #[allow(
+                clippy::disallowed_methods,
+                reason = "for products of layers, which fuse knowingly"
+            )]
             fn mul_add(self, y: Self, z: Self) -> Self {
                 <$t>::mul_add(self, y, z)
             }

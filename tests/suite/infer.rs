@@ -90,7 +90,7 @@ fn folder(network: &str) -> tempfile::TempDir {
 /// Inputs of step `k`.
 fn given(k: usize) -> (Vec<f32>, Vec<u32>) {
     let x = (0..3).map(|i| ((k * 7 + i * 5) % 11) as f32 * 0.25 - 0.5);
-    let events = (0..4).filter(|i| (k + *i as usize * 3) % 4 == 0);
+    let events = (0..4).filter(|i| (k + *i as usize * 3).is_multiple_of(4));
     (x.collect(), events.collect())
 }
 

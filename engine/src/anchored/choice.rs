@@ -437,7 +437,13 @@ mod tests {
 
     #[test]
     fn activity_that_changes_is_followed_and_noise_is_not() {
-        let wave = |slice: u64| if slice / 5000 % 2 == 0 { 20.0 } else { 3000.0 };
+        let wave = |slice: u64| {
+            if (slice / 5000).is_multiple_of(2) {
+                20.0
+            } else {
+                3000.0
+            }
+        };
         let (chooser, spent) = run(10_000, 40_000, |_| 3000.0, wave, 10.0);
         assert!(spent.iter().all(|&s| s > 19_000), "{spent:?}");
         assert!(
@@ -450,7 +456,7 @@ mod tests {
             Mode::Dense => s.dense_ns < s.sparse_ns,
             Mode::Sparse => s.sparse_ns < s.dense_ns,
         }));
-        let noisy = |slice: u64| 300.0 + if slice % 3 == 0 { 15.0 } else { -15.0 };
+        let noisy = |slice: u64| 300.0 + if slice.is_multiple_of(3) { 15.0 } else { -15.0 };
         let (chooser, _) = run(10_000, 40_000, |_| 3000.0, noisy, 9.8);
         assert!(chooser.n_switches <= 2, "{:?}", chooser.switches);
     }

@@ -38,6 +38,7 @@ impl Split {
     /// Longest epoch in steps of `dt_ms` that keeps the precision.
     #[allow(
         clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
         clippy::cast_sign_loss,
         reason = "clamped to a small range"
     )]

@@ -39,6 +39,10 @@ const LONGEST_REFRACTORY: f64 = 10_000.0;
 const FARTHEST: f64 = 250.0;
 
 /// What was decided, and why.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one for each population, soon taken apart"
+)]
 pub(crate) enum Decision {
     /// One propagator per step.
     Stepwise {

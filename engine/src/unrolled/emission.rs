@@ -410,7 +410,7 @@ pub(super) fn cut<'a, R>(
     lanes: usize,
     blocks: &[Range<usize>],
 ) -> Vec<Vec<&'a mut [R]>> {
-    let n_rows = if lanes == 0 { 0 } else { rows.len() / lanes };
+    let n_rows = rows.len().checked_div(lanes).unwrap_or(0);
     let mut parts: Vec<Vec<&mut [R]>> = blocks.iter().map(|_| Vec::with_capacity(n_rows)).collect();
     for row in rows.chunks_exact_mut(lanes.max(1)) {
         let mut rest = row;

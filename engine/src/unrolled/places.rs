@@ -24,11 +24,11 @@ const PLACES: [[u32; 8]; 256] = {
 };
 
 /// Bits that are set in every byte.
-const COUNTS: [u8; 256] = {
+const COUNTS: [usize; 256] = {
     let mut counts = [0; 256];
-    let mut byte = 0;
+    let mut byte: usize = 0;
     while byte < 256 {
-        counts[byte] = (byte as u8).count_ones() as u8;
+        counts[byte] = byte.count_ones() as usize;
         byte += 1;
     }
     counts
@@ -79,7 +79,7 @@ fn of_bytes(first: u32, word: u64, to: &mut [u32]) {
         };
         let places = PLACES[byte as usize];
         *eight = places.map(|place| first + place);
-        rest = &mut rest[COUNTS[byte as usize] as usize..];
+        rest = &mut rest[COUNTS[byte as usize]..];
     }
 }
 

@@ -99,8 +99,8 @@ pub(super) fn blocks<R: Real>(
                 at = end;
             }
         }
-    } else if size > 0 {
-        let samples = (most / size).max(1);
+    } else if let Some(samples) = most.checked_div(size) {
+        let samples = samples.max(1);
         for first in (0..batch).step_by(samples) {
             let end = (first + samples).min(batch);
             blocks.push(first * size..end * size);
