@@ -147,7 +147,7 @@ pub struct Setting {
     pub program: PathBuf,
     /// Folder for figures.
     pub folder: PathBuf,
-    /// Networks that `training` measures, by name; all where empty.
+    /// Networks that `training` and `latency` measure, by name; all where empty.
     pub networks: Vec<String>,
     /// Allocations of this thread so far, where the program counts them.
     pub allocations: Option<fn() -> u64>,

@@ -60,6 +60,7 @@ pub(crate) fn bench(arguments: &Arguments) -> Result<(), Failure> {
     if !arguments.table.is_empty() {
         return print_table(&arguments.table);
     }
+    check_networks(&questions, &arguments.networks)?;
     let setting = setting(arguments)?;
     let mut file = open(&arguments.out)?;
     let host = Host::detect();
@@ -102,6 +103,23 @@ fn list(questions: &[&Question], json: bool) -> Result<(), Failure> {
         }
     }
     print(&text)
+}
+
+/// Every network that is named belongs to a question that is asked.
+fn check_networks(questions: &[&Question], networks: &[String]) -> Result<(), Failure> {
+    let of = |question: &Question| match question.name {
+        "training" => &["A", "B", "C", "D", "G"][..],
+        "latency" => &["mlp", "recurrent", "conv"],
+        _ => &[],
+    };
+    let is_asked = |name: &&String| questions.iter().any(|q| of(q).contains(&name.as_str()));
+    match networks.iter().find(|name| !is_asked(name)) {
+        None => Ok(()),
+        Some(name) => Err(Failure::Input(format!(
+            "--networks {name}: no question that is asked measures it; training has A, B, C, D and G, \
+             latency mlp, recurrent and conv"
+        ))),
+    }
 }
 
 fn print_table(files: &[PathBuf]) -> Result<(), Failure> {

@@ -389,3 +389,67 @@ fn a_state_fits_whatever_outputs_are_asked_for() {
         }
     }
 }
+
+/// Pools whose spikes pass as lists, in all the ways in which they can be heard: twice, by a layer and by
+/// neurons, added to one another, late, and in a loop.
+const RELAYS: &str = r#"
+name = "relays"
+dt = "1 ms"
+[inputs.x]
+shape = [2, 6, 6]
+[layers]
+pool = { model = "max_pool2d", kernel_size = 3, stride = 1, padding = 1 }
+halves = { model = "max_pool2d", kernel_size = 2 }
+drop = { model = "dropout" }
+both = { model = "sum" }
+conv = { model = "conv2d", out_channels = 4, kernel_size = 3, padding = 1 }
+flat = { model = "flatten" }
+back = { model = "linear", out_features = 72 }
+[populations]
+first = { model = "if", shape = [2, 6, 6] }
+second = { model = "lif", shape = [2, 6, 6] }
+third = { model = "if", shape = [4, 6, 6] }
+out = { model = "if", shape = [2, 3, 3] }
+loop = { model = "lif", size = 72 }
+
+"#;
+
+#[test]
+fn lists_of_spikes_are_heard_in_every_way() {
+    let edges = [
+        ("x", "first", 0),
+        ("first", "pool", 1),
+        ("pool", "second", 0),
+        ("pool", "both", 0),
+        ("pool", "conv", 0),
+        ("first", "drop", 0),
+        ("drop", "both", 0),
+        ("conv", "third", 0),
+        ("second", "halves", 0),
+        ("halves", "out", 2),
+        ("both", "second", 3),
+        ("second", "flat", 1),
+        ("flat", "back", 0),
+        ("back", "loop", 0),
+        ("loop", "back", 1),
+    ];
+    let edge = |(source, target, delay): (&str, &str, u32)| {
+        format!("[[edges]]\nsource = \"{source}\"\ntarget = \"{target}\"\ndelay = \"{delay} ms\"\n")
+    };
+    let text = format!("{RELAYS}{}", edges.map(edge).concat());
+    let plan = plan(&text);
+    let outputs = ["second", "third", "out", "loop"];
+    let mut whole = unrolled(&plan, &outputs, 1);
+    let x: Vec<f32> = values(72).iter().map(|x| x + 0.2).collect();
+    whole.forward(&[Sequence::Steps(&x)], false).unwrap();
+    let lists = by_session(&plan, &[], &outputs, &x);
+    let mut all = outputs.to_vec();
+    all.extend(["pool", "halves", "drop", "flat"]);
+    let arrays = by_session(&plan, &[], &all, &x);
+    for (k, name) in outputs.iter().enumerate() {
+        let expected = whole.output(name).unwrap();
+        assert!(expected.contains(&1.0) && expected.contains(&0.0), "{name}");
+        assert_eq!(lists[k], expected, "{name}");
+        assert_eq!(arrays[k], expected, "{name}");
+    }
+}

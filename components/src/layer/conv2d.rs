@@ -13,6 +13,9 @@
 //! either way. Cotangents of weights add rows and, in each, positions in ascending order; those of inputs
 //! add the taps of windows in ascending order, each summed over its outputs, for a few lines of
 //! positions after the other.
+//! Step by step, a layer of stride 1 keeps its weights once more, so that an active input adds a whole
+//! line of its windows at a time; 8- and 16-bit weights are rounded to multiples of a step for each output
+//! and computed with as before.
 //! O(out · positions · in/groups · kernel) per row; for few spikes O(active · out/groups · kernel)
 //! forward and for dW.
 //!

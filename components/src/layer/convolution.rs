@@ -229,7 +229,7 @@ impl<R: Real> Convolution<R> {
 }
 
 /// Whether adding spikes one by one is faster.
-fn is_sparse(active: &[u32], inputs: usize) -> bool {
+pub(super) fn is_sparse(active: &[u32], inputs: usize) -> bool {
     active.len() < inputs / SPARSE
 }
 

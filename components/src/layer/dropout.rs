@@ -7,7 +7,8 @@
 //! # Update scheme
 //! Element i of sample b has the word of lane b·width + i, step = number of the pass, draw 0, of the
 //! layer's Philox stream, and is dropped where that word is below p·2³². The mask is drawn when a pass
-//! begins. O(in) per sample, then O(in) per row.
+//! begins. O(in) per sample, then O(in) per row. Step by step nothing is dropped, and spikes of one
+//! population stay a list.
 //!
 //! # Parameters
 //! | name | unit | default | range |

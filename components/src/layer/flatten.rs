@@ -4,7 +4,7 @@
 //! y = x. Backward: dx += dy.
 //!
 //! # Update scheme
-//! A copy; spikes become numbers. O(in) per row.
+//! A copy; spikes become numbers. O(in) per row. Step by step, spikes of one population stay a list.
 //!
 //! # Parameters
 //! None.

@@ -235,12 +235,6 @@ impl Linear {
         weights: WeightFormat,
     ) -> Result<Box<dyn StepLayer<R>>, String> {
         let n_in = input.iter().product();
-        if weights == WeightFormat::Int8 && n_in > rows::MOST_BYTES {
-            let most = rows::MOST_BYTES;
-            return Err(format!(
-                "8-bit weights are for at most {most} inputs; use 16 bits"
-            ));
-        }
         let shape = (n_in, self.n_out);
         Ok(Box::new(step::Linear::new(shape, parameters, weights)))
     }

@@ -122,9 +122,9 @@ struct Kernel {
     /// For every tap along a line that lies over an input at all: the windows in which it does, and
     /// the input of the first.
     columns: Vec<(Range<usize>, usize)>,
-    /// For each line of the input: the lines of windows that lie over it.
-    reach: Vec<Range<usize>>,
-    /// For each 64 windows of a line and each input of a line: a bit for each that lies over it.
+    /// For each axis and each input along it: the windows that lie over it.
+    reach: [Vec<Range<usize>>; 2],
+    /// The same for each input of a line as bits, if a line has no more than 64 windows.
     over: Vec<u64>,
 }
 
@@ -147,21 +147,20 @@ impl Kernel {
             let end = (at / w.stride[axis] + 1).min(output[axis]);
             first.div_ceil(w.stride[axis]).min(end)..end
         };
-        let bits = |part: usize, at: usize| {
-            let windows = over(1, at).filter(|x| x / 64 == part);
-            windows.fold(0, |bits, x| bits | 1 << (x % 64))
-        };
-        let parts = 0..output[1].div_ceil(64);
+        let reach = [0, 1].map(|axis| (0..input[axis]).map(|at| over(axis, at)).collect());
+        let mut bits: Vec<u64> = Vec::new();
+        if output[1] <= 64 {
+            let of_input = |at| over(1, at).fold(0, |bits, x| bits | 1 << x);
+            bits.extend((0..input[1]).map(of_input));
+        }
         Self {
             window: w,
             channels,
             input,
             output,
             columns: (0..w.kernel[1]).filter_map(column).collect(),
-            reach: (0..input[0]).map(|at| over(0, at)).collect(),
-            over: parts
-                .flat_map(|part| (0..input[1]).map(move |at| bits(part, at)))
-                .collect(),
+            reach,
+            over: bits,
         }
     }
 
@@ -178,14 +177,18 @@ impl Kernel {
                 continue;
             }
             let channel = line / height * self.positions();
-            for part in 0..self.output[1].div_ceil(64) {
-                // The windows of a line, or 64 of them.
-                let over = &self.over[part * width..(part + 1) * width];
-                let bits = here
-                    .iter()
-                    .fold(0, |bits, &i| bits | over[i as usize - first]);
-                for y in self.reach[line % height].clone() {
-                    set(marks, channel + y * self.output[1] + part * 64, bits);
+            // All windows of a line at a time, where a word has bits enough.
+            let over = here.iter().map(|&i| self.over.get(i as usize - first));
+            let bits = over.fold(Some(0), |bits, over| Some(bits? | over?));
+            for y in self.reach[0][line % height].clone() {
+                let of_line = channel + y * self.output[1];
+                if let Some(bits) = bits {
+                    set(marks, of_line, bits);
+                    continue;
+                }
+                for &i in here {
+                    let windows = self.reach[1][i as usize - first].clone();
+                    windows.for_each(|x| set(marks, of_line + x, 1));
                 }
             }
         }

@@ -4,7 +4,7 @@
 //! y = x, where x is the sum of what the edges bring. Backward: dx += dy, for every edge.
 //!
 //! # Update scheme
-//! A copy; spikes become numbers. O(in) per row.
+//! A copy; spikes become numbers. O(in) per row. Step by step, spikes of one population stay a list.
 //!
 //! # Parameters
 //! None.

@@ -274,6 +274,20 @@ pub(super) fn check_steps<R: Precise>(of: &dyn LayerType, shape: &[usize], seed:
             bits(&output) == bits(&expected),
             "{shape:?} {density} {seed}"
         );
+        // What stands twice counts twice, in the same way.
+        let twice: Vec<u32> = spikes.indices.iter().flat_map(|&i| [i, i]).collect();
+        let offsets = [0, twice.len() as u32];
+        let lists = LayerInput::Spikes {
+            offsets: &offsets,
+            indices: &twice,
+            width,
+        };
+        let doubled = forward(layer.as_mut(), &evaluation, lists, n_out);
+        step.step(StepInput::Spikes(&twice), &mut output);
+        assert!(
+            bits(&output) == bits(&doubled),
+            "twice {shape:?} {density} {seed}"
+        );
         let mut fired = vec![u32::MAX];
         passes_lists = step.relay(&spikes.indices, &mut fired);
         if passes_lists {
@@ -303,6 +317,7 @@ pub(super) fn check_formats(of: &dyn LayerType, shape: &[usize]) {
         let n = spikes.indices.len() as f64;
         let (exact, none) = outputs(WeightFormat::Exact, &spikes);
         assert!(none == 0.0 && n > 0.0);
+        check_single_weights(of, shape);
         let mut coarser = 0.0;
         for format in [WeightFormat::Int16, WeightFormat::Int8] {
             let (output, error) = outputs(format, &spikes);
@@ -312,6 +327,32 @@ pub(super) fn check_formats(of: &dyn LayerType, shape: &[usize]) {
             assert!(error > coarser);
             coarser = error;
         }
+    }
+}
+
+/// Each weight alone, in f32, is as near as stated; spikes and ones give the same bits.
+fn check_single_weights(of: &dyn LayerType, shape: &[usize]) {
+    let width: usize = shape.iter().product();
+    let n_out = of.output_shape(shape).unwrap().iter().product::<usize>();
+    let mut p = drawn::<f32>(of, shape, 3);
+    p.iter_mut().skip(1).for_each(|bias| bias.values.fill(0.0));
+    for format in [WeightFormat::Int16, WeightFormat::Int8] {
+        let mut exact = f32::step_layer(of, shape, &p, WeightFormat::Exact);
+        let mut kept = f32::step_layer(of, shape, &p, format);
+        let [mut a, mut b] = [vec![0.0; n_out], vec![0.0; n_out]];
+        for i in 0..width as u32 {
+            exact.step(StepInput::Spikes(&[i]), &mut a);
+            kept.step(StepInput::Spikes(&[i]), &mut b);
+            let far = a
+                .iter()
+                .zip(&b)
+                .map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs());
+            assert!(far.fold(0.0, f64::max) <= kept.error(), "{shape:?} {i}");
+        }
+        let spikes = Spikes::<f32>::draw(1, width, 2.0, 5);
+        kept.step(StepInput::Spikes(&spikes.indices), &mut a);
+        kept.step(StepInput::Real(&spikes.values), &mut b);
+        assert_eq!(a, b);
     }
 }
 

@@ -185,7 +185,7 @@ pub enum LayerInput<'a, R> {
     Spikes {
         /// Start of each row; `rows + 1` entries.
         offsets: &'a [u32],
-        /// Active inputs.
+        /// Active inputs; what stands behind the last offset has no meaning.
         indices: &'a [u32],
         /// Length of a row.
         width: usize,

@@ -25,7 +25,7 @@ pub struct SessionOptions {
     pub outputs: Vec<String>,
     /// Parameters and buffers (running statistics) of layers and learned parameters of populations (in base
     /// units, one value or one for each neuron) by node and name, `(node, tensor)`, instead of those of the
-    /// description.
+    /// description. Learned parameters outside the bounds of their text are moved to them, as training does.
     pub parameters: Vec<(String, Tensor<f64>)>,
 }
 

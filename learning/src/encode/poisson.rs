@@ -43,6 +43,8 @@ impl Default for Poisson {
 
 /// Eights that are compared at a time.
 const EIGHTS: usize = 8;
+/// Eights that are drawn at a time: a few whole numbers of those.
+const CHUNK: usize = 8 * EIGHTS;
 /// Bits of a number that are drawn where its first 16 do not decide.
 const LAST_BITS: u32 = 15;
 /// Added to an element for the lane of its last bits: far above any element.
@@ -60,6 +62,14 @@ impl<R: Real> Encoder<R> for Poisson {
     ) -> Result<Coded<R>, EncodeError> {
         check_steps(steps)?;
         expect_finite("scale", self.scale)?;
+        if samples.elements >= LAST_LANES as usize {
+            #[allow(clippy::cast_precision_loss, reason = "for a message")]
+            return Err(EncodeError::Parameter {
+                name: "number of elements",
+                value: samples.elements as f64,
+                expected: "below 2^31",
+            });
+        }
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -75,7 +85,6 @@ impl<R: Real> Encoder<R> for Poisson {
             eights: Vec::new(),
             first: Vec::new(),
             last: Vec::new(),
-            words: Vec::new(),
         };
         for sample in thresholds.chunks_exact(samples.elements) {
             for (eight, thresholds) in (0..).zip(sample.chunks(8)) {
@@ -111,9 +120,6 @@ struct Rows {
     first: Vec<[u16; 8]>,
     /// The other bits of thresholds, up to one more than the largest number of so many bits.
     last: Vec<[u16; 8]>,
-    /// First bits of the numbers of a row: those of element k of an eight are half k of its block, where
-    /// the lower half of a word comes first.
-    words: Vec<[u32; 4]>,
 }
 
 impl Rows {
@@ -132,24 +138,31 @@ impl Rows {
     }
 
     /// Hands every eight of a row that was drawn for, with the bits of its elements that fire, to `each`.
-    fn row(&mut self, step: usize, sample: usize, mut each: impl FnMut(usize, u8)) {
+    fn row(&self, step: usize, sample: usize, mut each: impl FnMut(usize, u8)) {
         let range = self.starts[sample]..self.starts[sample + 1];
-        let (eights, first) = (&self.eights[range.clone()], &self.first[range.clone()]);
         let (sample, step) = (self.numbers[sample], step as u64);
-        self.words.resize(eights.len(), [0; 4]);
-        self.draws.fill(sample, step, eights, &mut self.words);
-        if cfg!(target_endian = "big") {
-            let words = self.words.as_flattened_mut().iter_mut();
-            words.for_each(|word| *word = word.rotate_left(16));
-        }
-        let is_open = compare(first, &mut self.words);
-        for (k, (&eight, bits)) in eights.iter().zip(&self.words).enumerate() {
-            let mut fires = byte(*bits);
-            if is_open {
-                let thresholds = (&first[k], &self.last[range.start + k]);
-                fires |= self.draws.decide((sample, step), eight, thresholds);
+        let eights = self.eights[range.clone()].chunks(CHUNK);
+        let first = self.first[range.clone()].chunks(CHUNK);
+        let last = self.last[range].chunks(CHUNK);
+        for ((eights, first), last) in eights.zip(first).zip(last) {
+            // First bits of the numbers: those of element k of an eight are half k of its block, where
+            // the lower half of a word comes first.
+            let mut words = [[0; 4]; CHUNK];
+            let words = &mut words[..eights.len()];
+            self.draws.fill(sample, step, eights, words);
+            if cfg!(target_endian = "big") {
+                let words = words.as_flattened_mut().iter_mut();
+                words.for_each(|word| *word = word.rotate_left(16));
             }
-            each(eight as usize, fires);
+            let is_open = compare(first, words);
+            for (k, (&eight, bits)) in eights.iter().zip(words).enumerate() {
+                let mut fires = byte(*bits);
+                if is_open {
+                    let thresholds = (&first[k], &last[k]);
+                    fires |= self.draws.decide((sample, step), eight, thresholds);
+                }
+                each(eight as usize, fires);
+            }
         }
     }
 }
@@ -271,52 +284,64 @@ mod tests {
         (0..thresholds.len() as u32).filter(fires).collect()
     }
 
-    /// Probabilities so near to the numbers that the first bits do not decide, and all others.
+    /// Probabilities so near to the numbers that the first bits do not decide, and all others; blank
+    /// eights between, more elements than are drawn at a time, two samples.
     #[test]
     fn numbers_are_compared_with_all_their_bits() {
-        let (elements, draws) = (203_u32, Draws::new(5, 2));
-        let (step, sample) = (3, 11);
-        let exact: Vec<u32> = (0..elements)
-            .map(|element| {
-                let first = draws.word(sample, step, element / 2) >> (16 * (element % 2)) & 0xffff;
-                let last = draws.word(sample, step, element + LAST_LANES) >> (32 - LAST_BITS);
-                let number = first << LAST_BITS | last;
-                match element % 7 {
-                    0 | 1 => number,
-                    2 | 3 => number + 1,
-                    4 => 1 << 31,
-                    5 => number ^ 1 << 13,
-                    _ => 0,
-                }
+        let (elements, draws, step) = (1203_u32, Draws::new(5, 2), 3);
+        let numbers = [11, 12];
+        let exact: Vec<Vec<u32>> = numbers
+            .iter()
+            .map(|&sample| {
+                let threshold = |element: u32| {
+                    let first = draws.word(sample, step, element / 2) >> (16 * (element % 2));
+                    let last = draws.word(sample, step, element + LAST_LANES) >> (32 - LAST_BITS);
+                    let number = (first & 0xffff) << LAST_BITS | last;
+                    match element % 7 {
+                        _ if element / 8 % 3 == 1 => 0,
+                        0 | 1 => number,
+                        2 | 3 => number + 1,
+                        4 => 1 << 31,
+                        5 => number ^ 1 << 13,
+                        _ => 0,
+                    }
+                };
+                (0..elements).map(threshold).collect()
             })
             .collect();
-        let values: Vec<f64> = exact.iter().map(|&t| f64::from(t) / NUMBERS).collect();
-        let numbers = [sample];
+        let values: Vec<f64> = exact
+            .iter()
+            .flatten()
+            .map(|&t| f64::from(t) / NUMBERS)
+            .collect();
         let samples = Samples::new(&values, elements as usize, &numbers).unwrap();
         let Ok(Coded::Spikes(mut rows)) = Poisson::default().begin(4, samples, draws) else {
             panic!();
         };
-        for step in 0..4 {
-            let expected = expected(draws, (step, sample), &exact);
-            let mut found = Vec::new();
-            rows.spikes(step as usize, 0, &mut found);
-            assert_eq!(found, expected);
-            assert_ne!(found.len(), 0);
-            let (mut dense, mut bits) = (vec![0.5; elements as usize], vec![0; 4]);
-            rows.dense(step as usize, 0, &mut dense);
-            rows.bits(step as usize, 0, &mut bits, &mut Vec::new());
-            for element in 0..elements {
-                let fires = expected.contains(&element);
-                assert_eq!(dense[element as usize] == 1.0, fires);
-                assert_eq!(
-                    bits[element as usize / 64] >> (element % 64) & 1 == 1,
-                    fires
-                );
+        for (place, (&sample, exact)) in numbers.iter().zip(&exact).enumerate() {
+            for step in 0..4 {
+                let expected = expected(draws, (step, sample), exact);
+                let step = step as usize;
+                let mut found = Vec::new();
+                rows.spikes(step, place, &mut found);
+                assert_eq!(found, expected);
+                assert_ne!(found.len(), 0);
+                let (mut dense, mut bits) = (vec![0.5; elements as usize], vec![0; 19]);
+                rows.dense(step, place, &mut dense);
+                rows.bits(step, place, &mut bits, &mut Vec::new());
+                for element in 0..elements {
+                    let fires = expected.contains(&element);
+                    assert_eq!(dense[element as usize] == 1.0, fires);
+                    let bit = bits[element as usize / 64] >> (element % 64) & 1;
+                    assert_eq!(bit == 1, fires);
+                }
             }
+            // In the step whose numbers they are, so many only just fire, and others just do not.
+            let fires = expected(draws, (step, sample), exact);
+            let is_near = |e: &u32| e / 8 % 3 != 1 && matches!(e % 7, 2 | 3);
+            let near = (0..elements).filter(is_near).count();
+            assert!(fires.iter().all(|e| !matches!(e % 7, 0 | 1 | 6)));
+            assert_eq!(fires.iter().filter(|&e| is_near(e)).count(), near);
         }
-        // In the step whose numbers they are, so many only just fire.
-        let fires = expected(draws, (step, sample), &exact);
-        assert!(fires.iter().all(|e| !matches!(e % 7, 0 | 1 | 6)));
-        assert!(fires.iter().filter(|&e| matches!(e % 7, 2 | 3)).count() == 58);
     }
 }

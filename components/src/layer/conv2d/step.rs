@@ -11,17 +11,17 @@ use rheobase_engine::port::{LayerInput, StepInput, StepLayer, Tensor};
 use rheobase_engine::simd::dispatch;
 use rheobase_equations::real::Real;
 
-use super::super::convolution::{Convolution, Geometry, fill_bias};
+use super::super::convolution::{Convolution, Geometry, fill_bias, is_sparse};
 use super::super::matmul::transpose_into;
 use super::super::quantised::Multiples;
 
-/// Share of active inputs above which multiplying zeros and ones is faster than adding.
-const DENSE: f64 = 0.5;
+/// From one in so many active inputs on, multiplying zeros and ones is faster than adding.
+const DENSE: usize = 2;
 
 pub(super) struct Step<R> {
     conv: Convolution<R>,
     bias: Option<Tensor<R>>,
-    /// Where windows move by one and lie over at least one input each.
+    /// Where windows move by one, lie over at least one input each, and are not few beside their size.
     sums: Option<Sums<R>>,
     scratch: Vec<R>,
     error: f64,
@@ -32,11 +32,10 @@ impl<R: Real> Step<R> {
     pub(super) fn new(g: Geometry, parameters: &[Tensor<R>], format: WeightFormat) -> Self {
         let (mut weight, mut error) = (parameters[0].values.clone(), 0.0);
         if let Some(multiples) = Multiples::new(&weight, g.outputs, format) {
+            error = multiples.error(&weight);
             for (row, o) in weight.chunks_exact_mut(g.depth().max(1)).zip(0..) {
-                let rounded = |x: R| multiples.of(x, o) * multiples.scales[o];
-                row.iter_mut().for_each(|x| *x = R::from_f64(rounded(*x)));
+                row.iter_mut().for_each(|x| *x = multiples.rounded(*x, o));
             }
-            error = multiples.error();
         }
         let sums = Sums::new(&g, &weight);
         let (n_in, n_out) = (g.inputs(), g.n_outputs());
@@ -62,16 +61,13 @@ impl<R: Real> Step<R> {
 impl<R: Real> StepLayer<R> for Step<R> {
     #[allow(
         clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
         reason = "a node has below 2^31 elements"
     )]
     fn step(&mut self, input: StepInput<'_, R>, output: &mut [R]) {
         let g = &self.conv.geometry;
         let offsets;
         let input = match (input, &mut self.sums) {
-            (StepInput::Spikes(active), Some(sums))
-                if (active.len() as f64) < DENSE * g.inputs() as f64 =>
-            {
+            (StepInput::Spikes(active), Some(sums)) if is_added(active, g.inputs()) => {
                 return sums.step(g, self.bias.as_ref(), active, output);
             }
             (StepInput::Spikes(indices), _) => {
@@ -94,6 +90,13 @@ impl<R: Real> StepLayer<R> for Step<R> {
     fn error(&self) -> f64 {
         self.error
     }
+}
+
+/// Whether weights of active inputs are added. The layer multiplies from a smaller share on, which is the
+/// same to the bit where each input stands once.
+fn is_added(active: &[u32], inputs: usize) -> bool {
+    let is_small = active.len() < inputs / DENSE;
+    is_small && (is_sparse(active, inputs) || active.is_sorted_by(|a, b| a < b))
 }
 
 struct Sums<R> {
@@ -124,7 +127,8 @@ impl<R: Real> Sums<R> {
             let overlap = w.padding[axis] < w.kernel[axis];
             overlap && w.stride[axis] == 1 && w.dilation[axis] == 1
         };
-        if g.inputs() == 0 || !(fits(0) && fits(1)) {
+        let with_margin = (g.input[0] + w.kernel[0] - 1) * (g.input[1] + w.kernel[1] - 1);
+        if g.inputs() == 0 || !(fits(0) && fits(1)) || 2 * g.positions() < with_margin {
             return None;
         }
         let [taps_y, taps_x] = w.kernel;

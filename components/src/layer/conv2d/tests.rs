@@ -1,7 +1,8 @@
 //! Convolutions against nested loops, and against themselves the other way in.
 
 use proptest::prelude::*;
-use rheobase_engine::port::Tensor;
+use rheobase_engine::plan::WeightFormat;
+use rheobase_engine::port::{LayerInput, StepInput, Tensor};
 use rheobase_engine::random::{Purpose, construction_stream};
 
 use super::super::testing::{
@@ -219,6 +220,57 @@ proptest! {
             assert!(!check_steps::<f32>(&*conv, &shape, seed));
             assert!(!check_steps::<f64>(&*conv, &shape, seed));
         }
+    }
+}
+
+#[test]
+fn single_steps_along_one_axis_have_the_bits_of_passes() {
+    for (kernel, padding) in [("1", "0"), ("3", "1"), ("5", "4"), ("4", "0")] {
+        let conv = made(
+            "conv1d",
+            &[
+                ("out_channels", "19"),
+                ("kernel_size", kernel),
+                ("padding", padding),
+            ],
+        );
+        for seed in 0..6 {
+            assert!(!check_steps::<f32>(&*conv, &[3, 40], seed));
+            assert!(!check_steps::<f64>(&*conv, &[3, 40], seed));
+        }
+    }
+}
+
+/// Numbers for which adding twice and multiplying by 2 differ.
+#[test]
+fn inputs_that_stand_twice_are_added_as_in_the_layer() {
+    let conv = made("conv2d", &[("out_channels", "1"), ("kernel_size", "1")]);
+    let tensor = |name: &str, shape: &[usize], x: f32| Tensor {
+        name: name.into(),
+        shape: shape.to_vec(),
+        values: vec![x],
+    };
+    let tiny = 1.0 / 16_777_216.0;
+    let p = [
+        tensor("weight", &[1, 1, 1, 1], tiny),
+        tensor("bias", &[1], 1.0),
+    ];
+    let shape = [1, 1, 8];
+    let mut step = conv
+        .step_layer_f32(&shape, &p, WeightFormat::Exact)
+        .unwrap();
+    let mut layer = conv.layer_f32(&shape);
+    for active in [&[1, 1, 3][..], &[1, 1], &[1], &[0, 0, 2, 4, 5, 6]] {
+        let offsets = [0, active.len() as u32];
+        let lists = LayerInput::Spikes {
+            offsets: &offsets,
+            indices: active,
+            width: 8,
+        };
+        let expected = forward(layer.as_mut(), &call(&p, 1), lists, 8);
+        let mut output = [0.0; 8];
+        step.step(StepInput::Spikes(active), &mut output);
+        assert_eq!(output.as_slice(), expected, "{active:?}");
     }
 }
 

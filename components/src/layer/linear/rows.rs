@@ -14,8 +14,6 @@ const SIDE: usize = 8;
 const LINE_BYTES: usize = 64;
 /// Rows of 8-bit numbers whose sum fits into 16 bits.
 const ROWS_OF_BYTES: usize = 256;
-/// Rows of them whose sum fits into 32 bits.
-pub(super) const MOST_BYTES: usize = 1 << 24;
 /// Rows of 16-bit numbers whose sum fits into 32 bits.
 const ROWS_OF_WORDS: usize = 65_536;
 
@@ -52,56 +50,53 @@ fn add_products_body<R: Real, const FUSE: bool>(w: &[R], some: &[(u32, R)], sums
     add(w, some.len(), row, sums, add_product);
 }
 
-/// Sums of 16-bit numbers.
-#[derive(Default)]
-pub(super) struct Words {
-    part: Vec<i32>,
-    pub(super) sums: Vec<i64>,
+/// Weights as multiples of `scale`, one for each output; sums of a few rows have type `A`.
+pub(super) struct Quantised<T, A, R> {
+    pub(super) multiples: Vec<T>,
+    pub(super) scale: Vec<R>,
+    part: Vec<A>,
 }
 
-impl Words {
-    pub(super) fn new(stride: usize) -> Self {
+impl<T, A: Copy + Default, R> Quantised<T, A, R> {
+    pub(super) fn new(multiples: Vec<T>, scale: Vec<R>) -> Self {
         Self {
-            part: vec![0; stride],
-            sums: vec![0; stride],
-        }
-    }
-
-    /// Overwrites the sums with those of the rows of active inputs.
-    pub(super) fn set(&mut self, q: &[i16], active: &[u32]) {
-        self.sums.fill(0);
-        for active in active.chunks(ROWS_OF_WORDS) {
-            self.part.fill(0);
-            add_words(q, active, &mut self.part);
-            let parts = self.sums.iter_mut().zip(&self.part);
-            parts.for_each(|(sum, &part)| *sum += i64::from(part));
+            multiples,
+            part: vec![A::default(); scale.len()],
+            scale,
         }
     }
 }
 
-/// Sums of 8-bit numbers, of at most [`MOST_BYTES`] rows.
-#[derive(Default)]
-pub(super) struct Bytes {
-    part: Vec<i16>,
-    pub(super) sums: Vec<i32>,
+/// Overwrites `sums` with those of the rows of active inputs.
+pub(super) fn sum_words<R>(q: &mut Quantised<i16, i32, R>, active: &[u32], sums: &mut [f64]) {
+    sums.fill(0.0);
+    for active in active.chunks(ROWS_OF_WORDS) {
+        q.part.fill(0);
+        add_words(&q.multiples, active, &mut q.part);
+        let parts = sums.iter_mut().zip(&q.part);
+        parts.for_each(|(sum, &part)| *sum += f64::from(part));
+    }
 }
 
-impl Bytes {
-    pub(super) fn new(stride: usize) -> Self {
-        Self {
-            part: vec![0; stride],
-            sums: vec![0; stride],
-        }
+/// The same for 8 bits.
+pub(super) fn sum_bytes<R>(q: &mut Quantised<i8, i16, R>, active: &[u32], sums: &mut [f64]) {
+    sums.fill(0.0);
+    for active in active.chunks(ROWS_OF_BYTES) {
+        q.part.fill(0);
+        add_bytes(&q.multiples, active, &mut q.part);
+        let parts = sums.iter_mut().zip(&q.part);
+        parts.for_each(|(sum, &part)| *sum += f64::from(part));
     }
+}
 
-    /// Overwrites the sums with those of the rows of active inputs.
-    pub(super) fn set(&mut self, q: &[i8], active: &[u32]) {
-        self.sums.fill(0);
-        for active in active.chunks(ROWS_OF_BYTES) {
-            self.part.fill(0);
-            add_bytes(q, active, &mut self.part);
-            let parts = self.sums.iter_mut().zip(&self.part);
-            parts.for_each(|(sum, &part)| *sum += i32::from(part));
+/// Overwrites `sums` with those of all rows times the values of their inputs.
+pub(super) fn sum_products<T: Copy + Into<f64>, R: Real>(q: &[T], x: &[R], sums: &mut [f64]) {
+    sums.fill(0.0);
+    let rows = q.chunks_exact(sums.len()).zip(x);
+    for (row, x) in rows.filter(|(_, x)| **x != R::ZERO) {
+        let x = x.to_f64();
+        for (sum, &q) in sums.iter_mut().zip(row) {
+            *sum += x * q.into();
         }
     }
 }

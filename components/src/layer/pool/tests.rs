@@ -205,6 +205,9 @@ fn spikes_pass_wide_lines_as_lists() {
         let pool = made("max_pool2d", &sizes);
         assert!(check_steps::<f32>(&*pool, &[2, 3, 250], seed));
     }
+    // Tables grow with the width, not with its square.
+    let pool = made("max_pool2d", &[("kernel_size", "[1, 2]")]);
+    assert!(check_steps::<f32>(&*pool, &[1, 1, 300_000], 4));
 }
 
 #[test]
