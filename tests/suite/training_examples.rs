@@ -47,7 +47,7 @@ fn random_patterns_are_learned_by_heart() {
 }
 
 /// The network of the example on the digits that come with the program: longer steps, and weights for
-/// fewer pixels.
+/// fewer pixels. (With other seeds, some output neurons never fire at first, and their digits are lost.)
 #[test]
 fn spaic_learns_digits() {
     let changes = [
@@ -58,11 +58,10 @@ fn spaic_learns_digits() {
         ("scale = 0.05", "scale = 1.0"),
         ("mean = 0.005, sd = 0.05", "mean = 0.01, sd = 0.1"),
         ("batch = 100", "batch = 32"),
-        ("epochs = 5", "epochs = 4"),
-        ("learning_rate = 1e-3", "learning_rate = 5e-3"),
+        ("epochs = 5", "epochs = 12"),
     ];
     let record = run(&with(SPAIC, &changes));
-    assert!(record.test_accuracy > 0.75, "{}", record.test_accuracy);
+    assert!(record.test_accuracy > 0.8, "{}", record.test_accuracy);
 }
 
 /// Without the way back, chance: of 256 samples at one half, four standard deviations are 0.125.
