@@ -428,8 +428,8 @@ impl<R: Real> Kernel<R> {
 
 /// Shares of active inputs from which on multiplying all of them is faster than gathering those, of layers
 /// with more than [`NARROW`] outputs; others gather at any share (`rheobase bench crossover`).
-const FORWARD_CROSSOVER: f64 = 0.33;
-const REVERSE_CROSSOVER: f64 = 0.18;
+const FORWARD_CROSSOVER: f64 = 0.25;
+const REVERSE_CROSSOVER: f64 = 0.13;
 
 /// Spikes of rows.
 fn count(offsets: &[u32]) -> usize {
