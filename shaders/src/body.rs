@@ -15,7 +15,8 @@ pub(crate) trait Memory {
     const IN_PLACE: bool;
     /// The expression that reads `slot`, and what it is called in the component's text.
     fn load(&self, slot: Slot) -> Result<(String, String), EmitError>;
-    /// The statement that writes the expression `value`, of that type, to `slot`.
+    /// The statement that writes the expression `value`, of that type, to `slot`; empty where nobody
+    /// reads it.
     fn store(&self, slot: Slot, value: &str, ty: Type) -> Result<String, EmitError>;
 }
 
@@ -46,7 +47,10 @@ pub(crate) fn emit<M: Memory>(
         if !keeps || !M::IN_PLACE {
             let value = body.operand(store.value, false)?;
             let ty = body.types[store.value.index()];
-            line(&mut text, &memory.store(store.slot, &value, ty)?);
+            let statement = memory.store(store.slot, &value, ty)?;
+            if !statement.is_empty() {
+                line(&mut text, &statement);
+            }
         }
     }
     Ok(text)

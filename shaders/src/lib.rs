@@ -10,14 +10,20 @@
 //! them, and naga validates every module in the tests.
 
 mod body;
+mod circuit;
 mod error;
 mod guard;
 mod literal;
 mod module;
 pub mod philox;
 mod program;
+mod slice;
 mod step;
 
+pub use circuit::{
+    COUNTERS, COUNTERS_GROUPS, Chunk, Circuit, LANE_BITS, MAX_CHUNK, MAX_LANES, SynapseFormat,
+    WORD_LANES, compaction, delivery,
+};
 pub use error::EmitError;
 pub use guard::Contraction;
 pub use module::{
@@ -25,4 +31,5 @@ pub use module::{
     UniformLayout, WORKGROUP_SIZE, workgroups,
 };
 pub use program::{ProgramModule, emit_program};
+pub use slice::{Afferent, AfferentKind, PoissonTrain, SliceShape, emit_slice, slice_groups};
 pub use step::{StepShape, emit_step, emit_step_program};

@@ -76,6 +76,26 @@ pub enum Role {
     Sources,
     /// What a program writes, each slot at its [`Place`].
     Results,
+    /// What arrives at the lanes of a circuit in the steps to come: a ring of slots, one per step.
+    Arrivals,
+    /// Numbers stimuli look up.
+    Tables,
+    /// State variables that are recorded.
+    Traces,
+    /// Column of each neuron in [`Role::Traces`], counted from 1; 0 for those not recorded.
+    Columns,
+    /// Of each population, one more than a neuron whose state is no longer finite.
+    Status,
+    /// Spikes of a submission, ascending.
+    Spikes,
+    /// How many spikes there are, where those of the chunk begin, and how many groups deliver them.
+    Counters,
+    /// First synapse of each source.
+    Rows,
+    /// Target and delay of each synapse.
+    Synapses,
+    /// What each synapse adds.
+    Weights,
 }
 
 impl Role {
@@ -92,6 +112,16 @@ impl Role {
             Self::Fired => "fired",
             Self::Sources => "sources",
             Self::Results => "results",
+            Self::Arrivals => "arrivals",
+            Self::Tables => "tables",
+            Self::Traces => "traces",
+            Self::Columns => "columns",
+            Self::Status => "status",
+            Self::Spikes => "spikes",
+            Self::Counters => "counters",
+            Self::Rows => "rows",
+            Self::Synapses => "synapses",
+            Self::Weights => "weights",
         }
     }
 }
@@ -116,6 +146,12 @@ pub enum Element {
     F32,
     /// 32-bit unsigned integer.
     U32,
+    /// 32-bit signed integer.
+    I32,
+    /// 32-bit unsigned integer that several invocations change.
+    AtomicU32,
+    /// 32-bit signed integer that several invocations change.
+    AtomicI32,
 }
 
 /// Where a quantity lies in its buffer: neuron `i` finds it at `offset + i · multiplier`.
@@ -128,12 +164,14 @@ pub struct Place {
     pub multiplier: u32,
 }
 
-/// Layout of the uniform buffer: four scalars, then the places, two to a vector (arrays in uniform
-/// buffers are strided by 16 bytes).
+/// Layout of the uniform buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct UniformLayout {
-    /// Number of places.
-    pub n_places: usize,
+pub enum UniformLayout {
+    /// Four scalars, then so many places, two to a vector (arrays in uniform buffers are strided by 16
+    /// bytes): [`Uniform`].
+    Places(usize),
+    /// [`crate::Chunk`].
+    Chunk,
 }
 
 /// Contents of the uniform buffer.
@@ -166,7 +204,19 @@ impl UniformLayout {
     /// Bytes of the buffer; a multiple of 16.
     #[must_use]
     pub fn size_bytes(self) -> usize {
-        Self::HEAD_BYTES + self.n_vectors() * 16
+        match self {
+            Self::Places(n) => Self::HEAD_BYTES + n.div_ceil(2) * 16,
+            Self::Chunk => crate::Chunk::BYTES,
+        }
+    }
+
+    /// Number of places.
+    #[must_use]
+    pub fn n_places(self) -> usize {
+        match self {
+            Self::Places(n) => n,
+            Self::Chunk => 0,
+        }
     }
 
     /// The buffer's bytes.
@@ -174,9 +224,9 @@ impl UniformLayout {
     /// # Errors
     /// If `uniform` does not have one place per placed quantity.
     pub fn encode(self, uniform: &Uniform<'_>) -> Result<Vec<u8>, UniformError> {
-        if uniform.places.len() != self.n_places {
+        if self == Self::Chunk || uniform.places.len() != self.n_places() {
             return Err(UniformError {
-                expected: self.n_places,
+                expected: self.n_places(),
                 got: uniform.places.len(),
             });
         }
@@ -192,23 +242,22 @@ impl UniformLayout {
         Ok(bytes)
     }
 
-    fn n_vectors(self) -> usize {
-        self.n_places.div_ceil(2)
-    }
-
     fn declaration(self) -> String {
+        let Self::Places(n) = self else {
+            return crate::Chunk::declaration();
+        };
         let mut text = String::from(
             "struct Params {\n    n: u32,\n    stride: u32,\n    zero: u32,\n    time: f32,\n",
         );
-        if self.n_places > 0 {
-            let _ = writeln!(text, "    places: array<vec4<u32>, {}>,", self.n_vectors());
+        if n > 0 {
+            let _ = writeln!(text, "    places: array<vec4<u32>, {}>,", n.div_ceil(2));
         }
         text.push_str("}\n");
         text
     }
 
     /// The index expression of element `i` of placed quantity `k`.
-    pub(crate) fn index_expression(self, k: usize) -> String {
+    pub(crate) fn index_expression(k: usize) -> String {
         let (offset, multiplier) = if k.is_multiple_of(2) {
             ("x", "y")
         } else {
@@ -237,12 +286,21 @@ pub fn workgroups(n: u32, limit: u32) -> Option<[u32; 3]> {
     (rows <= limit).then_some([groups.min(limit), rows, 1])
 }
 
-/// Assembles a module around `functions`, one of which is `fn <body>(i: u32)`.
+/// How the entry point of a module is made.
+#[derive(Clone, Copy)]
+pub(crate) enum Entry<'a> {
+    /// `fn <body>(i: u32)` runs for every index below the expression `limit`.
+    PerIndex { body: &'a str, limit: &'a str },
+    /// It is among the functions, with workgroups of that size.
+    Own { workgroup_size: u32 },
+}
+
+/// Assembles a module around `functions`.
 pub(crate) struct Assembly<'a> {
     pub(crate) name: &'a str,
     pub(crate) entry_point: &'a str,
     pub(crate) heading: &'a str,
-    pub(crate) body: &'a str,
+    pub(crate) entry: Entry<'a>,
     pub(crate) functions: &'a str,
     pub(crate) uniform: UniformLayout,
     /// Role, access, element, rows; the uniform is added.
@@ -269,30 +327,20 @@ impl Assembly<'_> {
             source.push_str(GUARD);
         }
         source.push_str(self.functions);
-        let _ = write!(
-            source,
-            "
-@compute @workgroup_size({WORKGROUP_SIZE})
-fn {entry_point}(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {{
-    let i = (group.y * groups.x + group.x) * {WORKGROUP_SIZE}u + lane;
-    if (i < params.n) {{
-        {}(i);
-    }}
-}}
-",
-            self.body
-        );
+        let workgroup_size = match self.entry {
+            Entry::PerIndex { body, limit } => {
+                source.push_str(&per_index(entry_point, body, limit));
+                WORKGROUP_SIZE
+            }
+            Entry::Own { workgroup_size } => workgroup_size,
+        };
         ShaderModule {
             name: self.name.to_owned(),
             source,
             entry_point: entry_point.to_owned(),
             bindings,
             uniform: self.uniform,
-            workgroup_size: WORKGROUP_SIZE,
+            workgroup_size,
         }
     }
 
@@ -310,6 +358,24 @@ fn {entry_point}(
             })
             .collect()
     }
+}
+
+fn per_index(entry_point: &str, body: &str, limit: &str) -> String {
+    format!(
+        "
+@compute @workgroup_size({WORKGROUP_SIZE})
+fn {entry_point}(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {{
+    let i = (group.y * groups.x + group.x) * {WORKGROUP_SIZE}u + lane;
+    if (i < {limit}) {{
+        {body}(i);
+    }}
+}}
+"
+    )
 }
 
 /// See [`crate::guard`] for why this stops contraction.
@@ -331,6 +397,9 @@ fn declare(binding: &Binding) -> String {
         Element::Params => "Params",
         Element::F32 => "array<f32>",
         Element::U32 => "array<u32>",
+        Element::I32 => "array<i32>",
+        Element::AtomicU32 => "array<atomic<u32>>",
+        Element::AtomicI32 => "array<atomic<i32>>",
     };
     let (index, variable) = (binding.index, binding.role.variable());
     format!("@group({GROUP}) @binding({index}) var<{space}> {variable}: {ty};\n")
@@ -342,7 +411,7 @@ mod tests {
 
     #[test]
     fn the_uniform_is_padded_to_whole_vectors() {
-        let layout = UniformLayout { n_places: 3 };
+        let layout = UniformLayout::Places(3);
         let place = |offset| Place {
             offset,
             multiplier: 1,

@@ -1,6 +1,6 @@
 //! Philox4x32-10 in WGSL: the same integers as on the CPU.
 
-use crate::module::{Access, Assembly, Element, Role, ShaderModule, UniformLayout};
+use crate::module::{Access, Assembly, Element, Entry, Role, ShaderModule, UniformLayout};
 
 /// The functions `philox4x32_10`, `philox_round` and `multiply_high`, to be put into other shaders.
 pub const FUNCTIONS: &str = include_str!("wgsl/philox.wgsl");
@@ -20,9 +20,12 @@ pub fn blocks() -> ShaderModule {
         name: "philox_blocks",
         entry_point: "philox_blocks_kernel",
         heading: "One Philox block per index.",
-        body: "philox_blocks",
+        entry: Entry::PerIndex {
+            body: "philox_blocks",
+            limit: "params.n",
+        },
         functions: &format!("{FUNCTIONS}{}", include_str!("wgsl/philox_blocks.wgsl")),
-        uniform: UniformLayout { n_places: 0 },
+        uniform: UniformLayout::Places(0),
         storage: &[
             (Role::Sources, Access::Read, Element::U32, N_SOURCES),
             (Role::Results, Access::ReadWrite, Element::U32, N_RESULTS),

@@ -6,7 +6,7 @@ use rheobase_equations::native::prepare::SpikeAs;
 use crate::body::{self, Memory};
 use crate::error::EmitError;
 use crate::guard::Contraction;
-use crate::module::{Access, Assembly, Element, MAX_PLACES, Role, ShaderModule, UniformLayout};
+use crate::module::{Access, Assembly, Element, Entry, MAX_PLACES, Role, ShaderModule, UniformLayout};
 
 /// A program as a kernel.
 ///
@@ -63,7 +63,6 @@ pub fn emit_program(
     let memory = PlacedMemory {
         reads: &reads,
         writes: &writes,
-        n_places,
     };
     let body = format!("{name}_body");
     let statements = body::emit(program, SpikeAs::Float, contraction, &memory)?;
@@ -79,9 +78,12 @@ pub fn emit_program(
         name,
         entry_point: &format!("{name}_kernel"),
         heading: &format!("`{name}`."),
-        body: &body,
+        entry: Entry::PerIndex {
+            body: &body,
+            limit: "params.n",
+        },
         functions: &functions,
-        uniform: UniformLayout { n_places },
+        uniform: UniformLayout::Places(n_places),
         storage: &storage,
         has_guard: functions.contains("rounded("),
     }
@@ -96,15 +98,11 @@ pub fn emit_program(
 struct PlacedMemory<'a> {
     reads: &'a [Slot],
     writes: &'a [Slot],
-    n_places: usize,
 }
 
 impl PlacedMemory<'_> {
     fn element(&self, role: Role, place: usize) -> String {
-        let index = UniformLayout {
-            n_places: self.n_places,
-        }
-        .index_expression(place);
+        let index = UniformLayout::index_expression(place);
         format!("{}[{index}]", role.variable())
     }
 }

@@ -8,7 +8,7 @@ use rheobase_equations::real::Precision;
 use crate::body::{self, Memory};
 use crate::error::EmitError;
 use crate::guard::Contraction;
-use crate::module::{Access, Assembly, Element, MAX_PLACES, Role, ShaderModule, UniformLayout};
+use crate::module::{Access, Assembly, Element, Entry, MAX_PLACES, Role, ShaderModule, UniformLayout};
 
 /// How many arrays of each kind a step works on.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -81,12 +81,7 @@ pub fn emit_step_program(
             limit: MAX_PLACES,
         });
     }
-    let memory = StepMemory {
-        shape,
-        uniform: UniformLayout {
-            n_places: shape.n_derived,
-        },
-    };
+    let memory = StepMemory { shape };
     let mut functions = String::from("fn step(i: u32) {\n");
     functions.push_str(&body::emit(program, SpikeAs::Flag, contraction, &memory)?);
     if program.stored(Slot::Spike).is_none() {
@@ -100,9 +95,12 @@ pub fn emit_step_program(
         name,
         entry_point: "step_kernel",
         heading: &format!("One step of `{name}`."),
-        body: "step",
+        entry: Entry::PerIndex {
+            body: "step",
+            limit: "params.n",
+        },
         functions: &functions,
-        uniform: memory.uniform,
+        uniform: UniformLayout::Places(shape.n_derived),
         storage: &storage(shape),
         has_guard: functions.contains("rounded("),
     }
@@ -171,7 +169,6 @@ fn row(role: Role, k: usize) -> String {
 
 struct StepMemory<'a> {
     shape: &'a StepShape,
-    uniform: UniformLayout,
 }
 
 impl StepMemory<'_> {
@@ -193,7 +190,7 @@ impl Memory for StepMemory<'_> {
             Slot::State(k) => Self::named(Role::States, &shape.states, k),
             Slot::Input(k) => Self::named(Role::Inputs, &shape.inputs, k),
             Slot::Derived(k) if (k as usize) < shape.n_derived => {
-                let index = self.uniform.index_expression(k as usize);
+                let index = UniformLayout::index_expression(k as usize);
                 Some((
                     format!("{}[{index}]", Role::Derived.variable()),
                     String::new(),

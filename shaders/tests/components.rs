@@ -62,7 +62,7 @@ fn bindings_cover_what_the_step_uses() {
                 shape.n_uniforms + shape.n_normals,
                 "{name}"
             );
-            assert_eq!(module.uniform.n_places, component.n_derived, "{name}");
+            assert_eq!(module.uniform.n_places(), component.n_derived, "{name}");
             let storage = module
                 .bindings
                 .iter()

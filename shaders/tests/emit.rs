@@ -102,7 +102,7 @@ fn every_operation_has_a_form_naga_accepts() {
         let kernel = emit_program(&every_op(), "every_op", contraction).expect("emits");
         validate(&kernel.module);
         assert_eq!(kernel.reads.len(), 2);
-        assert_eq!(kernel.module.uniform.n_places, 2 + kernel.writes.len());
+        assert_eq!(kernel.module.uniform.n_places(), 2 + kernel.writes.len());
     }
 }
 

@@ -23,7 +23,9 @@ pub(crate) fn validate(module: &ShaderModule) {
         parsed.entry_points[0].workgroup_size,
         [module.workgroup_size, 1, 1]
     );
-    assert_eq!(parsed.global_variables.len(), module.bindings.len());
+    let bound = parsed.global_variables.iter();
+    let bound = bound.filter(|(_, v)| v.binding.is_some()).count();
+    assert_eq!(bound, module.bindings.len());
     for binding in &module.bindings {
         check_binding(&parsed, binding, module);
     }
@@ -61,11 +63,14 @@ fn check_binding(parsed: &naga::Module, binding: &Binding, module: &ShaderModule
             },
             element,
         ) => {
-            let scalar = match element {
-                Element::F32 => naga::Scalar::F32,
-                _ => naga::Scalar::U32,
+            let expected = match element {
+                Element::F32 => TypeInner::Scalar(naga::Scalar::F32),
+                Element::I32 => TypeInner::Scalar(naga::Scalar::I32),
+                Element::AtomicU32 => TypeInner::Atomic(naga::Scalar::U32),
+                Element::AtomicI32 => TypeInner::Atomic(naga::Scalar::I32),
+                Element::U32 | Element::Params => TypeInner::Scalar(naga::Scalar::U32),
             };
-            assert_eq!(parsed.types[*base].inner, TypeInner::Scalar(scalar));
+            assert_eq!(parsed.types[*base].inner, expected);
         }
         (other, element) => panic!("{element:?} is declared as {other:?}"),
     }
