@@ -167,6 +167,14 @@ pub enum RunError {
         /// When.
         time_ms: f64,
     },
+    /// A device failed.
+    #[error("the device failed at t = {time_ms} ms: {message}")]
+    Device {
+        /// Why.
+        message: String,
+        /// The last moment that is known.
+        time_ms: f64,
+    },
     /// Another worker failed first.
     #[error("stopped because another worker failed")]
     Aborted,

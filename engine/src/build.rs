@@ -1,6 +1,7 @@
 //! From a plan to workers: shards, rows, actors, schedule.
 
 pub(crate) mod bundles;
+pub(crate) mod device;
 mod exact;
 mod populations;
 mod rows;
@@ -30,8 +31,10 @@ use crate::schedule::Schedule;
 use crate::source::{InputActor, InputHandle, SourceActor};
 use crate::worker::{Placed, Worker};
 use bundles::Groups;
-pub(crate) use populations::{Quantities, quantities, whole_population};
-pub(crate) use rows::{sides, whole_projections};
+use device::DeviceCircuit;
+pub use device::Placement;
+pub(crate) use populations::{Quantities, quantities, whole_population, whole_recorders};
+pub(crate) use rows::{whole_part, whole_projections};
 use shards::{Layout, Layouts, Shards, useful_threads};
 
 /// How a plan is built.
@@ -116,6 +119,9 @@ pub enum BuildError {
         /// Why.
         message: String,
     },
+    /// A device cannot run a network that was to run there.
+    #[error("on the device: {0}")]
+    Device(String),
     /// A neuron in continuous time cannot be solved with its parameters.
     #[error("population `{population}`, neuron {neuron}: {reason}")]
     NotExact {
@@ -150,6 +156,8 @@ pub struct BuildReport {
     pub kernels: Vec<(String, &'static str)>,
     /// Arithmetic of each population, and why.
     pub arithmetic: Vec<(NodeId, ArithmeticReport)>,
+    /// Where each population runs, where a device was asked for.
+    pub placement: Vec<Placement>,
 }
 
 /// Workers and all that belongs to them.
@@ -163,6 +171,7 @@ pub(crate) struct Built<R> {
 pub(crate) fn build<R: Instantiate>(
     plan: &Plan,
     options: BuildOptions,
+    mut circuits: Vec<DeviceCircuit<R>>,
 ) -> Result<Built<R>, BuildError> {
     if !(1..=MAX_THREADS).contains(&options.threads) {
         return Err(BuildError::Threads(options.threads));
@@ -171,11 +180,16 @@ pub(crate) fn build<R: Instantiate>(
     let options = BuildOptions { threads, ..options };
     let shards = Shards::of(plan, threads);
     let groups = Groups::of(plan);
-    let bundles = bundles::bundles(plan, &groups);
+    let on_device = device::members(plan, &circuits);
+    let bundles = bundles::bundles(plan, &groups, &on_device);
     let counted = rows::count_all(plan, &shards, &bundles)?;
     let mut continuous = exact::Continuous::draw(plan, &shards)?;
-    let schedule = rows::make_schedule(plan, &bundles, &counted, continuous.delays(plan))?;
+    let edges = rows::delayed_edges(plan, &bundles, &counted, continuous.delays(plan));
+    let schedule = rows::make_schedule(plan, edges, &circuits)?;
     let mut report = rows::report(plan, &bundles, &counted);
+    for circuit in &circuits {
+        device::report(plan, circuit, &mut report);
+    }
     continuous.report(plan, &mut report);
     let layouts = Layouts::of::<R>(plan, &shards, &groups);
     let mut synapses = rows::store_all::<R>(plan, &shards, &bundles, &layouts, counted)?;
@@ -188,7 +202,7 @@ pub(crate) fn build<R: Instantiate>(
         .map(|(id, _)| (id, InputHandle::default()))
         .collect();
     let mut populations =
-        populations::population_shards::<R>(plan, options, &shards, &layouts, &mut report)?;
+        populations::population_shards::<R>(plan, options, (&shards, &layouts), &on_device, &mut report)?;
     let abort = Arc::new(AtomicBool::new(false));
     let mut actors: Vec<Vec<Placed<R>>> = (0..threads).map(|_| Vec::new()).collect();
     for shard in 0..shards.n() {
@@ -229,6 +243,14 @@ pub(crate) fn build<R: Instantiate>(
                 _ => {}
             }
         }
+    }
+    for circuit in circuits.drain(..) {
+        let names = circuit.nodes.iter().map(|&n| plan.nodes[n].name.clone());
+        actors[0].push(Placed {
+            names: names.collect(),
+            nodes: circuit.nodes,
+            actor: circuit.actor,
+        });
     }
     let workers = workers::make_workers(plan, actors, &schedule, options, &abort);
     Ok(Built {
@@ -442,7 +464,7 @@ pub(crate) fn emits_real(node: &Node) -> bool {
     }
 }
 
-fn records_spikes(plan: &Plan, id: NodeId) -> bool {
+pub(crate) fn records_spikes(plan: &Plan, id: NodeId) -> bool {
     plan.monitors.contains(&Monitor::Spikes { node: id })
 }
 

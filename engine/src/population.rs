@@ -51,6 +51,18 @@ pub(crate) struct StateRecorder {
     pub(crate) scale: f64,
 }
 
+impl StateRecorder {
+    /// Takes what was recorded; nothing is left.
+    pub(crate) fn take(&mut self) -> Trace {
+        let empty = Trace {
+            steps: Vec::new(),
+            values: Vec::new(),
+            ..self.trace.clone()
+        };
+        std::mem::replace(&mut self.trace, empty)
+    }
+}
+
 /// Names and sizes of a population shard.
 pub(crate) struct Shape {
     pub(crate) node: NodeId,
@@ -460,18 +472,7 @@ impl<R: Real> PopulationShard<R> {
     }
 
     pub(crate) fn take_records(&mut self) -> Records {
-        let traces = self
-            .recorders
-            .iter_mut()
-            .map(|r| {
-                let empty = Trace {
-                    steps: Vec::new(),
-                    values: Vec::new(),
-                    ..r.trace.clone()
-                };
-                std::mem::replace(&mut r.trace, empty)
-            })
-            .collect();
+        let traces = self.recorders.iter_mut().map(StateRecorder::take).collect();
         Records {
             node: self.shape.node,
             spikes: self.record_spikes.then(|| std::mem::take(&mut self.spikes)),

@@ -292,6 +292,29 @@ pub trait DriveType: Send + Sync {
     fn instantiate_f32(&self, context: StimulusContext) -> Box<dyn Drive<f32>>;
     /// A drive of an f64 population.
     fn instantiate_f64(&self, context: StimulusContext) -> Box<dyn Drive<f64>>;
+    /// What it does, where a device can do the same; `None` keeps the population on the processor.
+    fn on_device(&self, _context: StimulusContext) -> Option<DeviceDrive> {
+        None
+    }
+}
+
+/// A drive that devices know: in every step, for every neuron, what it adds to the port.
+#[derive(Clone, PartialEq, Debug)]
+pub enum DeviceDrive {
+    /// This.
+    Constant(f64),
+    /// A random number times the weight. The word of the stream, draw 0, gives `base` and one more for
+    /// each threshold that it reaches.
+    Counts {
+        /// The weight.
+        weight: f64,
+        /// The stream.
+        stream: Philox,
+        /// The smallest number.
+        base: u32,
+        /// Thresholds, ascending.
+        thresholds: Vec<u32>,
+    },
 }
 
 /// A stimulus, of either kind.

@@ -108,6 +108,36 @@ pub struct Records {
     pub modes: Option<ModeReport>,
     /// Of populations in continuous time.
     pub exact: Option<ExactCounts>,
+    /// Of populations on a device.
+    pub device: Option<DeviceCounts>,
+}
+
+/// What a circuit on a device did and what moved between it and the processor, once it was built.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DeviceCounts {
+    /// Submissions that advanced it.
+    pub submissions: u64,
+    /// Steps.
+    pub steps: u64,
+    /// Spikes of its populations.
+    pub spikes: u64,
+    /// Bytes read back: spikes, their number, traces.
+    pub bytes_read: u64,
+    /// Bytes of spikes of the processor that were uploaded.
+    pub bytes_written: u64,
+    /// Bytes of states, either way.
+    pub state_bytes: u64,
+}
+
+impl std::ops::AddAssign for DeviceCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.submissions += other.submissions;
+        self.steps += other.steps;
+        self.spikes += other.spikes;
+        self.bytes_read += other.bytes_read;
+        self.bytes_written += other.bytes_written;
+        self.state_bytes += other.state_bytes;
+    }
 }
 
 /// What a population in continuous time had to do.

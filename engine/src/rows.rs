@@ -9,6 +9,7 @@
 mod draw;
 mod segment;
 mod store;
+mod survey;
 mod table;
 mod wiring;
 
@@ -22,6 +23,7 @@ pub use draw::{MAX_DELAY_STEPS, Part};
 pub use segment::Segment;
 use segment::{Stored, Weights};
 pub(crate) use store::{Counted, count, store};
+pub(crate) use survey::Survey;
 pub use table::MAX_SYNAPSES;
 use table::{Dense, Segments, Table};
 pub use wiring::Synapse;

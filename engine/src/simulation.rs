@@ -8,12 +8,13 @@ use rheobase_equations::real::Real;
 
 use crate::actor::RunError;
 use crate::anchored::ModeReport;
-use crate::build::{BuildError, BuildOptions, BuildReport, Built, build};
+use crate::build::device::DeviceCircuit;
+use crate::build::{BuildError, BuildOptions, BuildReport, Built, Placement, build};
 use crate::fingerprint::{SpikeHash, WordHash};
 use crate::instantiate::Instantiate;
 use crate::plan::{InputKind, NodeId, NodeKind, Plan};
 use crate::port::Tensor;
-use crate::record::{ExactCounts, Spikes, Trace};
+use crate::record::{DeviceCounts, ExactCounts, Spikes, Trace};
 use crate::schedule::Schedule;
 use crate::source::{InputData, InputHandle};
 use crate::worker::{Worker, panic_message};
@@ -46,6 +47,8 @@ pub struct Recording {
     pub modes: Vec<(NodeId, ModeReport)>,
     /// What populations in continuous time had to do, by node.
     pub exact: Vec<(NodeId, ExactCounts)>,
+    /// What devices did.
+    pub device: DeviceCounts,
 }
 
 impl Recording {
@@ -64,12 +67,23 @@ impl<R: Instantiate> Simulation<R> {
     /// # Errors
     /// If drawn values cannot be used or the graph has a cycle without delay.
     pub fn build(plan: Arc<Plan>, options: BuildOptions) -> Result<Self, BuildError> {
+        Self::build_with(plan, options, Vec::new(), Vec::new())
+    }
+
+    /// Builds `plan`, some populations of which run on a device.
+    pub(crate) fn build_with(
+        plan: Arc<Plan>,
+        options: BuildOptions,
+        circuits: Vec<DeviceCircuit<R>>,
+        placement: Vec<Placement>,
+    ) -> Result<Self, BuildError> {
         let Built {
             workers,
             schedule,
             inputs,
-            report,
-        } = build::<R>(&plan, options)?;
+            mut report,
+        } = build::<R>(&plan, options, circuits)?;
+        report.placement = placement;
         Ok(Self {
             plan,
             workers,
@@ -162,6 +176,7 @@ impl<R: Instantiate> Simulation<R> {
                     if let Some(modes) = records.modes {
                         recording.add_modes(node, modes);
                     }
+                    recording.device += records.device.unwrap_or_default();
                     if let Some(counts) = records.exact {
                         add_counts(&mut recording.exact, node, counts);
                     }

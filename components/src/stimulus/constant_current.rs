@@ -53,7 +53,7 @@
 use std::sync::Arc;
 
 use rheobase_engine::arguments::{ArgumentError, ArgumentKind, ArgumentSpec, Arguments};
-use rheobase_engine::port::{Drive, DriveType, Entry, StimulusContext, StimulusType};
+use rheobase_engine::port::{DeviceDrive, Drive, DriveType, Entry, StimulusContext, StimulusType};
 use rheobase_equations::real::Real;
 
 pub(super) const ENTRY: Entry<StimulusType> = Entry {
@@ -83,6 +83,10 @@ impl DriveType for ConstantCurrent {
 
     fn instantiate_f64(&self, _: StimulusContext) -> Box<dyn Drive<f64>> {
         Box::new(Amplitude(self.amplitude))
+    }
+
+    fn on_device(&self, _: StimulusContext) -> Option<DeviceDrive> {
+        Some(DeviceDrive::Constant(self.amplitude))
     }
 }
 

@@ -56,7 +56,7 @@
 use std::sync::Arc;
 
 use rheobase_engine::arguments::{ArgumentError, ArgumentKind, ArgumentSpec, Arguments};
-use rheobase_engine::port::{Drive, DriveType, Entry, StimulusContext, StimulusType};
+use rheobase_engine::port::{DeviceDrive, Drive, DriveType, Entry, StimulusContext, StimulusType};
 use rheobase_engine::random::Philox;
 use rheobase_equations::real::Real;
 
@@ -114,6 +114,16 @@ impl DriveType for PoissonBackground {
 
     fn instantiate_f64(&self, context: StimulusContext) -> Box<dyn Drive<f64>> {
         Box::new(self.trains(context))
+    }
+
+    fn on_device(&self, context: StimulusContext) -> Option<DeviceDrive> {
+        let sampler = Sampler::new(self.rate_per_ms * context.dt_ms);
+        Some(DeviceDrive::Counts {
+            weight: self.weight,
+            stream: context.stream,
+            base: sampler.base(),
+            thresholds: sampler.thresholds().to_vec(),
+        })
     }
 }
 

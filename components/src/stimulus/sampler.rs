@@ -81,6 +81,16 @@ impl Sampler {
         sampler
     }
 
+    /// The smallest number that occurs.
+    pub(super) fn base(&self) -> u32 {
+        self.base
+    }
+
+    /// Every threshold that a word reaches adds one; ascending.
+    pub(super) fn thresholds(&self) -> &[u32] {
+        &self.thresholds
+    }
+
     /// The number of one word.
     pub(super) fn sample(&self, word: u32) -> u32 {
         let mut k = self.guide[(word >> 24) as usize] as usize;

@@ -71,8 +71,9 @@ struct Key {
 }
 
 /// Bundles in the order in which they deliver. For every port of every population the projections
-/// keep the order of the description, so that sums do not depend on what is bundled.
-pub(crate) fn bundles(plan: &Plan, groups: &Groups) -> Vec<Bundle> {
+/// keep the order of the description, so that sums do not depend on what is bundled. Projections onto
+/// nodes that are marked as on a device are left out; an empty slice marks none.
+pub(crate) fn bundles(plan: &Plan, groups: &Groups, on_device: &[bool]) -> Vec<Bundle> {
     let mut bundles: Vec<Bundle> = Vec::new();
     let mut of_key: HashMap<Key, Vec<usize>> = HashMap::new();
     // The last bundle so far that reaches a port.
@@ -81,7 +82,8 @@ pub(crate) fn bundles(plan: &Plan, groups: &Groups) -> Vec<Bundle> {
         let EdgeKind::Synapses(synapses) = &edge.kind else {
             continue;
         };
-        if plan.is_continuous(edge.target) {
+        let elsewhere = on_device.get(edge.target).is_some_and(|&there| there);
+        if elsewhere || plan.is_continuous(edge.target) {
             continue;
         }
         let key = Key {

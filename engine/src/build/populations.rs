@@ -25,8 +25,8 @@ use crate::stepwise::{Stepwise, StepwiseParts};
 pub(super) fn population_shards<R: Instantiate>(
     plan: &Plan,
     options: BuildOptions,
-    shards: &Shards,
-    layouts: &Layouts,
+    (shards, layouts): (&Shards, &Layouts),
+    on_device: &[bool],
     report: &mut BuildReport,
 ) -> Result<Vec<Vec<PopulationShard<R>>>, BuildError> {
     let mut all: Vec<Vec<PopulationShard<R>>> = (0..shards.n()).map(|_| Vec::new()).collect();
@@ -34,7 +34,7 @@ pub(super) fn population_shards<R: Instantiate>(
         let NodeKind::Population(population) = &node.kind else {
             continue;
         };
-        if population.time.is_continuous() {
+        if population.time.is_continuous() || on_device[id] {
             continue;
         }
         let context = NodeContext {
@@ -410,6 +410,21 @@ fn afferents<R: Instantiate>(context: &NodeContext<'_>) -> Vec<(usize, Afferent<
         ));
     }
     afferents
+}
+
+/// What monitors record of the whole population `id` of a plan.
+pub(crate) fn whole_recorders(plan: &Plan, id: NodeId) -> Vec<StateRecorder> {
+    let node = &plan.nodes[id];
+    let NodeKind::Population(population) = &node.kind else {
+        return Vec::new();
+    };
+    let context = NodeContext {
+        plan,
+        id,
+        node,
+        options: BuildOptions::default(),
+    };
+    recorders(&context, population, &(0..to_u32(node.size() * plan.batch)))
 }
 
 pub(super) fn recorders(

@@ -1,6 +1,7 @@
 //! Rows of every bundle and shard, and the schedule that their delays allow.
 
 use super::bundles::{Bundle, Groups, bundles};
+use super::device::{self, DeviceCircuit};
 use super::shards::{Layout, Layouts, Shards};
 use super::{BuildError, BuildReport, to_u32};
 use crate::group;
@@ -163,7 +164,7 @@ pub(crate) fn whole_projections<R: Instantiate>(
 ) -> Result<Vec<Option<Rows<R>>>, BuildError> {
     let mut all: Vec<Option<Rows<R>>> = Vec::new();
     all.resize_with(plan.edges.len(), || None);
-    for bundle in bundles(plan, &Groups::of(plan)) {
+    for bundle in bundles(plan, &Groups::of(plan), &[]) {
         let mut counted = Vec::with_capacity(bundle.edges.len());
         for &index in &bundle.edges {
             let request = whole_request(plan, index);
@@ -180,12 +181,24 @@ pub(crate) fn whole_projections<R: Instantiate>(
 }
 
 fn whole_request(plan: &Plan, index: usize) -> Option<RowsRequest<'_>> {
+    let part = whole_part(plan, index)?;
+    Some(RowsRequest {
+        source: plan.edges[index].source,
+        n_source: part.sides.n_source,
+        n_target: part.sides.n_target,
+        parts: vec![part],
+        storage: plan.weight_storage,
+    })
+}
+
+/// A projection onto its whole population; `None` for other edges.
+pub(crate) fn whole_part(plan: &Plan, index: usize) -> Option<Part<'_>> {
     let edge = &plan.edges[index];
     let EdgeKind::Synapses(synapses) = &edge.kind else {
         return None;
     };
     let sides = sides(plan, edge);
-    let part = Part {
+    Some(Part {
         projection: &edge.name,
         index: index as u64,
         synapses,
@@ -194,13 +207,6 @@ fn whole_request(plan: &Plan, index: usize) -> Option<RowsRequest<'_>> {
         first_lane: 0,
         seed: plan.seed,
         dt_ms: plan.dt_ms,
-    };
-    Some(RowsRequest {
-        source: edge.source,
-        n_source: sides.n_source,
-        n_target: sides.n_target,
-        parts: vec![part],
-        storage: plan.weight_storage,
     })
 }
 
@@ -212,12 +218,13 @@ pub(crate) fn sides(plan: &Plan, edge: &Edge) -> Sides {
     }
 }
 
-pub(super) fn make_schedule(
+/// Every edge between nodes of the processor, and those of element to element, as the schedule sees them.
+pub(super) fn delayed_edges(
     plan: &Plan,
     bundles: &[Bundle],
     counted: &AllCounted,
     continuous: Vec<DelayedEdge>,
-) -> Result<Schedule, BuildError> {
+) -> Vec<DelayedEdge> {
     let mut edges = continuous;
     for edge in &plan.edges {
         if let EdgeKind::Identity { delay_steps } = &edge.kind {
@@ -244,7 +251,18 @@ pub(super) fn make_schedule(
             });
         }
     }
-    schedule(plan.nodes.len(), &edges).map_err(
+    edges
+}
+
+/// The schedule, in which every circuit on a device is one node.
+pub(super) fn make_schedule<R>(
+    plan: &Plan,
+    mut edges: Vec<DelayedEdge>,
+    circuits: &[DeviceCircuit<R>],
+) -> Result<Schedule, BuildError> {
+    edges.extend(circuits.iter().flat_map(|c| &c.edges));
+    let contracted = device::contract(edges.clone(), circuits);
+    let mut schedule = schedule(plan.nodes.len(), &contracted).map_err(
         |ZeroDelayCycle {
              source_node,
              target,
@@ -254,7 +272,9 @@ pub(super) fn make_schedule(
                 target: plan.nodes[target].name.clone(),
             }
         },
-    )
+    )?;
+    device::expand(&mut schedule, &edges, circuits);
+    Ok(schedule)
 }
 
 /// Numbers of synapses and delays.

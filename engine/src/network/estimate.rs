@@ -295,7 +295,7 @@ impl Plan {
             let n_source = u32::try_from(self.nodes[bundle.source].size()).unwrap_or(u32::MAX);
             estimated_table_bytes(n_source, levels, longest, synapses / shards)
         };
-        let bundles = bundles(self, &Groups::of(self));
+        let bundles = bundles(self, &Groups::of(self), &[]);
         shards * bundles.iter().map(bundle_bytes).sum::<f64>()
     }
 

@@ -7,9 +7,9 @@ use rheobase_equations::real::Real;
 use super::RowsError;
 use super::draw::{Draw, Part, for_each_row};
 use super::table::{MAX_SYNAPSES, check_synapses};
-use crate::build::sides;
+use crate::build::whole_part;
 use crate::pages::OutOfMemory;
-use crate::plan::{EdgeKind, Plan};
+use crate::plan::Plan;
 
 /// Who is connected with whom, after how many steps. Synapses are ordered by source, delay, target and
 /// the order of the rule, and numbered in that order.
@@ -53,20 +53,8 @@ impl Wiring {
         plan: &Plan,
         index: usize,
     ) -> Result<Option<(Self, Vec<R>)>, RowsError> {
-        let edge = &plan.edges[index];
-        let EdgeKind::Synapses(synapses) = &edge.kind else {
+        let Some(part) = whole_part(plan, index) else {
             return Ok(None);
-        };
-        let sides = sides(plan, edge);
-        let part = Part {
-            projection: &edge.name,
-            index: index as u64,
-            synapses,
-            sides,
-            range: 0..sides.n_target,
-            first_lane: 0,
-            seed: plan.seed,
-            dt_ms: plan.dt_ms,
         };
         Ok(Some(Self::of_part(&part)?))
     }

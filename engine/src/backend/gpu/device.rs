@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -35,6 +36,8 @@ struct Inner {
     info: AdapterInfo,
     limits: wgpu::Limits,
     trouble: Arc<Mutex<Trouble>>,
+    /// Bytes that buffers may still take.
+    memory_left: AtomicU64,
 }
 
 /// What the callbacks heard.
@@ -81,6 +84,7 @@ impl GpuDevice {
                 info,
                 limits,
                 trouble,
+                memory_left: AtomicU64::new(u64::MAX),
             }),
         })
     }
@@ -103,6 +107,25 @@ impl GpuDevice {
         locked(&self.inner.trouble)
             .lost
             .get_or_insert_with(|| "it was destroyed".to_owned());
+    }
+
+    /// Lets the buffers of circuits that are made from now on take so many bytes altogether; what goes
+    /// beyond is a [`GpuError::OutOfMemory`]. Without, the driver decides.
+    pub fn limit_memory(&self, bytes: u64) {
+        self.inner.memory_left.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Takes bytes out of what buffers may take.
+    pub(super) fn reserve(&self, during: &'static str, bytes: u64) -> Result<(), GpuError> {
+        let left = &self.inner.memory_left;
+        let take = |left: u64| match left {
+            u64::MAX => Some(left),
+            left => left.checked_sub(bytes),
+        };
+        match left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(GpuError::OutOfMemory { during }),
+        }
     }
 
     pub(super) fn queue(&self) -> &wgpu::Queue {

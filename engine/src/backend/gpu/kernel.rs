@@ -78,10 +78,7 @@ impl Kernel {
     /// # Errors
     /// If the shader binds more than the device allows, or the device rejects it.
     pub fn new(device: &GpuDevice, module: ShaderModule) -> Result<Self, GpuError> {
-        check_limits(device, &module)?;
-        let layout = device.scoped("bind group layout", |d| create_layout(d, &module))?;
-        let pipeline =
-            device.scoped("compute pipeline", |d| create_pipeline(d, &module, &layout))?;
+        let (layout, pipeline) = compile(device, &module, false)?;
         Ok(Self {
             device: device.clone(),
             module,
@@ -363,6 +360,18 @@ fn readback_bytes(storage: &[Storage<'_>]) -> u64 {
         .sum()
 }
 
+/// Compiles a module. With `chunked`, its uniform buffer is bound at an offset that every dispatch chooses.
+pub(super) fn compile(
+    device: &GpuDevice,
+    module: &ShaderModule,
+    chunked: bool,
+) -> Result<(wgpu::BindGroupLayout, wgpu::ComputePipeline), GpuError> {
+    check_limits(device, module)?;
+    let layout = device.scoped("bind group layout", |d| create_layout(d, module, chunked))?;
+    let pipeline = device.scoped("compute pipeline", |d| create_pipeline(d, module, &layout))?;
+    Ok((layout, pipeline))
+}
+
 fn check_limits(device: &GpuDevice, module: &ShaderModule) -> Result<(), GpuError> {
     let limits = device.limits();
     let storage = module.bindings.len() as u64 - 1;
@@ -395,7 +404,11 @@ fn check_limits(device: &GpuDevice, module: &ShaderModule) -> Result<(), GpuErro
     Ok(())
 }
 
-fn create_layout(device: &wgpu::Device, module: &ShaderModule) -> wgpu::BindGroupLayout {
+fn create_layout(
+    device: &wgpu::Device,
+    module: &ShaderModule,
+    chunked: bool,
+) -> wgpu::BindGroupLayout {
     let entries: Vec<_> = module
         .bindings
         .iter()
@@ -408,7 +421,7 @@ fn create_layout(device: &wgpu::Device, module: &ShaderModule) -> wgpu::BindGrou
                     Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
                     Access::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
                 },
-                has_dynamic_offset: false,
+                has_dynamic_offset: chunked && binding.access == Access::Uniform,
                 min_binding_size: None,
             },
             count: None,

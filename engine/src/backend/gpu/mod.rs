@@ -15,13 +15,16 @@
 //! that round additions and products to nearest and keep subnormals.
 
 mod adapter;
+mod circuit;
 mod device;
 mod error;
 mod kernel;
+mod memory;
 mod program;
 mod step;
 
 pub use adapter::{AdapterChoice, AdapterInfo, AdapterKind, adapters};
+pub use circuit::DeviceCounts;
 pub use device::GpuDevice;
 pub use error::GpuError;
 pub use kernel::{Kernel, Storage, Words};

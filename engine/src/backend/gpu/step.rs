@@ -180,7 +180,7 @@ impl StepKernel {
 }
 
 /// Derived quantities one after the other: one element where shared, else one per neuron.
-fn place_derived(derived: &[Derived<f32>]) -> Result<(Vec<Place>, Vec<f32>), GpuError> {
+pub(super) fn place_derived(derived: &[Derived<f32>]) -> Result<(Vec<Place>, Vec<f32>), GpuError> {
     let (mut places, mut values) = (Vec::with_capacity(derived.len()), Vec::new());
     for quantity in derived {
         let offset = word("derived quantities", values.len())?;

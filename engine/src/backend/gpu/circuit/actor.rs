@@ -1,0 +1,457 @@
+//! A circuit on a device as an actor of the schedule.
+
+use std::collections::VecDeque;
+
+use rheobase_shaders::LANE_BITS;
+
+use super::super::error::GpuError;
+use super::layout::{Layout, MOST_SPIKES};
+use super::resident::{Emitted, OuterSpikes, Resident};
+use super::synapses::Fanout;
+use crate::actor::{Actor, RunError};
+use crate::packet::{History, Packet};
+use crate::plan::NodeId;
+use crate::population::StateRecorder;
+use crate::record::{Records, Spikes};
+use crate::time::Slice;
+
+/// What the processor keeps of a population on the device.
+pub(super) struct Kept {
+    pub(super) node: NodeId,
+    pub(super) name: String,
+    pub(super) n: usize,
+    pub(super) first_lane: u32,
+    pub(super) state_names: Vec<String>,
+    /// `[states][n]`, as far as they are known here.
+    pub(super) states: Vec<f32>,
+    pub(super) initial: Vec<f32>,
+    /// States that the device records, and its columns: neurons in that order.
+    pub(super) recorded: Vec<u32>,
+    pub(super) columns: Vec<u32>,
+    pub(super) recorders: Vec<StateRecorder>,
+    pub(super) record_spikes: bool,
+    pub(super) spikes: Spikes,
+    pub(super) n_spikes: u64,
+}
+
+/// A node whose spikes the circuit hears, and its first lane.
+#[derive(Clone, Copy)]
+pub(super) struct Heard {
+    pub(super) node: NodeId,
+    pub(super) first_lane: u32,
+    /// Runs on the device.
+    pub(super) inside: bool,
+}
+
+/// Populations on a device.
+pub(super) struct CircuitActor {
+    resident: Resident,
+    /// In the order of the packets.
+    populations: Vec<Kept>,
+    heard: Vec<Heard>,
+    fanout: Fanout,
+    dt_ms: f64,
+    /// Synaptic events that arrive in the steps to come, from the next one on.
+    due: VecDeque<u64>,
+    synaptic_events: u64,
+    /// The states in [`Kept::states`] are those of the device.
+    is_known: bool,
+    /// The device is to go on from what is kept here, after that step.
+    resume: Option<u64>,
+    /// What went wrong where nobody could be told.
+    trouble: Option<GpuError>,
+    outer: OuterSpikes,
+}
+
+impl CircuitActor {
+    pub(super) fn new(
+        resident: Resident,
+        layout: &Layout,
+        populations: Vec<Kept>,
+        heard: &[NodeId],
+        fanout: Fanout,
+        dt_ms: f64,
+    ) -> Self {
+        let inside = |node| populations.iter().any(|p: &Kept| p.node == node);
+        let heard = heard
+            .iter()
+            .filter_map(|&node| {
+                Some(Heard {
+                    node,
+                    first_lane: layout.first_lane(node)?,
+                    inside: inside(node),
+                })
+            })
+            .collect();
+        Self {
+            resident,
+            heard,
+            populations,
+            fanout,
+            dt_ms,
+            due: VecDeque::new(),
+            synaptic_events: 0,
+            is_known: true,
+            resume: None,
+            trouble: None,
+            outer: OuterSpikes::default(),
+        }
+    }
+
+    fn run(
+        &mut self,
+        slice: Slice,
+        history: &History<f32>,
+        packets: &mut [Packet<f32>],
+    ) -> Result<(), RunError> {
+        let dt_ms = self.dt_ms;
+        let failed = |e: GpuError, first: u64| RunError::Device {
+            message: e.to_string(),
+            time_ms: time_ms(first - 1, dt_ms),
+        };
+        if let Some(trouble) = self.trouble.clone() {
+            return Err(failed(trouble, slice.first));
+        }
+        if let Some(now) = self.resume.take() {
+            self.go_on(now, history)
+                .map_err(|e| failed(e, slice.first))?;
+        }
+        self.is_known = false;
+        let mut first = slice.first;
+        while first < slice.end() {
+            let left = usize::try_from(slice.end() - first).unwrap_or(usize::MAX);
+            let part = Slice {
+                first,
+                len: left.min(self.resident.longest()),
+            };
+            self.hear(part, history)?;
+            let rows: Vec<Vec<usize>> = self.populations.iter().map(|p| p.rows(part)).collect();
+            let emitted = self.resident.advance(part, &self.outer, &rows);
+            let emitted = emitted.map_err(|e| failed(e, first))?;
+            self.take(part, &emitted, &rows, packets);
+            self.check(part, &emitted.status)?;
+            first = part.end();
+        }
+        Ok(())
+    }
+
+    /// Collects what nodes of the processor emitted in the slice.
+    fn hear(&mut self, slice: Slice, history: &History<f32>) -> Result<(), RunError> {
+        self.outer.spikes.clear();
+        self.outer.ends.clear();
+        for (k, step) in (0_u32..).zip(slice.steps()) {
+            for heard in self.heard.iter().filter(|h| !h.inside) {
+                let spikes = history.spikes(heard.node, step);
+                let too_many = |run: &[u32]| run.len() > MOST_SPIKES as usize;
+                if let Some(run) = spikes.chunk_by(|a, b| a == b).find(|run| too_many(run)) {
+                    return Err(RunError::Device {
+                        message: format!(
+                            "a source fired {} times in one step; sums on the device allow for \
+                             {MOST_SPIKES}: use a smaller dt or the CPU backend",
+                            run.len()
+                        ),
+                        time_ms: time_ms(step, self.dt_ms),
+                    });
+                }
+                let lanes = spikes.iter().map(|lane| heard.first_lane + lane);
+                self.outer.spikes.extend(lanes.map(|lane| k << LANE_BITS | lane));
+            }
+            let end = u32::try_from(self.outer.spikes.len()).unwrap_or(u32::MAX);
+            self.outer.ends.push(end);
+        }
+        Ok(())
+    }
+
+    /// Hands spikes and traces to packets and records.
+    fn take(
+        &mut self,
+        slice: Slice,
+        emitted: &Emitted,
+        rows: &[Vec<usize>],
+        packets: &mut [Packet<f32>],
+    ) {
+        let mut ended = vec![0; self.populations.len()];
+        let mut of = 0;
+        for &spike in &emitted.spikes {
+            let (k, lane) = (spike >> LANE_BITS, spike & ((1 << LANE_BITS) - 1));
+            let holds = |p: &Kept| (p.first_lane..p.first_lane + p.size()).contains(&lane);
+            if !self.populations[of].is_source_of(lane) {
+                of = self.populations.iter().position(holds).unwrap_or(of);
+            }
+            let population = &mut self.populations[of];
+            let neuron = lane - population.first_lane;
+            let packet = &mut packets[of];
+            while ended[of] < k {
+                packet.end_step();
+                ended[of] += 1;
+            }
+            packet.spikes_mut().push(neuron);
+            let step = slice.first + u64::from(k);
+            population.n_spikes += 1;
+            if population.record_spikes {
+                population.spikes.steps.push(step);
+                population.spikes.neurons.push(neuron);
+            }
+            self.count(u64::from(k), lane);
+        }
+        for (packet, ended) in packets.iter_mut().zip(ended) {
+            for _ in ended as usize..slice.len {
+                packet.end_step();
+            }
+        }
+        for k in 0..self.outer.spikes.len() {
+            let spike = self.outer.spikes[k];
+            let (k, lane) = (spike >> LANE_BITS, spike & ((1 << LANE_BITS) - 1));
+            self.count(u64::from(k), lane);
+        }
+        for (population, (rows, traces)) in self
+            .populations
+            .iter_mut()
+            .zip(rows.iter().zip(&emitted.traces))
+        {
+            population.record(slice, rows, traces);
+        }
+        let arrived = self.due.drain(..slice.len.min(self.due.len()));
+        self.synaptic_events += arrived.sum::<u64>();
+    }
+
+    /// Counts the synaptic events of a spike at the `k`-th step from the next on.
+    fn count(&mut self, k: u64, lane: u32) {
+        for &(delay, n) in self.fanout.of(lane) {
+            let at = usize::try_from(k + u64::from(delay)).unwrap_or(usize::MAX);
+            if self.due.len() <= at {
+                self.due.resize(at + 1, 0);
+            }
+            self.due[at] += u64::from(n);
+        }
+    }
+
+    fn check(&mut self, slice: Slice, status: &[u32]) -> Result<(), RunError> {
+        let Some(k) = status.iter().position(|&s| s != 0) else {
+            return Ok(());
+        };
+        let last = slice.end() - 1;
+        self.learn().map_err(|e| RunError::Device {
+            message: e.to_string(),
+            time_ms: time_ms(last, self.dt_ms),
+        })?;
+        let population = &self.populations[k];
+        let neuron = status[k] as usize - 1;
+        let values = population.states.chunks_exact(population.n.max(1));
+        let mut found = values.map(|v| v[neuron]).zip(&population.state_names);
+        let (value, variable) = found
+            .find(|(x, _)| !x.is_finite())
+            .map_or((f32::NAN, "a state"), |(x, name)| (x, name.as_str()));
+        Err(RunError::NotFinite {
+            population: population.name.clone(),
+            neuron,
+            variable: variable.to_owned(),
+            value: f64::from(value),
+            time_ms: time_ms(last, self.dt_ms),
+            checked_every_steps: slice.len as u64,
+        })
+    }
+
+    /// Reads the states back, if they have changed since.
+    fn learn(&mut self) -> Result<(), GpuError> {
+        if self.is_known {
+            return Ok(());
+        }
+        let all = self.resident.states()?;
+        for (population, states) in self.populations.iter_mut().zip(all) {
+            population.unpad(&states);
+        }
+        self.is_known = true;
+        Ok(())
+    }
+
+    /// The device goes on after step `now` from the states kept here, and from what the past holds.
+    fn go_on(&mut self, now: u64, history: &History<f32>) -> Result<(), GpuError> {
+        self.resident.forget()?;
+        for k in 0..self.populations.len() {
+            let states = self.populations[k].padded();
+            self.resident.set_states(k, &states)?;
+        }
+        self.due.clear();
+        let mut past: Vec<(u64, Vec<u32>)> = Vec::new();
+        for heard in self.heard.clone() {
+            for step in history.kept_steps(heard.node).filter(|&step| step <= now) {
+                let spikes = history.spikes(heard.node, step);
+                let lanes: Vec<u32> = spikes.iter().map(|l| heard.first_lane + l).collect();
+                for &lane in &lanes {
+                    self.count_past(now - step, lane);
+                }
+                match past.iter_mut().find(|(s, _)| *s == step) {
+                    Some((_, all)) => all.extend(lanes),
+                    None => past.push((step, lanes)),
+                }
+            }
+        }
+        self.resident.deliver_past(now, &past)
+    }
+
+    /// Counts the events of a spike `ago` steps before the last one, as far as they are still to come.
+    fn count_past(&mut self, ago: u64, lane: u32) {
+        for &(delay, n) in self.fanout.of(lane) {
+            let Some(at) = u64::from(delay).checked_sub(ago + 1) else {
+                continue;
+            };
+            let at = usize::try_from(at).unwrap_or(usize::MAX);
+            if self.due.len() <= at {
+                self.due.resize(at + 1, 0);
+            }
+            self.due[at] += u64::from(n);
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "steps below 2^53")]
+fn time_ms(step: u64, dt_ms: f64) -> f64 {
+    step as f64 * dt_ms
+}
+
+impl Kept {
+    fn size(&self) -> u32 {
+        u32::try_from(self.n).unwrap_or(u32::MAX)
+    }
+
+    fn is_source_of(&self, lane: u32) -> bool {
+        (self.first_lane..self.first_lane + self.size()).contains(&lane)
+    }
+
+    /// Steps of a slice, counted from its first, of which something is recorded.
+    fn rows(&self, slice: Slice) -> Vec<usize> {
+        let due = |step: u64| {
+            let mut recorders = self.recorders.iter();
+            recorders.any(|r| step.is_multiple_of(r.every_steps))
+        };
+        if self.recorded.is_empty() {
+            return Vec::new();
+        }
+        let steps = slice.steps().enumerate();
+        steps.filter(|&(_, step)| due(step)).map(|(k, _)| k).collect()
+    }
+
+    /// Appends the rows of traces to the records that are due.
+    fn record(&mut self, slice: Slice, rows: &[usize], traces: &[f32]) {
+        let columns = self.columns.len();
+        let width = self.recorded.len() * columns;
+        if width == 0 {
+            return;
+        }
+        for (&row, values) in rows.iter().zip(traces.chunks_exact(width)) {
+            let step = slice.first + row as u64;
+            for recorder in &mut self.recorders {
+                if !step.is_multiple_of(recorder.every_steps) {
+                    continue;
+                }
+                let state = self.recorded.iter().position(|&s| s as usize == recorder.state);
+                let of_state = &values[state.unwrap_or(0) * columns..][..columns];
+                recorder.trace.steps.push(step);
+                let column = |lane: &u32| self.columns.binary_search(lane).unwrap_or(0);
+                let values = recorder.lanes.iter().map(|l| of_state[column(l)]);
+                let scaled = values.map(|x| f64::from(x) * recorder.scale);
+                recorder.trace.values.extend(scaled);
+            }
+        }
+    }
+
+    fn unpad(&mut self, padded: &[f32]) {
+        let stride = padded.len() / self.state_names.len().max(1);
+        let rows = padded.chunks_exact(stride.max(1));
+        self.states.clear();
+        self.states.extend(rows.flat_map(|row| &row[..self.n]));
+    }
+
+    fn padded(&self) -> Vec<f32> {
+        pad(&self.states, self.n)
+    }
+}
+
+/// Distance of the states of a population of `n` neurons on the device.
+pub(super) fn stride(n: usize) -> usize {
+    n.next_multiple_of(64).max(64)
+}
+
+/// `[states][n]` as the device has them.
+pub(super) fn pad(states: &[f32], n: usize) -> Vec<f32> {
+    let mut padded = Vec::new();
+    for row in states.chunks_exact(n.max(1)) {
+        padded.extend_from_slice(row);
+        padded.resize(padded.len() + stride(n) - n, 0.0);
+    }
+    padded
+}
+
+impl Actor<f32> for CircuitActor {
+    fn advance(
+        &mut self,
+        slice: Slice,
+        history: &History<f32>,
+        packets: &mut [Packet<f32>],
+    ) -> Result<(), RunError> {
+        self.run(slice, history, packets)
+    }
+
+    fn state(&mut self, visit: &mut dyn FnMut(NodeId, &str, &mut [f32])) {
+        if let Err(trouble) = self.learn() {
+            // What is shown are the last states known; the next step says why.
+            self.trouble.get_or_insert(trouble);
+        }
+        for k in 0..self.populations.len() {
+            let population = &mut self.populations[k];
+            let before = population.states.clone();
+            let rows = population.states.chunks_exact_mut(population.n.max(1));
+            for (name, row) in population.state_names.iter().zip(rows) {
+                visit(population.node, name, row);
+            }
+            let same = |a: &[f32], b: &[f32]| {
+                a.iter().map(|x| x.to_bits()).eq(b.iter().map(|x| x.to_bits()))
+            };
+            if !same(&before, &population.states) {
+                let states = population.padded();
+                if let Err(trouble) = self.resident.set_states(k, &states) {
+                    self.trouble.get_or_insert(trouble);
+                }
+            }
+        }
+    }
+
+    fn reset(&mut self) {
+        for population in &mut self.populations {
+            population.states.clone_from(&population.initial);
+        }
+        drop(self.take_records());
+        self.due.clear();
+        self.trouble = None;
+        self.is_known = true;
+        self.resume = Some(0);
+    }
+
+    fn resume(&mut self, now: u64) {
+        self.is_known = true;
+        self.resume = Some(now);
+    }
+
+    fn take_records(&mut self) -> Vec<Records> {
+        let mut all: Vec<Records> = self.populations.iter_mut().map(Kept::take_records).collect();
+        if let Some(first) = all.first_mut() {
+            first.synaptic_events = std::mem::take(&mut self.synaptic_events);
+            first.device = Some(std::mem::take(&mut self.resident.counts));
+        }
+        all
+    }
+}
+
+impl Kept {
+    fn take_records(&mut self) -> Records {
+        let traces = self.recorders.iter_mut().map(StateRecorder::take);
+        Records {
+            node: self.node,
+            traces: traces.collect(),
+            spikes: self.record_spikes.then(|| std::mem::take(&mut self.spikes)),
+            n_spikes: std::mem::take(&mut self.n_spikes),
+            ..Records::default()
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Networks on a device, against the processor: one binary, one module per promise.
+//!
+//! Without an adapter every test is skipped, which is printed and counted; `RHEOBASE_REQUIRE_GPU=1`
+//! makes that an error.
+
+#![cfg(feature = "gpu")]
+#![allow(clippy::print_stdout, reason = "tests print their figures")]
+
+#[path = "device/harness.rs"]
+mod harness;
+
+#[path = "device/circuits.rs"]
+mod circuits;
