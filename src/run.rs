@@ -1,5 +1,6 @@
 //! Running a network to its end: progress, interruption, statistics, the record of the run.
 
+mod backend;
 mod checkpoint;
 mod collect;
 mod job;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use backend::Backend;
 pub use checkpoint::CheckpointFailure;
 
 use rheobase_engine::actor::RunError;
@@ -33,6 +35,8 @@ pub struct RunOptions {
     pub memory_limit: Option<u64>,
     /// Where populations run.
     pub backend: Backend,
+    /// With [`Backend::Gpu`]: an adapter whose name contains this text; any if not given.
+    pub adapter: Option<String>,
     /// How populations in anchored arithmetic are advanced; results do not depend on it.
     pub mode: ModeChoice,
     /// Keep what monitors record in memory, for [`Run::recording`]; so it is unless set. Without,
@@ -46,29 +50,9 @@ impl Default for RunOptions {
             threads: 0,
             memory_limit: None,
             backend: Backend::default(),
+            adapter: None,
             mode: ModeChoice::Auto,
             keep_recording: true,
-        }
-    }
-}
-
-/// Where populations run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub enum Backend {
-    /// Whatever suits the network and the machine: the processor.
-    #[default]
-    Auto,
-    /// The processor.
-    Cpu,
-}
-
-impl Backend {
-    /// What is used in the end, as the record of the run names it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Auto | Self::Cpu => "cpu",
         }
     }
 }
@@ -113,6 +97,9 @@ pub enum RunFailure {
     /// It cannot be built.
     #[error("{0}")]
     Build(#[from] BuildError),
+    /// There is no device to run on, or it does not suit the network.
+    #[error("the GPU backend: {0}; --backend cpu runs on the processor")]
+    Device(String),
     /// Statistics cannot be computed.
     #[error("{0}")]
     Statistics(#[from] StatisticsError),
@@ -264,8 +251,14 @@ fn start(
         return Err(RunFailure::Input(input.name.clone()));
     }
     match plan.precision {
-        Precision::F32 => job::run_in::<f32>(plan, options, output, progress),
-        Precision::F64 => job::run_in::<f64>(plan, options, output, progress),
+        Precision::F32 => {
+            let place = backend::choose_f32(&plan, options, threads(&plan, options))?;
+            job::run_in(plan, options, place, output, progress)
+        }
+        Precision::F64 => {
+            let place = backend::choose_f64(options)?;
+            job::run_in(plan, options, place, output, progress)
+        }
     }
 }
 

@@ -11,3 +11,11 @@ mod harness;
 
 #[path = "device/circuits.rs"]
 mod circuits;
+#[path = "device/counters.rs"]
+mod counters;
+#[path = "device/faults.rs"]
+mod faults;
+#[path = "device/mixed.rs"]
+mod mixed;
+#[path = "device/zoo.rs"]
+mod zoo;

@@ -21,6 +21,7 @@ use rheobase_equations::real::Real;
 use crate::build::emits_real;
 use crate::instantiate::Instantiate;
 use crate::plan::{NodeId, NodeKind, Plan};
+use crate::schedule::MAX_SLICE;
 use crate::simulation::Simulation;
 
 const MAGIC: &[u8; 15] = b"rheobase state\0";
@@ -86,8 +87,8 @@ pub(crate) struct SavedNode<R> {
     /// The first step of `past`.
     pub(crate) first: u64,
     pub(crate) past: Vec<Emitted<R>>,
-    /// Steps of the past that are kept.
-    pub(crate) window: u64,
+    /// Steps of the past that delays ask for.
+    pub(crate) reach: u64,
 }
 
 /// What a node emitted in one step.
@@ -264,19 +265,20 @@ impl Reader<'_> {
             let parameters = self.arrays(&like.parameters)?;
             let first = self.u64()?;
             let past = self.past(plan, id, first, now)?;
-            let window = like.window.max(1);
-            same(
-                "first step of the past",
-                first,
-                (now + 1).saturating_sub(window).max(1),
-            )?;
+            // As long as delays ask for, and at most a slice and a step more: how long slices are differs between
+            // processor and device.
+            let step = |ago: u64| (now + 1).saturating_sub(ago).max(1);
+            let (least, most) = (step(like.reach + 1 + MAX_SLICE), step(like.reach));
+            if !(least..=most).contains(&first) {
+                same("first step of the past", first, most)?;
+            }
             nodes.push(SavedNode {
                 states,
                 states_f64,
                 parameters,
                 first,
                 past,
-                window,
+                reach: like.reach,
             });
         }
         Ok(Saved { now, nodes })

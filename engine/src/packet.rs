@@ -224,11 +224,6 @@ impl<R: Real> History<R> {
         track.real.get(row * lanes..(row + 1) * lanes)
     }
 
-    /// Steps of `node` that are kept, at most.
-    pub(crate) fn window(&self, node: NodeId) -> u64 {
-        self.nodes[node].window
-    }
-
     /// Puts back what [`Self::kept`] gave: everything `node` is known to have emitted are these steps, from
     /// `first` on.
     pub fn restore<'a>(

@@ -19,7 +19,7 @@ use crate::time::Slice;
 
 /// States are checked for NaN and infinity at the end of the slice that holds every so many-th step,
 /// and at the end of the run.
-const CHECK_EVERY_STEPS: u64 = 16;
+pub(crate) const CHECK_EVERY_STEPS: u64 = 16;
 
 /// What acts on an input port besides synapses.
 pub(crate) enum Afferent<R> {

@@ -27,6 +27,8 @@ pub enum Kernel {
     Block,
     /// By a neuron written in Rust.
     Rust,
+    /// By a shader on a device.
+    Wgsl,
 }
 
 /// How a population advances.
@@ -273,7 +275,7 @@ pub struct RunRecord {
     pub seed: u64,
     /// Precision of the state.
     pub precision: Precision,
-    /// Backend that advanced the network: "cpu".
+    /// Backend that advanced the network: `cpu`, `gpu`, or `gpu, then cpu` where the device failed.
     pub backend: String,
     /// The populations, in the order of the description.
     pub populations: Vec<PopulationRecord>,
@@ -308,8 +310,34 @@ pub struct RunRecord {
     /// Biological times at which the run was continued from a checkpoint \[s\].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resumed_s: Vec<f64>,
+    /// Why it ran on that backend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend_reason: Option<String>,
+    /// What happened on a device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceRecord>,
     /// Where it ran.
     pub machine: Machine,
+}
+
+/// What happened on a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRecord {
+    /// Its adapter.
+    pub adapter: String,
+    /// Submissions.
+    pub submissions: u64,
+    /// Steps.
+    pub steps: u64,
+    /// Bytes read back: spikes, their number, traces.
+    pub bytes_read: u64,
+    /// Bytes of spikes of the processor that were uploaded.
+    pub bytes_written: u64,
+    /// Bytes of states that moved, either way.
+    pub state_bytes: u64,
+    /// Populations that stayed on the processor, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_processor: Vec<(String, String)>,
 }
 
 impl RunRecord {
@@ -342,6 +370,8 @@ impl RunRecord {
             dt_ms,
             discard_s: 0.0,
             interrupted: false,
+            backend_reason: None,
+            device: None,
             rounded_delays: 0,
             raised_delays: 0,
             synapse_bytes: 0,

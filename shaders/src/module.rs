@@ -84,7 +84,7 @@ pub enum Role {
     Traces,
     /// Column of each neuron in [`Role::Traces`], counted from 1; 0 for those not recorded.
     Columns,
-    /// Of each population, one more than a neuron whose state is no longer finite.
+    /// Of each population, 1 if a state is no longer finite.
     Status,
     /// Spikes of a submission, ascending.
     Spikes,

@@ -28,9 +28,13 @@ pub(crate) struct Arguments {
     /// same for any number.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Where populations run. `auto` is `cpu`.
+    /// Where populations run. `auto`: on a hardware GPU where an estimate finds it worth it, else on the
+    /// processor; if the GPU fails, the run goes on on the processor. `gpu`: on any adapter.
     #[arg(long, value_enum, default_value = "auto")]
     backend: BackendArgument,
+    /// With --backend gpu: an adapter whose name contains this text (`rheobase doctor` lists them).
+    #[arg(long, value_name = "NAME")]
+    adapter: Option<String>,
     /// How populations in anchored arithmetic advance: every neuron in every step, only those to which
     /// something happens, or whichever costs less. Results are the same; run.json tells what was
     /// chosen when.
@@ -75,6 +79,7 @@ enum ModeArgument {
 enum BackendArgument {
     Auto,
     Cpu,
+    Gpu,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -219,7 +224,9 @@ fn options(arguments: &Arguments) -> Result<RunOptions, Failure> {
         backend: match arguments.backend {
             BackendArgument::Auto => Backend::Auto,
             BackendArgument::Cpu => Backend::Cpu,
+            BackendArgument::Gpu => Backend::Gpu,
         },
+        adapter: arguments.adapter.clone(),
         mode: match arguments.mode {
             ModeArgument::Auto => ModeChoice::Auto,
             ModeArgument::Dense => ModeChoice::Dense,

@@ -209,6 +209,7 @@ impl Collector {
             *total += count;
         }
         self.total.synaptic_events += recording.synaptic_events;
+        self.total.device += recording.device;
         for (node, modes) in recording.modes {
             match self.total.modes.iter_mut().find(|(n, _)| *n == node) {
                 Some((_, sum)) => sum.extend(modes),

@@ -13,6 +13,7 @@ use rheobase_engine::simulation::Simulation;
 use rheobase_report::stream::PartFiles;
 use rheobase_report::{FileError, ResultFolder, Timings};
 
+use super::backend::{Make, Place};
 use super::checkpoint::{self, CheckpointFailure, Saved};
 use super::collect::Collector;
 use super::{
@@ -23,6 +24,7 @@ use super::{
 pub(super) fn run_in<R: Instantiate>(
     mut plan: Plan,
     options: &RunOptions,
+    place: Place<R>,
     output: Option<Output<'_>>,
     progress: &mut dyn FnMut(Progress) -> Continue,
 ) -> Result<(Run, Option<PartFiles>), RunFailure> {
@@ -40,7 +42,7 @@ pub(super) fn run_in<R: Instantiate>(
         mode: options.mode,
         ..BuildOptions::default()
     };
-    let mut simulation = Simulation::<R>::build(Arc::clone(&plan), build_options)?;
+    let mut simulation = (place.make)(Arc::clone(&plan), build_options)?;
     let build_s = begun.elapsed().as_secs_f64();
     let empty = simulation.take_recording();
     let traces = empty.traces.clone();
@@ -50,6 +52,12 @@ pub(super) fn run_in<R: Instantiate>(
         checkpoints: None,
         done: checkpoint::Progress::default(),
         begun: Instant::now(),
+        rescue: place.rescue.map(|make| Rescue {
+            make,
+            options: build_options,
+            last: Vec::new(),
+        }),
+        rescued: None,
     };
     if let Some(output) = output {
         job.prepare(output, resumed, &traces)?;
@@ -63,7 +71,13 @@ pub(super) fn run_in<R: Instantiate>(
     };
     let fingerprint = job.simulation.fingerprint_with(&job.collector.hashes());
     let mut record = record::of(&job.simulation, &job.collector, timings, threads)?;
-    options.backend.name().clone_into(&mut record.backend);
+    place.name.clone_into(&mut record.backend);
+    record.backend_reason = Some(place.reason);
+    record.device = record::device(&job.simulation, &job.collector, place.adapter);
+    if let Some((error, at_s)) = job.rescued {
+        record.backend = format!("{}, then cpu", record.backend);
+        record.backend_reason = Some(format!("{error}; continued on the processor from {at_s} s"));
+    }
     record.fingerprint = format!("{fingerprint:016x}");
     record.resumed_s.clone_from(&job.done.resumed_s);
     let written = job.checkpoints.filter(|c| c.written).map(|c| c.path);
@@ -93,6 +107,17 @@ struct Job<R> {
     /// Of earlier parts of the run.
     done: checkpoint::Progress,
     begun: Instant,
+    rescue: Option<Rescue<R>>,
+    /// Why the processor took over, and from when on.
+    rescued: Option<(RunError, f64)>,
+}
+
+/// What takes over where a device fails.
+struct Rescue<R> {
+    make: Make<R>,
+    options: BuildOptions,
+    /// The state of the network when recordings were last taken.
+    last: Vec<u8>,
 }
 
 /// Where checkpoints go.
@@ -161,7 +186,14 @@ impl<R: Instantiate> Job<R> {
             let from = Instant::now();
             let now = self.simulation.now();
             let target = (now + stretch.min(longest)).min(steps).min(self.next_due());
+            self.remember()?;
             let outcome = self.simulation.advance_to(target);
+            if let Err(RunError::Device { .. }) = &outcome
+                && self.rescue.is_some()
+            {
+                self.take_over(outcome)?;
+                continue;
+            }
             self.collector.take(self.simulation.take_recording())?;
             if let Err(error) = outcome {
                 return Ok(Some(error));
@@ -185,6 +217,35 @@ impl<R: Instantiate> Job<R> {
             }
         }
         Ok(None)
+    }
+
+    /// Keeps the state of a network that may have to go on elsewhere.
+    fn remember(&mut self) -> Result<(), RunFailure> {
+        let Some(rescue) = &mut self.rescue else {
+            return Ok(());
+        };
+        let mut state = Vec::with_capacity(rescue.last.len());
+        // A device that fails here fails in the next step, too; the state before is still there.
+        if self.simulation.save(&mut state).is_ok() {
+            rescue.last = state;
+        }
+        Ok(())
+    }
+
+    /// Goes on on the processor from the state that was kept; what was recorded since is made anew.
+    fn take_over(&mut self, outcome: Result<(), RunError>) -> Result<(), RunFailure> {
+        let (Some(rescue), Err(error)) = (self.rescue.take(), outcome) else {
+            return Ok(());
+        };
+        let plan = Arc::new(self.simulation.plan().clone());
+        let mut simulation = (rescue.make)(plan, rescue.options)?;
+        simulation
+            .load(&mut rescue.last.as_slice())
+            .map_err(|e| RunFailure::Device(format!("{error}; and its state is lost: {e}")))?;
+        let at_s = seconds(simulation.plan(), simulation.now());
+        self.simulation = simulation;
+        self.rescued = Some((error, at_s));
+        Ok(())
     }
 
     /// The next step at which a checkpoint is due.

@@ -10,7 +10,7 @@ use rheobase_engine::record::ExactCounts;
 use rheobase_engine::simulation::{Recording, Simulation};
 use rheobase_equations::real::Precision;
 use rheobase_report::{
-    AdvanceRecord, ContinuousRecord, Kernel, PopulationRecord, RunRecord, SwitchRecord, Timings,
+    AdvanceRecord, ContinuousRecord, DeviceRecord, Kernel, PopulationRecord, RunRecord, SwitchRecord, Timings,
 };
 
 use super::collect::Collector;
@@ -50,6 +50,31 @@ pub(super) fn of<R: Instantiate>(
     Ok(record)
 }
 
+/// What happened on a device, if there was one: what moved, and which populations stayed behind.
+pub(super) fn device<R: Instantiate>(
+    simulation: &Simulation<R>,
+    collector: &Collector,
+    adapter: Option<String>,
+) -> Option<DeviceRecord> {
+    let counts = collector.total.device;
+    let stayed = simulation.report().placement.iter();
+    Some(DeviceRecord {
+        adapter: adapter?,
+        submissions: counts.submissions,
+        steps: counts.steps,
+        bytes_read: counts.bytes_read,
+        bytes_written: counts.bytes_written,
+        state_bytes: counts.state_bytes,
+        on_processor: stayed
+            .filter(|p| !p.on_device)
+            .map(|p| {
+                let name = simulation.plan().nodes[p.node].name.clone();
+                (name, p.reason.clone())
+            })
+            .collect(),
+    })
+}
+
 fn populations<R: Instantiate>(
     simulation: &Simulation<R>,
     collector: &Collector,
@@ -73,6 +98,7 @@ fn populations<R: Instantiate>(
                 "native" => Kernel::Native,
                 "block" => Kernel::Block,
                 "modes" => Kernel::Modes,
+                "wgsl" => Kernel::Wgsl,
                 _ => Kernel::Rust,
             });
         entry.state_dim = u32::try_from(p.neuron.ports().states.len()).ok();

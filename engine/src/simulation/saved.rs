@@ -26,7 +26,7 @@ impl<R: Instantiate> Simulation<R> {
         let history = &self.workers[0].history;
         for (id, node) in nodes.iter_mut().enumerate() {
             node.first = self.now + 1;
-            node.window = history.window(id);
+            node.reach = self.schedule.reach[id];
             for (step, kept) in history.kept(id) {
                 node.first = node.first.min(step);
                 node.past.push(Emitted {

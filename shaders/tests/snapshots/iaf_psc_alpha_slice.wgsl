@@ -210,7 +210,7 @@ fn advance(i: u32) {
     states[4u * STRIDE + i] = s4;
     states[5u * STRIDE + i] = s5;
     if ((bitcast<u32>(s0) & 0x7f800000u) == 0x7f800000u || (bitcast<u32>(s1) & 0x7f800000u) == 0x7f800000u || (bitcast<u32>(s2) & 0x7f800000u) == 0x7f800000u || (bitcast<u32>(s3) & 0x7f800000u) == 0x7f800000u || (bitcast<u32>(s4) & 0x7f800000u) == 0x7f800000u || (bitcast<u32>(s5) & 0x7f800000u) == 0x7f800000u) {
-        atomicMax(&status[1u], i + 1u);
+        atomicMax(&status[1u], 1u);
     }
 }
 

@@ -136,7 +136,7 @@ fn advance(i: u32) {
     }
     states[i] = s0;
     if ((bitcast<u32>(s0) & 0x7f800000u) == 0x7f800000u) {
-        atomicMax(&status[1u], i + 1u);
+        atomicMax(&status[1u], 1u);
     }
 }
 

@@ -155,7 +155,7 @@ fn advance(i: u32) {
     states[2u * STRIDE + i] = s2;
     states[3u * STRIDE + i] = s3;
     if ((bitcast<u32>(s0) & 0x7f800000u) == 0x7f800000u || (bitcast<u32>(s1) & 0x7f800000u) == 0x7f800000u || (bitcast<u32>(s2) & 0x7f800000u) == 0x7f800000u || (bitcast<u32>(s3) & 0x7f800000u) == 0x7f800000u) {
-        atomicMax(&status[1u], i + 1u);
+        atomicMax(&status[1u], 1u);
     }
 }
 

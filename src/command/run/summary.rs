@@ -33,6 +33,18 @@ pub(super) fn text(run: &Run, folder: &Path) -> String {
         record.build_s,
         readable_bytes(record.peak_rss_bytes),
     ));
+    if let Some(device) = &record.device {
+        text.push_str(&format!(
+            "{} on {}: {} submissions, {} read back\n",
+            record.backend,
+            device.adapter,
+            table::grouped(device.submissions),
+            readable_bytes(device.bytes_read),
+        ));
+        for (population, reason) in &device.on_processor {
+            text.push_str(&format!("{population} ran on the processor: {reason}\n"));
+        }
+    }
     for population in &record.populations {
         if let Some(advance) = &population.advance {
             let all = advance.neuron_steps_executed + advance.neuron_steps_skipped;
@@ -71,7 +83,7 @@ pub(super) fn text(run: &Run, folder: &Path) -> String {
         let more = if bounds.len() > 8 { ", ..." } else { "" };
         bounds.truncate(8);
         text.push_str(&format!(
-            "weights of {} projections kept in 16 bits, by projection at most {}{more} from the drawn \
+            "weights of {} projections are kept rounded, by projection at most {}{more} from the drawn \
              ones\n",
             record.weight_errors.len(),
             bounds.join(", "),

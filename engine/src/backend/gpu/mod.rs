@@ -16,6 +16,7 @@
 
 mod adapter;
 mod circuit;
+pub mod cost;
 mod device;
 mod error;
 mod kernel;

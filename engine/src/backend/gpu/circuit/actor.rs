@@ -11,7 +11,7 @@ use super::synapses::Fanout;
 use crate::actor::{Actor, RunError};
 use crate::packet::{History, Packet};
 use crate::plan::NodeId;
-use crate::population::StateRecorder;
+use crate::population::{CHECK_EVERY_STEPS, StateRecorder};
 use crate::record::{Records, Spikes};
 use crate::time::Slice;
 
@@ -41,6 +41,8 @@ pub(super) struct Heard {
     pub(super) first_lane: u32,
     /// Runs on the device.
     pub(super) inside: bool,
+    /// The last step whose spikes the device has.
+    pub(super) delivered: u64,
 }
 
 /// Populations on a device.
@@ -80,6 +82,7 @@ impl CircuitActor {
                     node,
                     first_lane: layout.first_lane(node)?,
                     inside: inside(node),
+                    delivered: 0,
                 })
             })
             .collect();
@@ -135,29 +138,32 @@ impl CircuitActor {
         Ok(())
     }
 
-    /// Collects what nodes of the processor emitted in the slice.
+    /// Collects what nodes of the processor emitted in the slice; and before it, where a node that is
+    /// heard after some steps runs beside the circuit, and its last slice is known only now.
     fn hear(&mut self, slice: Slice, history: &History<f32>) -> Result<(), RunError> {
-        self.outer.spikes.clear();
-        self.outer.ends.clear();
+        let outer = &mut self.outer;
+        outer.late.clear();
+        outer.spikes.clear();
+        outer.ends.clear();
+        let behind = self.heard.iter().filter(|h| !h.inside);
+        let first = behind.map(|h| h.delivered + 1).min();
+        outer.late_from = first.unwrap_or(slice.first);
+        for step in outer.late_from..slice.first {
+            let k = u32::try_from(step - outer.late_from).unwrap_or(u32::MAX);
+            for heard in self.heard.iter().filter(|h| !h.inside && h.delivered < step) {
+                heard.add(k, step, history, self.dt_ms, &mut outer.late)?;
+            }
+        }
         for (k, step) in (0_u32..).zip(slice.steps()) {
             for heard in self.heard.iter().filter(|h| !h.inside) {
-                let spikes = history.spikes(heard.node, step);
-                let too_many = |run: &[u32]| run.len() > MOST_SPIKES as usize;
-                if let Some(run) = spikes.chunk_by(|a, b| a == b).find(|run| too_many(run)) {
-                    return Err(RunError::Device {
-                        message: format!(
-                            "a source fired {} times in one step; sums on the device allow for \
-                             {MOST_SPIKES}: use a smaller dt or the CPU backend",
-                            run.len()
-                        ),
-                        time_ms: time_ms(step, self.dt_ms),
-                    });
-                }
-                let lanes = spikes.iter().map(|lane| heard.first_lane + lane);
-                self.outer.spikes.extend(lanes.map(|lane| k << LANE_BITS | lane));
+                heard.add(k, step, history, self.dt_ms, &mut outer.spikes)?;
             }
-            let end = u32::try_from(self.outer.spikes.len()).unwrap_or(u32::MAX);
-            self.outer.ends.push(end);
+            let end = u32::try_from(outer.spikes.len()).unwrap_or(u32::MAX);
+            outer.ends.push(end);
+        }
+        for heard in self.heard.iter_mut().filter(|h| !h.inside) {
+            let known = *history.kept_steps(heard.node).end();
+            heard.delivered = known.min(slice.end() - 1).max(slice.first - 1);
         }
         Ok(())
     }
@@ -173,7 +179,7 @@ impl CircuitActor {
         let mut ended = vec![0; self.populations.len()];
         let mut of = 0;
         for &spike in &emitted.spikes {
-            let (k, lane) = (spike >> LANE_BITS, spike & ((1 << LANE_BITS) - 1));
+            let (k, lane) = unpack(spike);
             let holds = |p: &Kept| (p.first_lane..p.first_lane + p.size()).contains(&lane);
             if !self.populations[of].is_source_of(lane) {
                 of = self.populations.iter().position(holds).unwrap_or(of);
@@ -200,9 +206,13 @@ impl CircuitActor {
             }
         }
         for k in 0..self.outer.spikes.len() {
-            let spike = self.outer.spikes[k];
-            let (k, lane) = (spike >> LANE_BITS, spike & ((1 << LANE_BITS) - 1));
+            let (k, lane) = unpack(self.outer.spikes[k]);
             self.count(u64::from(k), lane);
+        }
+        for k in 0..self.outer.late.len() {
+            let (k, lane) = unpack(self.outer.late[k]);
+            let ago = slice.first - 1 - (self.outer.late_from + u64::from(k));
+            self.count_past(ago, lane);
         }
         for (population, (rows, traces)) in self
             .populations
@@ -236,19 +246,16 @@ impl CircuitActor {
             time_ms: time_ms(last, self.dt_ms),
         })?;
         let population = &self.populations[k];
-        let neuron = status[k] as usize - 1;
-        let values = population.states.chunks_exact(population.n.max(1));
-        let mut found = values.map(|v| v[neuron]).zip(&population.state_names);
-        let (value, variable) = found
-            .find(|(x, _)| !x.is_finite())
-            .map_or((f32::NAN, "a state"), |(x, name)| (x, name.as_str()));
+        let n = population.n.max(1);
+        let found = population.states.iter().position(|x| !x.is_finite());
+        let at = found.unwrap_or(0);
         Err(RunError::NotFinite {
             population: population.name.clone(),
-            neuron,
-            variable: variable.to_owned(),
-            value: f64::from(value),
+            neuron: at % n,
+            variable: population.state_names[at / n].clone(),
+            value: f64::from(population.states[at]),
             time_ms: time_ms(last, self.dt_ms),
-            checked_every_steps: slice.len as u64,
+            checked_every_steps: CHECK_EVERY_STEPS.max(slice.len as u64),
         })
     }
 
@@ -273,6 +280,7 @@ impl CircuitActor {
             self.resident.set_states(k, &states)?;
         }
         self.due.clear();
+        self.heard.iter_mut().for_each(|h| h.delivered = now);
         let mut past: Vec<(u64, Vec<u32>)> = Vec::new();
         for heard in self.heard.clone() {
             for step in history.kept_steps(heard.node).filter(|&step| step <= now) {
@@ -302,6 +310,38 @@ impl CircuitActor {
             }
             self.due[at] += u64::from(n);
         }
+    }
+}
+
+/// Step and lane of a spike.
+fn unpack(spike: u32) -> (u32, u32) {
+    (spike >> LANE_BITS, spike & ((1 << LANE_BITS) - 1))
+}
+
+impl Heard {
+    /// Appends the spikes of a step, `k` steps after the first that counts.
+    fn add(
+        &self,
+        k: u32,
+        step: u64,
+        history: &History<f32>,
+        dt_ms: f64,
+        spikes: &mut Vec<u32>,
+    ) -> Result<(), RunError> {
+        let fired = history.spikes(self.node, step);
+        let too_many = |run: &&[u32]| run.len() > MOST_SPIKES as usize;
+        if let Some(run) = fired.chunk_by(|a, b| a == b).find(too_many) {
+            return Err(RunError::Device {
+                message: format!(
+                    "a source fired {} times in one step; sums on the device allow for \
+                     {MOST_SPIKES}: use a smaller dt or the CPU backend",
+                    run.len()
+                ),
+                time_ms: time_ms(step, dt_ms),
+            });
+        }
+        spikes.extend(fired.iter().map(|lane| k << LANE_BITS | (self.first_lane + lane)));
+        Ok(())
     }
 }
 

@@ -41,6 +41,15 @@ impl Simulation<f32> {
         device: &GpuDevice,
     ) -> Result<Self, BuildError> {
         let placed = placement::place(&plan);
+        if placed.circuits.is_empty() {
+            let names = placed.placement.iter().map(|p| {
+                let name = &plan.nodes[p.node].name;
+                format!("`{name}`: {}", p.reason)
+            });
+            let names: Vec<String> = names.collect();
+            let what = "no population can run on the device";
+            return Err(BuildError::Device(format!("{what} ({})", names.join("; "))));
+        }
         let circuits: Result<Vec<_>, Failure> = placed
             .circuits
             .iter()
@@ -48,6 +57,11 @@ impl Simulation<f32> {
             .collect();
         Self::build_with(plan, options, circuits?, placed.placement)
     }
+}
+
+/// Populations that can run on a device.
+pub(super) fn placed_nodes(plan: &Plan) -> Vec<NodeId> {
+    placement::place(plan).circuits.concat()
 }
 
 fn circuit(

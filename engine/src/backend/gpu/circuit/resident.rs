@@ -57,10 +57,20 @@ struct PartBuffers {
 /// Spikes of nodes on the processor.
 #[derive(Default)]
 pub(super) struct OuterSpikes {
-    /// Step within the submission, and lane.
+    /// Those that have become known since the last submission, of steps before it: their lanes, with
+    /// steps counted from `late_from`.
+    pub(super) late: Vec<u32>,
+    pub(super) late_from: u64,
+    /// Those of the submission: step within it, and lane.
     pub(super) spikes: Vec<u32>,
     /// End of the spikes of each step.
     pub(super) ends: Vec<u32>,
+}
+
+impl OuterSpikes {
+    fn all(&self) -> Vec<u32> {
+        [self.late.as_slice(), &self.spikes].concat()
+    }
 }
 
 /// What a submission brought back.
@@ -68,7 +78,7 @@ pub(super) struct OuterSpikes {
 pub(super) struct Emitted {
     /// Step within the submission, and lane; ascending by step for each population.
     pub(super) spikes: Vec<u32>,
-    /// Of each population, one more than a neuron whose state is no longer finite; else 0.
+    /// Of each population, 1 if a state is no longer finite; else 0.
     pub(super) status: Vec<u32>,
     /// Of each population, the rows of traces asked for.
     pub(super) traces: Vec<Vec<f32>>,
@@ -116,7 +126,7 @@ impl Resident {
         let circuit = layout.circuit;
         let storage = |what, words: u64| memory::storage(device, what, words, Usage::empty());
         let longest = longest_submission(device, layout)?;
-        let rounds = (MAX_CHUNK * (layout.phases.len() + 1)) as u64;
+        let rounds = (MAX_CHUNK * (layout.phases.len() + 1) + 1) as u64;
         let params = memory::allocate(
             device,
             "params",
@@ -132,7 +142,7 @@ impl Resident {
         let spikes = storage("spikes", u64::from(layout.lanes()) * longest as u64)?;
         let counters = memory::storage(device, "counters", COUNTERS as u64, Usage::INDIRECT)?;
         let outer_spikes = storage("spikes from the processor", 4096)?;
-        let outer_counters = storage("counters", 2 * MAX_CHUNK as u64)?;
+        let outer_counters = storage("counters", 2 * (MAX_CHUNK as u64 + 1))?;
         let tables = memory::storage_of(device, "tables", tables)?;
         // Rows of a few thousand synapses are delivered by several workgroups.
         let pieces = u32::try_from(mean_row.div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, 16);
@@ -299,12 +309,13 @@ impl Resident {
 
     /// Uploads the spikes of the processor.
     fn take_outer(&mut self, outer: &OuterSpikes) -> Result<(), GpuError> {
-        if outer.spikes.is_empty() {
+        let spikes = outer.all();
+        if spikes.is_empty() {
             return Ok(());
         }
-        let bytes: &[u8] = bytemuck::cast_slice(&outer.spikes);
+        let bytes: &[u8] = bytemuck::cast_slice(&spikes);
         if self.outer_spikes.size() < bytes.len() as u64 {
-            let words = (outer.spikes.len() as u64).next_power_of_two();
+            let words = (spikes.len() as u64).next_power_of_two();
             let (what, usage) = ("spikes from the processor", wgpu::BufferUsages::empty());
             self.outer_spikes = memory::storage(&self.device, what, words, usage)?;
             for k in 0..self.parts.len() {
@@ -334,6 +345,17 @@ impl Resident {
     fn rounds<'t>(&self, slice: Slice, outer: &OuterSpikes, times: &'t [f32]) -> Vec<Round<'t>> {
         let mut rounds = Vec::new();
         let mut ranges = Vec::new();
+        let late = u32::try_from(outer.late.len()).unwrap_or(u32::MAX);
+        if late > 0 {
+            ranges.push([late, 0]);
+            rounds.push(Round {
+                chunk: Chunk {
+                    slot: self.slot(outer.late_from),
+                    ..Chunk::default()
+                },
+                what: What::Outer(late),
+            });
+        }
         for (at, times) in (0..).step_by(self.chunk).zip(times.chunks(self.chunk)) {
             let first = slice.first + at as u64;
             let chunk = Chunk {
@@ -347,7 +369,7 @@ impl Resident {
             let (from, to) = (end(at), end(at + times.len()));
             if to > from {
                 let range = u32::try_from(2 * ranges.len()).unwrap_or(u32::MAX);
-                ranges.push([to, from]);
+                ranges.push([late + to, late + from]);
                 rounds.push(Round {
                     chunk: Chunk { range, ..chunk },
                     what: What::Outer(to - from),
