@@ -6,6 +6,7 @@
 //!
 //! A run that is resumed from its checkpoint ends with the bits of one that was never stopped.
 
+mod backend;
 mod checkpoint;
 mod data;
 mod file;
@@ -40,12 +41,14 @@ use rheobase_learning::trainer::{StateError, TrainError};
 use rheobase_report::FileError;
 use rheobase_report::plot::PlotError;
 
+use crate::run::Backend;
+
 /// Name of the checkpoint in the results folder.
 pub const WEIGHTS: &str = "weights.safetensors";
 /// Name of the metrics in the results folder.
 pub const METRICS: &str = "metrics.jsonl";
 
-/// How training is run; results do not depend on it.
+/// How training is run; on the processor, results do not depend on it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct TrainOptions {
     /// Threads.
@@ -54,15 +57,21 @@ pub struct TrainOptions {
     pub checkpoint_every: Duration,
     /// Continue from this checkpoint.
     pub resume: Option<PathBuf>,
+    /// Where passes run. Gradients of a device differ from the processor's in their last digits.
+    pub backend: Backend,
+    /// With [`Backend::Gpu`]: an adapter whose name contains this text; any if not given.
+    pub adapter: Option<String>,
 }
 
 impl Default for TrainOptions {
-    /// One thread, a checkpoint every minute.
+    /// One thread, a checkpoint every minute, the backend chosen by an estimate.
     fn default() -> Self {
         Self {
             threads: 1,
             checkpoint_every: Duration::from_secs(60),
             resume: None,
+            backend: Backend::default(),
+            adapter: None,
         }
     }
 }
@@ -113,6 +122,9 @@ pub enum TrainFailure {
     /// The schedule.
     #[error("training.schedule: {0}")]
     Schedule(#[from] ScheduleError),
+    /// There is no device to train on, or it does not suit the network.
+    #[error("the GPU backend: {0}; --backend cpu trains on the processor")]
+    Device(String),
     /// Network and data do not fit.
     #[error("{0}")]
     Fit(String),

@@ -17,5 +17,7 @@ mod counters;
 mod faults;
 #[path = "device/mixed.rs"]
 mod mixed;
+#[path = "device/training.rs"]
+mod training;
 #[path = "device/zoo.rs"]
 mod zoo;

@@ -33,7 +33,9 @@ use crate::worker::{Placed, Worker};
 use bundles::Groups;
 use device::DeviceCircuit;
 pub use device::Placement;
-pub(crate) use populations::{Quantities, quantities, whole_population, whole_recorders};
+#[cfg(feature = "gpu")]
+pub(crate) use populations::whole_recorders;
+pub(crate) use populations::{Quantities, quantities, whole_population};
 pub(crate) use rows::{whole_part, whole_projections};
 use shards::{Layout, Layouts, Shards, useful_threads};
 

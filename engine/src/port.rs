@@ -19,7 +19,7 @@ use crate::arguments::{ArgumentError, ArgumentSpec, Arguments};
 use crate::neuron::EquationNeuron;
 use crate::random::{Construction, Philox, Purpose, construction_stream};
 
-pub use layer::{Layer, LayerCall, LayerInput, LayerType};
+pub use layer::{Layer, LayerCall, LayerInput, LayerShape, LayerType};
 pub use step::{StepInput, StepLayer};
 
 pub use actor::{

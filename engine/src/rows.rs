@@ -9,6 +9,7 @@
 mod draw;
 mod segment;
 mod store;
+#[cfg(feature = "gpu")]
 mod survey;
 mod table;
 mod wiring;
@@ -23,6 +24,7 @@ pub use draw::{MAX_DELAY_STEPS, Part};
 pub use segment::Segment;
 use segment::{Stored, Weights};
 pub(crate) use store::{Counted, count, store};
+#[cfg(feature = "gpu")]
 pub(crate) use survey::Survey;
 pub use table::MAX_SYNAPSES;
 use table::{Dense, Segments, Table};

@@ -36,6 +36,7 @@
 //! draw go on drawing from pass to pass; given trains (`spike_times`) begin anew in each.
 
 mod backward;
+pub(crate) mod device;
 mod emission;
 mod graph;
 mod inputs;
@@ -169,6 +170,9 @@ pub enum UnrolledError {
         /// What is wrong.
         message: String,
     },
+    /// A device cannot run the network, or has failed.
+    #[error("on the device: {0}")]
+    Device(String),
     /// Back-propagation before a forward pass in training.
     #[error("there is nothing to go back through: run a forward pass in training first")]
     NoPass,
@@ -235,6 +239,8 @@ pub struct UnrolledNetwork<R: Real> {
     carries: Vec<Carry<R>>,
     max_batch: usize,
     options: UnrolledOptions,
+    /// Runs the passes, if not the processor does.
+    device: Option<Box<dyn device::DevicePass<R>>>,
 }
 
 struct UnrolledNode<R: Real> {
@@ -260,18 +266,18 @@ enum Work<R: Real> {
 
 /// An incoming edge.
 #[derive(Clone, Copy, Debug)]
-struct Route {
-    port: usize,
-    source: NodeId,
-    delay: usize,
+pub(crate) struct Route {
+    pub(crate) port: usize,
+    pub(crate) source: NodeId,
+    pub(crate) delay: usize,
 }
 
 /// Nodes that run together: one by one for all steps, or, on a cycle, all of them step by step.
 #[derive(Clone, Debug)]
-struct Group {
+pub(crate) struct Group {
     /// In the order of a step.
-    nodes: Vec<NodeId>,
-    is_cycle: bool,
+    pub(crate) nodes: Vec<NodeId>,
+    pub(crate) is_cycle: bool,
 }
 
 struct Output<R> {

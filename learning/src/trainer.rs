@@ -291,6 +291,8 @@ impl<R: Instantiate> Trainer<R> {
 
     /// Neurons that never fired or always did, and arrays without gradient, in the last batch trained on.
     pub fn health(&mut self) -> Health {
+        // A device that fails here fails in the next step, too, which tells.
+        let _ = self.network.fetch_emissions();
         Health::of(&mut self.network)
     }
 

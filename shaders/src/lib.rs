@@ -13,11 +13,15 @@ mod body;
 mod circuit;
 mod error;
 mod guard;
+mod layer;
 mod literal;
 mod module;
 pub mod philox;
 mod program;
+mod rows;
+mod sequence;
 mod slice;
+mod span;
 mod step;
 
 pub use circuit::{
@@ -26,10 +30,14 @@ pub use circuit::{
 };
 pub use error::EmitError;
 pub use guard::Contraction;
+pub use layer::{Grid, LayerKernel, LayerKernels, LayerShape, layer_kernels};
 pub use module::{
     Access, Binding, Element, GROUP, MAX_PLACES, Place, Role, ShaderModule, Uniform, UniformError,
     UniformLayout, WORKGROUP_SIZE, workgroups,
 };
 pub use program::{ProgramModule, emit_program};
+pub use rows::Rows;
+pub use sequence::{SequenceKernel, sequence_kernel};
 pub use slice::{Afferent, AfferentKind, PoissonTrain, SliceShape, emit_slice, slice_groups};
+pub use span::{MAX_PORTS, PortShape, Span, SpanShape, emit_forward, emit_reverse};
 pub use step::{StepShape, emit_step, emit_step_program};

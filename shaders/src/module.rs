@@ -96,6 +96,32 @@ pub enum Role {
     Synapses,
     /// What each synapse adds.
     Weights,
+    /// What arrives at a layer, `[rows, in]`.
+    X,
+    /// What a layer emits, `[rows, out]`.
+    Y,
+    /// Cotangent of [`Role::X`].
+    Dx,
+    /// Cotangent of [`Role::Y`].
+    Dy,
+    /// The trained array at that place.
+    Parameter(u8),
+    /// Its gradient.
+    Gradient(u8),
+    /// An array that belongs to a layer but is not trained.
+    Buffer(u8),
+    /// What a layer keeps from one kernel to the next.
+    Scratch,
+    /// What arrives at the port of that number.
+    Port(u8),
+    /// Its cotangent.
+    PortCotangent(u8),
+    /// States before each step, `[steps + 1, states, lanes]`.
+    Tape,
+    /// Cotangents of states, then of derived quantities, each `[lanes]`.
+    Sums,
+    /// Time at the end of each step \[ms\].
+    Times,
 }
 
 impl Role {
@@ -122,6 +148,30 @@ impl Role {
             Self::Rows => "rows",
             Self::Synapses => "synapses",
             Self::Weights => "weights",
+            Self::X => "x",
+            Self::Y => "y",
+            Self::Dx => "dx",
+            Self::Dy => "dy",
+            Self::Parameter(0) => "parameter_0",
+            Self::Parameter(1) => "parameter_1",
+            Self::Parameter(_) => "parameter_2",
+            Self::Gradient(0) => "gradient_0",
+            Self::Gradient(1) => "gradient_1",
+            Self::Gradient(_) => "gradient_2",
+            Self::Buffer(0) => "buffer_0",
+            Self::Buffer(_) => "buffer_1",
+            Self::Scratch => "scratch",
+            Self::Port(0) => "port_0",
+            Self::Port(1) => "port_1",
+            Self::Port(2) => "port_2",
+            Self::Port(_) => "port_3",
+            Self::PortCotangent(0) => "port_cotangent_0",
+            Self::PortCotangent(1) => "port_cotangent_1",
+            Self::PortCotangent(2) => "port_cotangent_2",
+            Self::PortCotangent(_) => "port_cotangent_3",
+            Self::Tape => "tape",
+            Self::Sums => "sums",
+            Self::Times => "times",
         }
     }
 }
@@ -156,7 +206,7 @@ pub enum Element {
 
 /// Where a quantity lies in its buffer: neuron `i` finds it at `offset + i · multiplier`.
 /// A multiplier of 0 makes it the same for all, 1 gives each neuron its own.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Place {
     /// Index of the first element.
     pub offset: u32,
@@ -172,6 +222,10 @@ pub enum UniformLayout {
     Places(usize),
     /// [`crate::Chunk`].
     Chunk,
+    /// [`crate::Rows`].
+    Rows,
+    /// [`crate::Span`].
+    Span,
 }
 
 /// Contents of the uniform buffer.
@@ -207,6 +261,8 @@ impl UniformLayout {
         match self {
             Self::Places(n) => Self::HEAD_BYTES + n.div_ceil(2) * 16,
             Self::Chunk => crate::Chunk::BYTES,
+            Self::Rows => crate::Rows::BYTES,
+            Self::Span => crate::Span::BYTES,
         }
     }
 
@@ -215,7 +271,7 @@ impl UniformLayout {
     pub fn n_places(self) -> usize {
         match self {
             Self::Places(n) => n,
-            Self::Chunk => 0,
+            Self::Chunk | Self::Rows | Self::Span => 0,
         }
     }
 
@@ -224,7 +280,7 @@ impl UniformLayout {
     /// # Errors
     /// If `uniform` does not have one place per placed quantity.
     pub fn encode(self, uniform: &Uniform<'_>) -> Result<Vec<u8>, UniformError> {
-        if self == Self::Chunk || uniform.places.len() != self.n_places() {
+        if !matches!(self, Self::Places(_)) || uniform.places.len() != self.n_places() {
             return Err(UniformError {
                 expected: self.n_places(),
                 got: uniform.places.len(),
@@ -243,8 +299,11 @@ impl UniformLayout {
     }
 
     fn declaration(self) -> String {
-        let Self::Places(n) = self else {
-            return crate::Chunk::declaration();
+        let n = match self {
+            Self::Places(n) => n,
+            Self::Chunk => return crate::Chunk::declaration(),
+            Self::Rows => return crate::Rows::declaration(),
+            Self::Span => return crate::Span::declaration(),
         };
         let mut text = String::from(
             "struct Params {\n    n: u32,\n    stride: u32,\n    zero: u32,\n    time: f32,\n",

@@ -115,13 +115,13 @@ pub fn emit_slice(
         shape.n,
         shape.stride
     );
-    text.push_str(&draw_functions(step, shape)?);
+    text.push_str(&draw_functions(step, &shape.afferents)?);
     let _ = write!(text, "\nfn advance(i: u32) {{\n{}", loads(step));
     text.push_str("    for (var k = 0u; k < params.len; k++) {\n");
     let mut inner = String::new();
     inner.push_str(&clock(&statements, step, shape));
     inner.push_str(&arrivals(step, shape)?);
-    inner.push_str(&draws(step, shape));
+    inner.push_str(&draws(step, shape.key));
     inner.push_str("    var has_fired = false;\n");
     inner.push_str(&statements);
     inner.push_str(&spike_bit(shape));
@@ -223,7 +223,7 @@ fn clock(statements: &str, step: &StepShape, shape: &SliceShape) -> String {
     if shape.afferents.iter().any(arrives) {
         text.push_str("    let slot = ((params.slot + k) % RING) * ARRIVALS + i;\n");
     }
-    if has_draws(step, shape) {
+    if has_draws(step, &shape.afferents) {
         text.push_str(
             "    let low = params.first_low + k;\n    \
              let high = params.first_high + select(0u, 1u, low < k);\n",
@@ -232,9 +232,9 @@ fn clock(statements: &str, step: &StepShape, shape: &SliceShape) -> String {
     text
 }
 
-fn has_draws(step: &StepShape, shape: &SliceShape) -> bool {
+pub(crate) fn has_draws(step: &StepShape, afferents: &[Afferent]) -> bool {
     let draws = |a: &Afferent| matches!(a.kind, AfferentKind::Poisson(_));
-    step.n_uniforms + step.n_normals > 0 || shape.afferents.iter().any(draws)
+    step.n_uniforms + step.n_normals > 0 || afferents.iter().any(draws)
 }
 
 /// The sums of what arrives, in the order of the processor.
@@ -243,7 +243,14 @@ fn arrivals(step: &StepShape, shape: &SliceShape) -> Result<String, EmitError> {
     for (k, name) in step.inputs.iter().enumerate() {
         let _ = writeln!(text, "    var x{k} = 0.0f; // {name}");
     }
-    for (index, afferent) in shape.afferents.iter().enumerate() {
+    text.push_str(&additions(&shape.afferents)?);
+    Ok(text)
+}
+
+/// Adds what acts on ports to `x0`, `x1`, ….
+pub(crate) fn additions(afferents: &[Afferent]) -> Result<String, EmitError> {
+    let mut text = String::new();
+    for (index, afferent) in afferents.iter().enumerate() {
         let x = format!("x{}", afferent.port);
         match &afferent.kind {
             AfferentKind::Counted { first, weight } => {
@@ -292,9 +299,9 @@ fn arrivals(step: &StepShape, shape: &SliceShape) -> Result<String, EmitError> {
 }
 
 /// The draws of a step.
-fn draws(step: &StepShape, shape: &SliceShape) -> String {
+pub(crate) fn draws(step: &StepShape, key: [u32; 2]) -> String {
     let mut text = String::new();
-    let [a, b] = shape.key;
+    let [a, b] = key;
     for draw in 0..step.n_uniforms + step.n_normals {
         let uniform = format!("uniform_of(word(i, low, high, {draw}u, vec2<u32>({a}u, {b}u)))");
         let _ = if draw < step.n_uniforms {
@@ -342,16 +349,19 @@ fn records(step: &StepShape, shape: &SliceShape) -> String {
 }
 
 /// Functions for draws, as far as they are used.
-fn draw_functions(step: &StepShape, shape: &SliceShape) -> Result<String, EmitError> {
+pub(crate) fn draw_functions(
+    step: &StepShape,
+    afferents: &[Afferent],
+) -> Result<String, EmitError> {
     let mut text = String::new();
-    if !has_draws(step, shape) {
+    if !has_draws(step, afferents) {
         return Ok(text);
     }
     text.push('\n');
     text.push_str(philox::FUNCTIONS);
     text.push_str(include_str!("wgsl/word.wgsl"));
     let is_poisson = |a: &Afferent| matches!(a.kind, AfferentKind::Poisson(_));
-    if shape.afferents.iter().any(is_poisson) {
+    if afferents.iter().any(is_poisson) {
         text.push_str(include_str!("wgsl/poisson.wgsl"));
     }
     if step.n_uniforms + step.n_normals > 0 {
@@ -390,6 +400,15 @@ impl Memory for OneNumber {
     }
 }
 
+/// A derived quantity of neuron `i`.
+pub(crate) fn derived_at(place: Place) -> String {
+    let index = match (place.offset, place.multiplier) {
+        (offset, 0) => format!("{offset}u"),
+        (offset, _) => format!("{offset}u + i"),
+    };
+    format!("{}[{index}]", Role::Derived.variable())
+}
+
 /// States in variables, inputs in sums, derived quantities where they lie.
 struct SliceMemory<'a> {
     step: &'a StepShape,
@@ -412,14 +431,7 @@ impl Memory for SliceMemory<'_> {
             Slot::State(k) => named('s', k, &step.states),
             Slot::Input(k) => named('x', k, &step.inputs),
             Slot::Derived(k) => self.derived.get(k as usize).map(|place| {
-                let index = match (place.offset, place.multiplier) {
-                    (offset, 0) => format!("{offset}u"),
-                    (offset, _) => format!("{offset}u + i"),
-                };
-                (
-                    format!("{}[{index}]", Role::Derived.variable()),
-                    String::new(),
-                )
+                (derived_at(*place), String::new())
             }),
             Slot::Uniform(k) => drawn('u', k, step.n_uniforms),
             Slot::Normal(k) => drawn('g', k, step.n_normals),

@@ -76,10 +76,20 @@ enum ModeArgument {
 
 /// Values of `--backend`.
 #[derive(Clone, Copy, clap::ValueEnum)]
-enum BackendArgument {
+pub(super) enum BackendArgument {
     Auto,
     Cpu,
     Gpu,
+}
+
+impl From<BackendArgument> for Backend {
+    fn from(argument: BackendArgument) -> Self {
+        match argument {
+            BackendArgument::Auto => Self::Auto,
+            BackendArgument::Cpu => Self::Cpu,
+            BackendArgument::Gpu => Self::Gpu,
+        }
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -221,11 +231,7 @@ fn options(arguments: &Arguments) -> Result<RunOptions, Failure> {
     Ok(RunOptions {
         threads: arguments.threads.map_or(0, usize::from),
         memory_limit: memory_limit(arguments)?,
-        backend: match arguments.backend {
-            BackendArgument::Auto => Backend::Auto,
-            BackendArgument::Cpu => Backend::Cpu,
-            BackendArgument::Gpu => Backend::Gpu,
-        },
+        backend: arguments.backend.into(),
         adapter: arguments.adapter.clone(),
         mode: match arguments.mode {
             ModeArgument::Auto => ModeChoice::Auto,

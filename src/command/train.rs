@@ -11,6 +11,7 @@ use rheobase::train::{
     TrainFailure, TrainOptions, TrainProgress, TrainingFile, WEIGHTS, evaluate, train as train_file,
 };
 
+use super::run::BackendArgument;
 use super::run::progress::watch_for_interrupt;
 use super::{Failure, print};
 
@@ -37,6 +38,13 @@ pub(crate) struct Arguments {
     /// Threads; by default the processor's. Results are the same for any number.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Where passes run. `auto`: on a hardware GPU where an estimate finds it worth it, else on the
+    /// processor; if the GPU fails, the processor goes on. `gpu`: on any adapter.
+    #[arg(long, value_enum, default_value = "auto")]
+    backend: BackendArgument,
+    /// With --backend gpu: an adapter whose name contains this text (`rheobase doctor` lists them).
+    #[arg(long, value_name = "NAME")]
+    adapter: Option<String>,
     /// Folder for results. By default results/NAME, which is written over; a folder named here must be
     /// new or empty.
     #[arg(long, value_name = "DIR")]
@@ -114,6 +122,8 @@ pub(crate) fn train(arguments: &Arguments) -> Result<(), Failure> {
         threads: threads(arguments.threads),
         checkpoint_every: Duration::from_secs(arguments.checkpoint_every),
         resume: arguments.resume.clone(),
+        backend: arguments.backend.into(),
+        adapter: arguments.adapter.clone(),
     };
     let name = file.network.resolve(&rheobase::registry())?.name;
     let interrupted = watch_for_interrupt()?;

@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use rheobase_engine::Instantiate;
 use rheobase_engine::plan::{NodeKind, Plan};
 use rheobase_engine::port::Registry;
-use rheobase_engine::unrolled::{UnrolledNetwork, UnrolledOptions};
+use rheobase_engine::unrolled::{UnrolledError, UnrolledNetwork, UnrolledOptions};
 use rheobase_equations::real::Precision;
 use rheobase_formats::tensorboard::EventWriter;
 use rheobase_learning::data::{BatchOptions, Batches, Dataset, Split};
@@ -15,9 +15,10 @@ use rheobase_learning::encode::Samples;
 use rheobase_learning::metric::Confusion;
 use rheobase_learning::record::{Metrics, Recorder};
 use rheobase_learning::schedule::Schedule;
-use rheobase_learning::trainer::{BatchReport, Trainer, Training};
+use rheobase_learning::trainer::{BatchReport, TrainError, Trainer, Training};
 use rheobase_report::{ResultFolder, atomic_write};
 
+use super::backend::{Attach, Place};
 use super::checkpoint::{self, Standing};
 use super::results::{self, EvaluationRecord, TrainingRecord};
 use super::{METRICS, TrainFailure, TrainOptions, TrainProgress, TrainingFile, WEIGHTS};
@@ -232,10 +233,11 @@ fn judge<R: Instantiate>(
 }
 
 /// Training under way.
-struct Job<'a, R: Instantiate> {
+struct Job<'a, R: Attach> {
     file: &'a TrainingFile,
     options: &'a TrainOptions,
     folder: &'a ResultFolder,
+    place: Place,
     trainer: Trainer<R>,
     batches: Batches<R>,
     test: Arc<Dataset<R>>,
@@ -250,7 +252,7 @@ struct Job<'a, R: Instantiate> {
     saved: Instant,
 }
 
-fn train_in<R: Instantiate>(
+fn train_in<R: Attach>(
     file: &TrainingFile,
     plan: Arc<Plan>,
     options: &TrainOptions,
@@ -259,7 +261,10 @@ fn train_in<R: Instantiate>(
 ) -> Result<TrainingRecord, TrainFailure> {
     let seed = plan.seed;
     let data = file.settings.data.load::<R>(file.settings.steps, seed)?;
+    let rows = file.settings.steps.saturating_mul(file.settings.batch);
+    let mut place = Place::choose(&plan, rows, options)?;
     let mut trainer = trainer::<R>(file, plan, &data, options.threads)?;
+    R::attach(trainer.network_mut(), &mut place)?;
     let base = trainer.optimizer_mut().learning_rate();
     let mut standing = Standing {
         description: file.description(),
@@ -299,6 +304,7 @@ fn train_in<R: Instantiate>(
         file,
         options,
         folder,
+        place,
         trainer,
         batches,
         test: Arc::new(data.test),
@@ -335,7 +341,7 @@ fn unique_name() -> String {
     format!("rheobase.{}.{nanoseconds}", std::process::id())
 }
 
-impl<R: Instantiate> Job<'_, R> {
+impl<R: Attach> Job<'_, R> {
     fn run(
         mut self,
         progress: &mut dyn FnMut(TrainProgress<'_>) -> Continue,
@@ -353,6 +359,9 @@ impl<R: Instantiate> Job<'_, R> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             seed: self.trainer.network().plan().seed,
             threads: self.options.threads,
+            backend: self.place.name.to_owned(),
+            backend_reason: self.place.reason.clone(),
+            adapter: self.place.adapter.clone(),
             settings: self.file.settings.clone(),
             epochs: self.standing.position.epoch,
             batches: self.trainer.batches(),
@@ -386,7 +395,15 @@ impl<R: Instantiate> Job<'_, R> {
         let mut begun = Instant::now();
         for batch in self.batches.resume(position)? {
             let samples = Samples::new(&batch.values, batch.elements, &batch.numbers)?;
-            let step = self.trainer.train(samples, &batch.labels, epoch);
+            let mut step = self.trainer.train(samples, &batch.labels, epoch);
+            if let Err(TrainError::Network(UnrolledError::Device(reason))) = &step
+                && self.place.is_rescued
+            {
+                // Parameters are as before the batch.
+                self.place.take_over(reason);
+                R::detach(self.trainer.network_mut());
+                step = self.trainer.train(samples, &batch.labels, epoch);
+            }
             let report = step.map_err(|source| TrainFailure::Step {
                 epoch: epoch + 1,
                 batch: self.standing.position.batch + 1,

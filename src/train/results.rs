@@ -18,6 +18,13 @@ pub struct TrainingRecord {
     pub seed: u64,
     /// Threads.
     pub threads: usize,
+    /// Where passes ran: `cpu`, `gpu`, or `gpu, then cpu` where the device failed.
+    pub backend: String,
+    /// Why there.
+    pub backend_reason: String,
+    /// The adapter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<String>,
     /// How it was trained.
     pub settings: Settings,
     /// Epochs done.

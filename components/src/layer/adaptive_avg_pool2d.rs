@@ -48,12 +48,12 @@
 use std::sync::Arc;
 
 use rheobase_engine::arguments::{ArgumentError, ArgumentKind, ArgumentSpec, Arguments};
-use rheobase_engine::port::{Entry, Layer, LayerType, Tensor};
+use rheobase_engine::port::{Entry, Layer, LayerShape, LayerType, Tensor};
 use rheobase_engine::random::Construction;
 use rheobase_equations::real::Real;
 
 use super::pool::{Averages, Spans, axes};
-use super::window::{elements, sizes};
+use super::window::{elements, narrow, narrow_both, sizes};
 
 pub(super) const ENTRY: Entry<Arc<dyn LayerType>> = Entry {
     summary: "averages over windows chosen so that the output has a given size",
@@ -118,5 +118,24 @@ impl LayerType for AdaptiveAvgPool {
 
     fn layer_f64(&self, input: &[usize]) -> Box<dyn Layer<f64>> {
         Box::new(self.kernel(input))
+    }
+
+    fn on_device(&self, input: &[usize]) -> Option<LayerShape> {
+        let spans = self.spans(input).ok()?;
+        let axes = spans.input.iter().zip(self.output);
+        // Where windows begin is computed in 32 bits.
+        let mut products = axes.map(|(&m, n)| (m + 1).checked_mul(n + 1));
+        if !products.all(|product| product.is_some_and(|p| p < 1 << 31)) {
+            return None;
+        }
+        let [height, width] = narrow_both(spans.input)?;
+        let [out_height, out_width] = narrow_both(self.output)?;
+        Some(LayerShape::AdaptiveAvgPool2d {
+            channels: narrow(spans.channels)?,
+            height,
+            width,
+            out_height,
+            out_width,
+        })
     }
 }

@@ -53,12 +53,12 @@
 use std::sync::Arc;
 
 use rheobase_engine::arguments::{ArgumentError, ArgumentKind, ArgumentSpec, Arguments};
-use rheobase_engine::port::{Entry, Layer, LayerType, Tensor};
+use rheobase_engine::port::{Entry, Layer, LayerShape, LayerType, Tensor};
 use rheobase_engine::random::Construction;
 use rheobase_equations::real::Real;
 
 use super::pool::{Averages, KERNEL_SIZE, PADDING, STRIDE, Spans, sliding_shape, window};
-use super::window::Window;
+use super::window::{Window, narrow, narrow_both};
 
 pub(super) const ENTRY: Entry<Arc<dyn LayerType>> = Entry {
     summary: "each output is the average over a window of its channel",
@@ -117,5 +117,20 @@ impl LayerType for AvgPool {
 
     fn layer_f64(&self, input: &[usize]) -> Box<dyn Layer<f64>> {
         Box::new(self.kernel(input))
+    }
+
+    fn on_device(&self, input: &[usize]) -> Option<LayerShape> {
+        let [channels, out_height, out_width] = sliding_shape(NAME, &self.window, input).ok()?;
+        Some(LayerShape::AvgPool2d {
+            channels: narrow(channels)?,
+            height: narrow(input[1])?,
+            width: narrow(input[2])?,
+            out_height: narrow(out_height)?,
+            out_width: narrow(out_width)?,
+            kernel: narrow_both(self.window.kernel)?,
+            stride: narrow_both(self.window.stride)?,
+            padding: narrow_both(self.window.padding)?,
+            counts_padding: self.whole,
+        })
     }
 }

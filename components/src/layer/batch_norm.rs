@@ -81,14 +81,14 @@ use std::sync::Arc;
 
 use rheobase_engine::arguments::{ArgumentError, ArgumentKind, ArgumentSpec, Arguments};
 use rheobase_engine::plan::WeightFormat;
-use rheobase_engine::port::{Entry, Layer, LayerType, StepLayer, Tensor};
+use rheobase_engine::port::{Entry, Layer, LayerShape, LayerType, StepLayer, Tensor};
 use rheobase_engine::random::Construction;
 use rheobase_equations::real::Real;
 
 pub use fold::{FoldError, Norm, fold_batch_norm};
 use kernel::Kernel;
 
-use super::window::{MAX_SIZE, elements};
+use super::window::{MAX_SIZE, elements, narrow};
 
 pub(super) const ENTRY: Entry<Arc<dyn LayerType>> = Entry {
     summary: "channels with a mean of 0 and a variance of 1, then a trained shift and scale",
@@ -269,6 +269,22 @@ impl LayerType for BatchNorm {
 
     fn layer_f64(&self, input: &[usize]) -> Box<dyn Layer<f64>> {
         Box::new(self.kernel(input))
+    }
+
+    fn on_device(&self, input: &[usize]) -> Option<LayerShape> {
+        self.output_shape(input).ok()?;
+        let (channels, positions) = input.split_first()?;
+        // Factors of steps are the CPU's alone; six numbers of a channel are kept.
+        if self.steps > 0 || channels.checked_mul(6).and_then(narrow).is_none() {
+            return None;
+        }
+        Some(LayerShape::BatchNorm {
+            channels: narrow(*channels)?,
+            positions: narrow(positions.iter().product())?,
+            eps: self.eps,
+            momentum: self.momentum,
+            affine: self.scale.is_some(),
+        })
     }
 
     fn step_layer_f32(

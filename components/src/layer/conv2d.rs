@@ -78,12 +78,14 @@ use std::sync::Arc;
 
 use rheobase_engine::arguments::{ArgumentError, ArgumentKind, ArgumentSpec, Arguments};
 use rheobase_engine::plan::WeightFormat;
-use rheobase_engine::port::{Entry, Layer, LayerCall, LayerInput, LayerType, StepLayer, Tensor};
+use rheobase_engine::port::{
+    Entry, Layer, LayerCall, LayerInput, LayerShape, LayerType, StepLayer, Tensor,
+};
 use rheobase_engine::random::Construction;
 use rheobase_equations::real::Real;
 
 use super::convolution::{Convolution, Geometry, add_bias, fill_bias, parameters};
-use super::window::{MAX_SIZE, Window, channels, sizes};
+use super::window::{MAX_SIZE, Window, channels, narrow, narrow_both, sizes};
 
 pub(super) const ENTRY: Entry<Arc<dyn LayerType>> = Entry {
     summary: "windows slide over two axes, each output channel weighs their contents",
@@ -252,6 +254,28 @@ impl LayerType for Conv {
 
     fn layer_f64(&self, input: &[usize]) -> Box<dyn Layer<f64>> {
         Box::new(self.kernel(input))
+    }
+
+    fn on_device(&self, input: &[usize]) -> Option<LayerShape> {
+        let g = self.geometry(input).ok()?;
+        // Weights and biases together are numbered in 32 bits.
+        narrow((g.depth() + 1).checked_mul(g.outputs)?)?;
+        let ([height, width], [out_height, out_width]) =
+            (narrow_both(g.input)?, narrow_both(g.output)?);
+        Some(LayerShape::Conv2d {
+            channels: narrow(g.channels)?,
+            height,
+            width,
+            out_channels: narrow(g.outputs)?,
+            out_height,
+            out_width,
+            kernel: narrow_both(g.window.kernel)?,
+            stride: narrow_both(g.window.stride)?,
+            padding: narrow_both(g.window.padding)?,
+            dilation: narrow_both(g.window.dilation)?,
+            groups: narrow(g.groups)?,
+            has_bias: self.bias,
+        })
     }
 
     fn step_layer_f32(

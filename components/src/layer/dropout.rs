@@ -53,13 +53,13 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use rheobase_engine::arguments::{ArgumentError, ArgumentKind, ArgumentSpec, Arguments};
-use rheobase_engine::port::{Entry, Layer, LayerCall, LayerInput, LayerType, Tensor};
+use rheobase_engine::port::{Entry, Layer, LayerCall, LayerInput, LayerShape, LayerType, Tensor};
 use rheobase_engine::random::{Construction, Philox};
 use rheobase_equations::real::Real;
 
 use super::matmul::add_to;
 use super::sum::{copy, relay_all};
-use super::window::elements;
+use super::window::{elements, narrow};
 
 pub(super) const ENTRY: Entry<Arc<dyn LayerType>> = Entry {
     summary: "in training, inputs set to 0 at random, the same at every step of a pass",
@@ -118,6 +118,14 @@ impl LayerType for Dropout {
 
     fn layer_f64(&self, input: &[usize]) -> Box<dyn Layer<f64>> {
         Box::new(Kernel::new(*self, input))
+    }
+
+    fn on_device(&self, input: &[usize]) -> Option<LayerShape> {
+        Some(LayerShape::Dropout {
+            n: narrow(elements(input).ok()?).filter(|&n| n > 0)?,
+            threshold: self.threshold,
+            scale: self.scale,
+        })
     }
 }
 

@@ -33,11 +33,11 @@
 
 use std::sync::Arc;
 
-use rheobase_engine::port::{Entry, Layer, LayerType, Tensor};
+use rheobase_engine::port::{Entry, Layer, LayerShape, LayerType, Tensor};
 use rheobase_engine::random::Construction;
 
 use super::sum::Identity;
-use super::window::elements;
+use super::window::{elements, narrow};
 
 pub(super) const ENTRY: Entry<Arc<dyn LayerType>> = Entry {
     summary: "the same values as a vector",
@@ -63,5 +63,10 @@ impl LayerType for Flatten {
 
     fn layer_f64(&self, _input: &[usize]) -> Box<dyn Layer<f64>> {
         Box::new(Identity)
+    }
+
+    fn on_device(&self, input: &[usize]) -> Option<LayerShape> {
+        let n = narrow(elements(input).ok()?).filter(|&n| n > 0)?;
+        Some(LayerShape::Copy { n })
     }
 }

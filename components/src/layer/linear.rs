@@ -65,13 +65,16 @@ use rheobase_engine::plan::WeightFormat;
 use std::ops::Range;
 
 use rayon::prelude::*;
-use rheobase_engine::port::{Entry, Layer, LayerCall, LayerInput, LayerType, StepLayer, Tensor};
+use rheobase_engine::port::{
+    Entry, Layer, LayerCall, LayerInput, LayerShape, LayerType, StepLayer, Tensor,
+};
 use rheobase_engine::random::Construction;
 use rheobase_equations::real::Real;
 
 use super::matmul::{
     Left, Packed, Strided, add_to, gather, multiply_add, multiply_left, transpose,
 };
+use super::window::narrow;
 
 pub(super) const ENTRY: Entry<Arc<dyn LayerType>> = Entry {
     summary: "every output is a weighted sum of all inputs",
@@ -206,6 +209,19 @@ impl LayerType for Linear {
 
     fn layer_f64(&self, input: &[usize]) -> Box<dyn Layer<f64>> {
         Box::new(self.kernel(input))
+    }
+
+    fn on_device(&self, input: &[usize]) -> Option<LayerShape> {
+        let &[n_in] = input else {
+            return None;
+        };
+        // Weights and biases together are numbered in 32 bits.
+        narrow(n_in.checked_add(1)?.checked_mul(self.n_out)?)?;
+        Some(LayerShape::Linear {
+            n_in: narrow(n_in).filter(|&n| n > 0)?,
+            n_out: narrow(self.n_out)?,
+            has_bias: self.bias,
+        })
     }
 
     fn step_layer_f32(

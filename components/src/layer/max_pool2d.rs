@@ -56,14 +56,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rheobase_engine::arguments::{ArgumentError, Arguments};
-use rheobase_engine::port::{Entry, Layer, LayerCall, LayerInput, LayerType, Tensor};
+use rheobase_engine::port::{Entry, Layer, LayerCall, LayerInput, LayerShape, LayerType, Tensor};
 use rheobase_engine::random::Construction;
 use rheobase_engine::simd::dispatch;
 use rheobase_equations::real::Real;
 
 use super::convolution::{self, grown};
 use super::pool::{KERNEL_SIZE, PADDING, STRIDE, dense_row, sliding_shape, window};
-use super::window::Window;
+use super::window::{Window, narrow, narrow_both};
 
 pub(super) const ENTRY: Entry<Arc<dyn LayerType>> = Entry {
     summary: "each output is the largest input of a window of its channel",
@@ -110,6 +110,20 @@ impl LayerType for MaxPool {
 
     fn layer_f64(&self, input: &[usize]) -> Box<dyn Layer<f64>> {
         Box::new(self.kernel(input))
+    }
+
+    fn on_device(&self, input: &[usize]) -> Option<LayerShape> {
+        let [channels, out_height, out_width] = sliding_shape(NAME, &self.window, input).ok()?;
+        Some(LayerShape::MaxPool2d {
+            channels: narrow(channels)?,
+            height: narrow(input[1])?,
+            width: narrow(input[2])?,
+            out_height: narrow(out_height)?,
+            out_width: narrow(out_width)?,
+            kernel: narrow_both(self.window.kernel)?,
+            stride: narrow_both(self.window.stride)?,
+            padding: narrow_both(self.window.padding)?,
+        })
     }
 }
 

@@ -34,12 +34,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use rheobase_engine::port::{Entry, Layer, LayerCall, LayerInput, LayerType, Tensor};
+use rheobase_engine::port::{Entry, Layer, LayerCall, LayerInput, LayerShape, LayerType, Tensor};
 use rheobase_engine::random::Construction;
 use rheobase_equations::real::Real;
 
 use super::matmul::add_to;
-use super::window::elements;
+use super::window::{elements, narrow};
 
 pub(super) const ENTRY: Entry<Arc<dyn LayerType>> = Entry {
     summary: "passes on the sum of what arrives",
@@ -65,6 +65,11 @@ impl LayerType for Sum {
 
     fn layer_f64(&self, _input: &[usize]) -> Box<dyn Layer<f64>> {
         Box::new(Identity)
+    }
+
+    fn on_device(&self, input: &[usize]) -> Option<LayerShape> {
+        let n = narrow(elements(input).ok()?).filter(|&n| n > 0)?;
+        Some(LayerShape::Copy { n })
     }
 }
 

@@ -99,6 +99,16 @@ pub(super) fn elements(sizes: &[usize]) -> Result<usize, String> {
         })
 }
 
+/// A size as devices count: in 32 bits.
+pub(super) fn narrow(n: usize) -> Option<u32> {
+    u32::try_from(n).ok()
+}
+
+/// The same for both axes.
+pub(super) fn narrow_both([y, x]: [usize; 2]) -> Option<[u32; 2]> {
+    Some([narrow(y)?, narrow(x)?])
+}
+
 /// A size for each of `axes` axes, from an argument that is one number for all, or a list. Where there
 /// is one axis it is the second, and the first has `alone`.
 ///

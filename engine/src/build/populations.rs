@@ -413,6 +413,7 @@ fn afferents<R: Instantiate>(context: &NodeContext<'_>) -> Vec<(usize, Afferent<
 }
 
 /// What monitors record of the whole population `id` of a plan.
+#[cfg(feature = "gpu")]
 pub(crate) fn whole_recorders(plan: &Plan, id: NodeId) -> Vec<StateRecorder> {
     let node = &plan.nodes[id];
     let NodeKind::Population(population) = &node.kind else {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use rheobase_equations::real::Real;
+pub use rheobase_shaders::LayerShape;
 
 use super::step;
 use super::{StepLayer, Tensor};
@@ -45,6 +46,11 @@ pub trait LayerType: Send + Sync {
 
     /// The computation in f64.
     fn layer_f64(&self, input: &[usize]) -> Box<dyn Layer<f64>>;
+
+    /// What it computes, where a device can do the same.
+    fn on_device(&self, _input: &[usize]) -> Option<LayerShape> {
+        None
+    }
 
     /// The computation for one step of one sample at a time, in f32, with these parameters and, after
     /// them, buffers ([`Layer::buffers`]); buffers that are not given are as at first. The results have the bits of [`Layer::forward`] outside training where weights are kept exactly.

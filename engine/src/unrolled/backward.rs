@@ -33,6 +33,11 @@ impl<R: Instantiate> UnrolledNetwork<R> {
                 });
             }
         }
+        if let Some(mut device) = self.device.take() {
+            let outcome = device.backward(self, outputs);
+            self.device = Some(device);
+            return outcome;
+        }
         for output in &mut self.outputs {
             let node = &self.nodes[output.node];
             output.is_seeded = outputs.iter().any(|(name, _)| *name == node.name);

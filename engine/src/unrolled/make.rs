@@ -118,6 +118,7 @@ impl<R: Instantiate> UnrolledNetwork<R> {
             is_taped: false,
             carries: Vec::new(),
             options: options.clone(),
+            device: None,
         };
         network.set_batch(options.batch);
         network.refresh()?;

@@ -43,6 +43,15 @@ impl<R: Instantiate> UnrolledNetwork<R> {
         }
         self.refresh()?;
         self.passes += 1;
+        if let Some(mut device) = self.device.take() {
+            let outcome = device.forward(self, inputs, training);
+            self.device = Some(device);
+            self.is_taped = training && outcome.is_ok();
+            if outcome.is_err() {
+                self.passes -= 1;
+            }
+            return outcome;
+        }
         self.clear(inputs);
         let pool = Arc::clone(&self.pool);
         pool.install(|| self.run_forward(training));
@@ -51,7 +60,7 @@ impl<R: Instantiate> UnrolledNetwork<R> {
     }
 
     /// Nodes that emit the same in every step.
-    fn constants(&self, inputs: &[Sequence<'_, R>]) -> Vec<bool> {
+    pub(crate) fn constants(&self, inputs: &[Sequence<'_, R>]) -> Vec<bool> {
         let mut constant = vec![false; self.nodes.len()];
         for (&id, sequence) in self.inputs.iter().zip(inputs) {
             let node = &self.nodes[id];

@@ -2,7 +2,7 @@
 
 use super::adapter::{AdapterInfo, AdapterKind};
 use super::circuit::placed_nodes;
-use crate::plan::{EdgeKind, Plan};
+use crate::plan::{EdgeKind, NodeKind, Plan};
 use crate::port::Sides;
 
 /// Rate every neuron is taken to fire at \[Hz\].
@@ -140,4 +140,61 @@ pub fn choose(plan: &Plan, threads: usize) -> Result<(AdapterInfo, Cost), String
     } else {
         Err(format!("{cost}: not worth opening one"))
     }
+}
+
+/// Multiplications and additions of a nanosecond on one thread, and on a device of each kind.
+const CPU_PRODUCTS_PER_NS: f64 = 25.0;
+
+/// Whether `auto` trains on a device, and why: passes have so many rows (steps × samples). `Ok` with the
+/// adapter and the reason, or `Err` with the reason to stay on the processor.
+///
+/// # Errors
+/// The reason, as a sentence without its end.
+#[allow(clippy::cast_precision_loss, reason = "an estimate")]
+pub fn choose_training(
+    plan: &Plan,
+    rows: usize,
+    threads: usize,
+) -> Result<(AdapterInfo, String), String> {
+    let mut products = 0.0;
+    let mut kernels = 0.0;
+    for (id, node) in plan.nodes.iter().enumerate() {
+        kernels += 6.0;
+        if let NodeKind::Layer(layer) = &node.kind {
+            let source = plan.edges.iter().find(|e| e.target == id).map(|e| e.source);
+            let shape = source.and_then(|s| layer.on_device(&plan.nodes[s].shape));
+            // Forward, and back to input and weights.
+            products += 3.0 * shape.map_or(0.0, |s| s.products() as f64) * rows as f64;
+        }
+    }
+    let cpu_us = 1e-3 * products / CPU_PRODUCTS_PER_NS / threads.max(1) as f64;
+    let on = |kind: AdapterKind| {
+        let device = Device::of(kind);
+        let per_ns = match kind {
+            AdapterKind::Discrete => 4000.0,
+            AdapterKind::Software => 5.0,
+            _ => 200.0,
+        };
+        kernels * device.launch_us + 1e-3 * products / per_ns
+    };
+    let sentence = |gpu_us: f64| {
+        format!(
+            "about {cpu_us:.0} us a batch on the processor and {gpu_us:.0} us on the device are expected"
+        )
+    };
+    let best = on(AdapterKind::Discrete);
+    if best > MARGIN * cpu_us {
+        return Err(format!("{}: not worth opening one", sentence(best)));
+    }
+    let adapters = super::adapter::adapters();
+    let hardware = adapters.into_iter().find(|a| a.kind != AdapterKind::Software);
+    let Some(adapter) = hardware else {
+        return Err("there is no hardware GPU adapter".to_owned());
+    };
+    let gpu_us = on(adapter.kind);
+    if gpu_us > MARGIN * cpu_us {
+        return Err(format!("{}: not worth opening one", sentence(gpu_us)));
+    }
+    let reason = sentence(gpu_us);
+    Ok((adapter, reason))
 }

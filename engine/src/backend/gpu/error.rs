@@ -70,6 +70,12 @@ pub enum GpuError {
         /// How long it was waited for.
         seconds: u64,
     },
+    /// A component that only the processor runs.
+    #[error("`{name}` has no form for devices; use the CPU backend")]
+    NoForm {
+        /// Its name in the network.
+        name: String,
+    },
     /// The program cannot become a shader.
     #[error(transparent)]
     Emit(#[from] EmitError),

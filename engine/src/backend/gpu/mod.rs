@@ -15,6 +15,7 @@
 //! that round additions and products to nearest and keep subnormals.
 
 mod adapter;
+mod bind;
 mod circuit;
 pub mod cost;
 mod device;
@@ -23,6 +24,7 @@ mod kernel;
 mod memory;
 mod program;
 mod step;
+mod unrolled;
 
 pub use adapter::{AdapterChoice, AdapterInfo, AdapterKind, adapters};
 pub use circuit::DeviceCounts;

@@ -15,10 +15,14 @@ mod tables;
 
 use std::sync::Arc;
 
+use rheobase_shaders::Afferent;
+
 use super::device::GpuDevice;
+use super::error::GpuError;
 use crate::build::device::DeviceCircuit;
 use crate::build::{BuildError, BuildOptions, quantities, records_spikes, whole_recorders};
 use crate::plan::{NodeId, NodeKind, Plan};
+use crate::port::StimulusContext;
 use crate::random::{Philox, Purpose};
 use crate::record::Spikes;
 use crate::simulation::Simulation;
@@ -62,6 +66,29 @@ impl Simulation<f32> {
 /// Populations that can run on a device.
 pub(super) fn placed_nodes(plan: &Plan) -> Vec<NodeId> {
     placement::place(plan).circuits.concat()
+}
+
+/// The stimuli that act on a population of `batch` samples, and the numbers they look up.
+pub(super) fn drives(
+    plan: &Plan,
+    node: NodeId,
+    batch: usize,
+) -> Result<(Vec<Afferent>, Vec<u32>), GpuError> {
+    for (index, drive) in plan.drives.iter().enumerate().filter(|(_, d)| d.target == node) {
+        let size = u32::try_from(plan.nodes[node].size() * batch).unwrap_or(u32::MAX);
+        let context = StimulusContext {
+            size,
+            ..placement::drive_context(plan, index)
+        };
+        if drive.drive.on_device(context).is_none() {
+            return Err(GpuError::NoForm {
+                name: drive.name.clone(),
+            });
+        }
+    }
+    let mut tables = Tables::default();
+    let drives = tables.drives(plan, node)?;
+    Ok((drives, tables.words))
 }
 
 fn circuit(

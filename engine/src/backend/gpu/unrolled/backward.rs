@@ -1,0 +1,365 @@
+//! Back-propagation through a pass.
+
+use std::ops::Range;
+
+use rheobase_shaders::{PortShape, Role, Rows};
+
+use super::super::error::GpuError;
+use super::super::step::word;
+use super::GpuPass;
+use super::forward::{Arrival, population_arrays};
+use super::machine::ArrayId;
+use super::nodes::{DeviceLayer, DevicePopulation, DeviceWork};
+use crate::plan::NodeId;
+use crate::unrolled::{Route, UnrolledError, UnrolledNetwork};
+
+impl GpuPass {
+    pub(super) fn run_backward(
+        &mut self,
+        network: &mut UnrolledNetwork<f32>,
+        outputs: &[(&str, &[f32])],
+    ) -> Result<(), UnrolledError> {
+        self.clear_cotangents();
+        self.seed(outputs)?;
+        for g in (0..self.graph.groups.len()).rev() {
+            let (members, is_cycle) = {
+                let group = &self.graph.groups[g];
+                (group.nodes.clone(), group.is_cycle)
+            };
+            let all = 0..self.steps;
+            for &id in &members {
+                self.layer_kernels(id, &all, Stage::BeginReverse)?;
+            }
+            if is_cycle {
+                for step in (0..self.steps).rev() {
+                    for &id in members.iter().rev() {
+                        self.reverse(id, &(step..step + 1))?;
+                    }
+                }
+            } else {
+                self.reverse(members[0], &all)?;
+            }
+            for &id in &members {
+                self.layer_kernels(id, &all, Stage::Gradients)?;
+            }
+        }
+        self.read_backward(network)
+    }
+
+    fn clear_cotangents(&mut self) {
+        for id in 0..self.nodes.len() {
+            let node = &self.graph.nodes[id];
+            let n = match self.constants[id] {
+                true => self.lanes(id),
+                false => (node.history + self.steps) * self.lanes(id),
+            };
+            if let Some(cotangent) = self.nodes[id].cotangent {
+                self.machine.clear(cotangent, 0, n);
+            }
+            match &self.nodes[id].work {
+                DeviceWork::Nothing => {}
+                DeviceWork::Layer(layer) => {
+                    for &array in &layer.gradient_arrays {
+                        let n = self.machine.len(array);
+                        self.machine.clear(array, 0, n);
+                    }
+                }
+                DeviceWork::Population(p) => {
+                    let n = (p.n_states + p.learned.len()) * self.lanes(id);
+                    self.machine.clear(p.sums, 0, n);
+                }
+            }
+        }
+    }
+
+    /// Adds what was given for outputs.
+    fn seed(&mut self, outputs: &[(&str, &[f32])]) -> Result<(), UnrolledError> {
+        for (name, cotangent) in outputs {
+            let mut nodes = self.graph.nodes.iter();
+            let Some(id) = nodes.position(|n| n.name == *name && n.is_wanted) else {
+                continue;
+            };
+            let (Some(to), n) = (self.nodes[id].cotangent, cotangent.len()) else {
+                continue;
+            };
+            let array = match self.seeds.get(&id) {
+                Some(&array) if self.machine.len(array) >= n => array,
+                _ => self.machine.array("cotangents of outputs", n)?,
+            };
+            self.seeds.insert(id, array);
+            self.machine.write(array, 0, bytemuck::cast_slice(cotangent))?;
+            let first = self.element(id, 0);
+            self.pass_values(array, 0, (to, first), (id, self.steps))?;
+        }
+        Ok(())
+    }
+
+    /// Adds `steps` steps of values to the cotangent of a node.
+    fn pass_values(
+        &mut self,
+        from: ArrayId,
+        first: usize,
+        (to, at): (ArrayId, usize),
+        (id, steps): (NodeId, usize),
+    ) -> Result<(), GpuError> {
+        let lanes = self.lanes(id);
+        let arrays = [(Role::X, from), (Role::Y, to)];
+        let constant = self.constants[id];
+        let rows = Rows {
+            rows: word("elements", if constant { lanes } else { steps * lanes })?,
+            x_first: word("elements", first)?,
+            y_first: word("elements", at)?,
+            repeats: word("steps", steps)?,
+            ..Rows::default()
+        };
+        let kernel = match constant {
+            true => self.sequences.add_steps,
+            false => self.sequences.add,
+        };
+        self.elements(kernel, rows, &arrays)
+    }
+
+    /// Runs the kernels of a layer that look at all rows.
+    fn layer_kernels(
+        &mut self,
+        id: NodeId,
+        steps: &Range<usize>,
+        stage: Stage,
+    ) -> Result<(), UnrolledError> {
+        if !self.graph.nodes[id].is_wanted {
+            return Ok(());
+        }
+        let work = std::mem::replace(&mut self.nodes[id].work, DeviceWork::Nothing);
+        let outcome = match &work {
+            DeviceWork::Layer(layer) => {
+                let kernels = match stage {
+                    Stage::BeginReverse => &layer.begin_reverse,
+                    Stage::Gradients => &layer.gradients,
+                };
+                let steps = self.layer_steps(id, steps);
+                let x = self.arrived(id, None, layer.arrived.map(|a| a.0), &steps);
+                self.layer_rows(id, layer, &steps, x)
+                    .and_then(|rows| self.launch(id, layer, kernels, (x.array, None), rows))
+            }
+            _ => Ok(()),
+        };
+        self.nodes[id].work = work;
+        Ok(outcome?)
+    }
+
+    /// What arrived in the forward pass; sums are still where they were formed.
+    fn arrived(
+        &self,
+        id: NodeId,
+        port: Option<usize>,
+        room: Option<ArrayId>,
+        steps: &Range<usize>,
+    ) -> Arrival {
+        let routes = self.of_port(id, port);
+        let silent = Arrival {
+            array: self.nodes[id].emission,
+            first: 0,
+            shape: PortShape::Silent,
+        };
+        let Some(&first) = routes.first() else {
+            return silent;
+        };
+        if let Some(route) = self.direct(id, port) {
+            return Arrival {
+                array: self.nodes[route.source].emission,
+                first: self.arriving(route.source, route.delay, steps.start),
+                shape: match self.constants[route.source] {
+                    true => PortShape::Constant,
+                    false => PortShape::Steps,
+                },
+            };
+        }
+        let lanes = self.lanes(first.source);
+        room.map_or(silent, |array| Arrival {
+            array,
+            first: steps.start * lanes,
+            shape: PortShape::Steps,
+        })
+    }
+
+    fn of_port(&self, id: NodeId, port: Option<usize>) -> Vec<Route> {
+        let routes = self.graph.nodes[id].routes.iter();
+        routes
+            .filter(|r| port.is_none_or(|p| r.port == p))
+            .copied()
+            .collect()
+    }
+
+    /// The one source whose emission is read where it lies.
+    pub(super) fn direct(&self, id: NodeId, port: Option<usize>) -> Option<Route> {
+        let route = *self.of_port(id, port).first()?;
+        let same_kind = port.is_some() || self.constants[route.source] == self.constants[id];
+        (super::nodes::is_direct(&self.graph, id, port) && same_kind).then_some(route)
+    }
+
+    /// Reverses a node for some steps.
+    fn reverse(&mut self, id: NodeId, steps: &Range<usize>) -> Result<(), UnrolledError> {
+        if !self.graph.nodes[id].is_wanted {
+            return Ok(());
+        }
+        let work = std::mem::replace(&mut self.nodes[id].work, DeviceWork::Nothing);
+        let outcome = match &work {
+            DeviceWork::Nothing => Ok(()),
+            DeviceWork::Layer(layer) => self.reverse_layer(id, layer, steps),
+            DeviceWork::Population(p) => self.reverse_population(id, p, steps),
+        };
+        self.nodes[id].work = work;
+        Ok(outcome?)
+    }
+
+    fn reverse_layer(
+        &mut self,
+        id: NodeId,
+        layer: &DeviceLayer,
+        steps: &Range<usize>,
+    ) -> Result<(), GpuError> {
+        let routes = self.of_port(id, None);
+        if !routes.iter().any(|r| self.graph.nodes[r.source].is_wanted) {
+            return Ok(());
+        }
+        let steps = self.layer_steps(id, steps);
+        let x = self.arrived(id, None, layer.arrived.map(|a| a.0), &steps);
+        let rows = self.layer_rows(id, layer, &steps, x)?;
+        if let Some(route) = self.direct(id, None) {
+            let dx = self.nodes[route.source].cotangent;
+            return self.launch(id, layer, &layer.reverse, (x.array, dx), rows);
+        }
+        let Some((_, Some(dx))) = layer.arrived else {
+            return Ok(());
+        };
+        let n = steps.len() * self.batch * layer.n_in;
+        self.machine.clear(dx, x.first, n);
+        self.launch(id, layer, &layer.reverse, (x.array, Some(dx)), rows)?;
+        self.pass_on(&routes, (dx, x.first), &steps)
+    }
+
+    /// Adds the cotangent of what arrived over each edge to that of what was emitted.
+    fn pass_on(
+        &mut self,
+        routes: &[Route],
+        (from, first): (ArrayId, usize),
+        steps: &Range<usize>,
+    ) -> Result<(), GpuError> {
+        for route in routes {
+            if let Some(to) = self.nodes[route.source].cotangent {
+                let at = self.arriving(route.source, route.delay, steps.start);
+                self.pass_values(from, first, (to, at), (route.source, steps.len()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn reverse_population(
+        &mut self,
+        id: NodeId,
+        p: &DevicePopulation,
+        steps: &Range<usize>,
+    ) -> Result<(), GpuError> {
+        let mut arrivals = Vec::with_capacity(p.n_ports);
+        let mut cotangents = Vec::with_capacity(p.n_ports);
+        for port in 0..p.n_ports {
+            let room = p.arrived[port];
+            let arrival = self.arrived(id, Some(port), room.map(|a| a.0), steps);
+            let cotangent = match self.direct(id, Some(port)) {
+                Some(route) => self.nodes[route.source].cotangent,
+                None => room.and_then(|a| a.1),
+            };
+            if let (None, Some(array)) = (self.direct(id, Some(port)), cotangent) {
+                let n = steps.len() * self.lanes(id);
+                self.machine.clear(array, arrival.first, n);
+            }
+            arrivals.push(arrival);
+            cotangents.push(cotangent);
+        }
+        let kernels = self.population_kernels(id, p, &arrivals)?;
+        let (Some(kernel), Some(dy)) = (kernels.reverse, self.nodes[id].cotangent) else {
+            return Ok(());
+        };
+        let span = self.span(id, steps, &arrivals)?;
+        let mut arrays = vec![(Role::Dy, dy), (Role::Sums, p.sums), (Role::Tape, p.tape)];
+        arrays.extend(population_arrays(p, &arrivals));
+        for (port, cotangent) in (0..).zip(&cotangents) {
+            arrays.extend(cotangent.map(|array| (Role::PortCotangent(port), array)));
+        }
+        self.run_span(kernel, span, &arrays)?;
+        for (port, cotangent) in cotangents.into_iter().enumerate() {
+            if let (None, Some(array)) = (self.direct(id, Some(port)), cotangent) {
+                let routes = self.of_port(id, Some(port));
+                self.pass_on(&routes, (array, arrivals[port].first), steps)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads gradients back and adds them to those of the network.
+    fn read_backward(&mut self, network: &mut UnrolledNetwork<f32>) -> Result<(), UnrolledError> {
+        let mut pieces = Vec::new();
+        for (id, node) in self.nodes.iter().enumerate() {
+            match &node.work {
+                DeviceWork::Layer(layer) => {
+                    let arrays = layer.gradient_arrays.iter();
+                    pieces.extend(arrays.map(|&array| (array, 0, self.machine.len(array))));
+                }
+                DeviceWork::Population(p) if !p.learned.is_empty() => {
+                    let n = (p.n_states + p.learned.len()) * self.lanes(id);
+                    pieces.push((p.sums, 0, n));
+                }
+                DeviceWork::Nothing | DeviceWork::Population(_) => {}
+            }
+        }
+        let inputs: Vec<NodeId> = match network.takes_input_cotangents() {
+            true => self.graph.inputs.clone(),
+            false => Vec::new(),
+        };
+        for &id in &inputs {
+            if let Some(cotangent) = self.nodes[id].cotangent {
+                let n = match self.constants[id] {
+                    true => self.lanes(id),
+                    false => self.steps * self.lanes(id),
+                };
+                pieces.push((cotangent, self.element(id, 0), n));
+            }
+        }
+        let mut read = self.machine.run(&pieces)?.into_iter();
+        for id in 0..self.nodes.len() {
+            match &self.nodes[id].work {
+                DeviceWork::Layer(_) => {
+                    for gradient in network.layer_gradients(id) {
+                        let values = read.next().unwrap_or_default();
+                        let sums = gradient.values.iter_mut().zip(&values);
+                        sums.for_each(|(g, x)| *g += x);
+                    }
+                }
+                DeviceWork::Population(p) if !p.learned.is_empty() => {
+                    let lanes = self.lanes(id).max(1);
+                    let values = read.next().unwrap_or_default();
+                    let mut rows = values.chunks_exact(lanes);
+                    let states = rows.by_ref().take(p.n_states).map(<[f32]>::to_vec);
+                    let states = states.collect();
+                    let widen = |row: &[f32]| row.iter().map(|&x| f64::from(x)).collect();
+                    let derived = rows.map(widen).collect();
+                    network.add_population_gradients_of(id, states, derived);
+                }
+                DeviceWork::Nothing | DeviceWork::Population(_) => {}
+            }
+        }
+        for id in inputs {
+            if self.nodes[id].cotangent.is_some() {
+                let values = read.next().unwrap_or_default();
+                network.set_input_cotangent(id, self.constants[id], values);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Stage {
+    BeginReverse,
+    Gradients,
+}

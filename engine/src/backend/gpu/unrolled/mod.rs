@@ -1,0 +1,145 @@
+//! Passes of an unrolled network on a device: what nodes emit, states, cotangents, weights and
+//! gradients stay there; inputs go up, outputs and gradients come down.
+//!
+//! The order of everything is that of the processor (`engine/src/unrolled/`): nodes run in the order of
+//! the graph, each for all its steps, those on a cycle step by step; then in reverse. Everything emitted
+//! is kept as numbers, spikes too; states are kept before every step.
+
+mod backward;
+mod forward;
+mod machine;
+mod nodes;
+
+use hashbrown::HashMap;
+use rheobase_shaders::{SequenceKernel, sequence_kernel};
+
+use super::device::GpuDevice;
+use super::error::GpuError;
+use crate::plan::NodeId;
+use crate::unrolled::device::{DevicePass, GraphPlan};
+use crate::unrolled::{Sequence, UnrolledError, UnrolledNetwork};
+use machine::{KernelId, Machine};
+use nodes::{DeviceNode, DeviceWork};
+
+impl UnrolledNetwork<f32> {
+    /// Runs passes on `device` from now on. Parameters and gradients are shown and changed as before.
+    ///
+    /// # Errors
+    /// If a node has no form for devices, passes are cut into segments, memory does not suffice, or the
+    /// device fails. The network goes on where it ran before.
+    pub fn run_on(&mut self, device: &GpuDevice) -> Result<(), UnrolledError> {
+        let pass = GpuPass::new(device, self)?;
+        self.attach(Some(Box::new(pass)));
+        Ok(())
+    }
+
+    /// Runs passes on the processor from now on.
+    pub fn run_on_processor(&mut self) {
+        self.attach(None);
+    }
+}
+
+impl From<GpuError> for UnrolledError {
+    fn from(e: GpuError) -> Self {
+        Self::Device(e.to_string())
+    }
+}
+
+/// Kernels for what passes between nodes.
+struct SequenceKernels {
+    assign: KernelId,
+    add: KernelId,
+    add_steps: KernelId,
+    bits: KernelId,
+}
+
+/// Runs passes on a device.
+struct GpuPass {
+    machine: Machine,
+    graph: GraphPlan,
+    nodes: Vec<DeviceNode>,
+    sequences: SequenceKernels,
+    populations: HashMap<nodes::PopulationKey, nodes::PopulationKernels>,
+    /// Of the parameters on the device.
+    version: u64,
+    steps: usize,
+    batch: usize,
+    /// Steps of passes before, as random draws count them.
+    steps_before: u64,
+    pass: u64,
+    training: bool,
+    /// Nodes that emit the same in every step.
+    constants: Vec<bool>,
+    seeds: HashMap<NodeId, machine::ArrayId>,
+}
+
+impl GpuPass {
+    fn new(device: &GpuDevice, network: &mut UnrolledNetwork<f32>) -> Result<Self, UnrolledError> {
+        let graph = network.device_plan()?;
+        let mut machine = Machine::new(device);
+        let mut kernel = |kind| machine.kernel(sequence_kernel(kind));
+        let sequences = SequenceKernels {
+            assign: kernel(SequenceKernel::Assign)?,
+            add: kernel(SequenceKernel::Add)?,
+            add_steps: kernel(SequenceKernel::AddSteps)?,
+            bits: kernel(SequenceKernel::Bits)?,
+        };
+        let nodes = DeviceNode::all(&mut machine, &graph, network)?;
+        Ok(Self {
+            machine,
+            nodes,
+            sequences,
+            populations: HashMap::new(),
+            version: 0,
+            steps: network.steps(),
+            batch: network.batch(),
+            steps_before: 0,
+            pass: 0,
+            training: false,
+            constants: vec![false; graph.nodes.len()],
+            seeds: HashMap::new(),
+            graph,
+        })
+    }
+}
+
+impl DevicePass<f32> for GpuPass {
+    fn forward(
+        &mut self,
+        network: &mut UnrolledNetwork<f32>,
+        inputs: &[Sequence<'_, f32>],
+        training: bool,
+    ) -> Result<(), UnrolledError> {
+        let outcome = self.run_forward(network, inputs, training);
+        if outcome.is_err() {
+            self.machine.abandon();
+        }
+        outcome
+    }
+
+    fn emissions(&mut self) -> Result<Vec<(NodeId, Vec<f32>)>, UnrolledError> {
+        let is_population = |id: &NodeId| matches!(self.nodes[*id].work, DeviceWork::Population(_));
+        let ids: Vec<NodeId> = (0..self.nodes.len()).filter(is_population).collect();
+        let pieces: Vec<_> = ids
+            .iter()
+            .map(|&id| {
+                let n = self.steps * self.lanes(id);
+                (self.nodes[id].emission, self.element(id, 0), n)
+            })
+            .collect();
+        let read = self.machine.run(&pieces)?;
+        Ok(ids.into_iter().zip(read).collect())
+    }
+
+    fn backward(
+        &mut self,
+        network: &mut UnrolledNetwork<f32>,
+        outputs: &[(&str, &[f32])],
+    ) -> Result<(), UnrolledError> {
+        let outcome = self.run_backward(network, outputs);
+        if outcome.is_err() {
+            self.machine.abandon();
+        }
+        outcome
+    }
+}

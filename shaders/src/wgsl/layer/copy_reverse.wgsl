@@ -1,0 +1,3 @@
+fn copy_reverse(i: u32) {
+    dx[params.x_first * N + i] += dy[params.y_first * N + i];
+}

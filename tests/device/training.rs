@@ -1,0 +1,227 @@
+//! Passes of unrolled networks on the device: what is emitted, and gradients, against the processor.
+
+use std::sync::Arc;
+
+use rheobase::engine::backend::gpu::GpuDevice;
+use rheobase::engine::network::Network;
+use rheobase::engine::plan::Plan;
+use rheobase::engine::unrolled::{Sequence, UnrolledError, UnrolledNetwork, UnrolledOptions};
+
+use crate::harness::device;
+
+const STEPS: usize = 12;
+const BATCH: usize = 5;
+/// Relative to the largest gradient of the array.
+const TOLERANCE: f64 = 1e-5;
+
+fn plan_of(text: &str) -> Arc<Plan> {
+    let network = Network::from_toml(text, "").unwrap_or_else(|e| panic!("{e}\n{text}"));
+    let plan = network.resolve(&rheobase::registry());
+    Arc::new(plan.unwrap_or_else(|e| panic!("{e}\n{text}")))
+}
+
+fn network(plan: &Arc<Plan>, options: &UnrolledOptions) -> UnrolledNetwork<f32> {
+    UnrolledNetwork::new(Arc::clone(plan), options).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn options() -> UnrolledOptions {
+    UnrolledOptions {
+        steps: STEPS,
+        batch: BATCH,
+        input_cotangents: true,
+        ..UnrolledOptions::default()
+    }
+}
+
+/// Numbers of one period, spread over (−1, 1).
+fn numbers(n: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12345);
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        #[allow(clippy::cast_precision_loss, reason = "24 bits")]
+        let x = (state >> 8) as f32 / 8_388_608.0 - 1.0;
+        x
+    };
+    (0..n).map(|_| next()).collect()
+}
+
+/// What a pass and its reverse gave.
+struct Passed {
+    output: Vec<f32>,
+    /// By name.
+    gradients: Vec<(String, Vec<f32>)>,
+}
+
+fn pass(network: &mut UnrolledNetwork<f32>, inputs: &[Sequence<'_, f32>]) -> Result<Passed, UnrolledError> {
+    network.clear_gradients();
+    network.forward(inputs, true)?;
+    let name = network.output_names().next().unwrap_or_default().to_owned();
+    let output = network.output(&name)?.to_vec();
+    let cotangent = numbers(output.len(), 77);
+    network.backward(&[(&name, &cotangent)])?;
+    let mut gradients = Vec::new();
+    let names: Vec<String> = network.input_names().map(ToOwned::to_owned).collect();
+    for name in names {
+        if let Ok(values) = network.input_cotangent(&name) {
+            gradients.push((name.clone(), values.to_vec()));
+        }
+    }
+    network.visit_parameters(|node, parameter, gradient| {
+        gradients.push((format!("{node}.{}", parameter.name), gradient.values.clone()));
+    });
+    Ok(Passed { output, gradients })
+}
+
+fn assert_near(what: &str, cpu: &[f32], gpu: &[f32]) {
+    assert_eq!(cpu.len(), gpu.len(), "{what}");
+    let largest = cpu.iter().fold(0.0_f64, |m, &x| m.max(f64::from(x.abs())));
+    for (k, (&a, &b)) in cpu.iter().zip(gpu).enumerate() {
+        let error = f64::from((a - b).abs());
+        assert!(error <= TOLERANCE * largest.max(1e-30), "{what}[{k}]: {a} {b}");
+    }
+}
+
+/// Two passes on either side, the second with other values: what is emitted and the gradients.
+fn compare(what: &str, text: &str, options: &UnrolledOptions, spikes: bool, device: &GpuDevice) {
+    let plan = plan_of(text);
+    let (mut cpu, mut gpu) = (network(&plan, options), network(&plan, options));
+    gpu.run_on(device).unwrap_or_else(|e| panic!("{what}: {e}"));
+    let widths: Vec<usize> = plan
+        .nodes
+        .iter()
+        .filter(|n| matches!(n.kind, rheobase::engine::plan::NodeKind::Input(_)))
+        .map(rheobase::engine::plan::Node::size)
+        .collect();
+    let mut total = 0.0;
+    for (seed, batch) in [(1, options.batch), (2, options.batch - 1), (3, options.batch)] {
+        let values: Vec<Vec<f32>> = (0..)
+            .zip(&widths)
+            .map(|(k, width)| {
+                let values = numbers(options.steps * batch * width, seed + 10 * k);
+                if spikes {
+                    values.iter().map(|&x| f32::from(u8::from(x > 0.4))).collect()
+                } else {
+                    values.iter().map(|x| 1.5 * x + 0.6).collect()
+                }
+            })
+            .collect();
+        let inputs: Vec<Sequence<'_, f32>> = values.iter().map(|v| Sequence::Steps(v)).collect();
+        let a = pass(&mut cpu, &inputs).unwrap_or_else(|e| panic!("{what}: {e}"));
+        let b = pass(&mut gpu, &inputs).unwrap_or_else(|e| panic!("{what}: {e}"));
+        assert_near(&format!("{what}: output"), &a.output, &b.output);
+        assert_eq!(a.gradients.len(), b.gradients.len(), "{what}");
+        for ((name, x), (_, y)) in a.gradients.iter().zip(&b.gradients) {
+            assert_near(&format!("{what}: gradient of {name}"), x, y);
+            total += x.iter().map(|g| f64::from(g.abs())).sum::<f64>();
+        }
+    }
+    assert!(total > 0.0, "{what}: nothing flows");
+}
+
+/// A population of every component of the zoo behind an input at each port.
+#[test]
+fn every_component_has_the_gradients_of_the_processor() {
+    let Some(device) = device() else { return };
+    for (name, neuron) in &rheobase::registry().neurons {
+        let Some(component) = neuron.component() else {
+            continue;
+        };
+        let mut text = format!(
+            "seed = 1\ndt = \"1 ms\"\nduration = \"1 ms\"\n[populations.n]\nmodel = \"{name}\"\nsize = 7\n"
+        );
+        // What never fires emits its first output.
+        if let (None, [output, ..]) = (&component.model.spike, component.model.outputs.as_slice()) {
+            text.push_str(&format!("emits = \"{}\"\n", output.name));
+        }
+        for port in &component.model.inputs {
+            let port = &port.name;
+            text.push_str(&format!(
+                "[inputs.in_{port}]\nshape = [7]\n[[edges]]\nsource = \"in_{port}\"\ntarget = \"n\"\nport = \"{port}\"\n"
+            ));
+        }
+        compare(name, &text, &options(), false, &device);
+        println!("{name}: the same");
+    }
+}
+
+const HEAD: &str = "seed = 1\ndt = \"1 ms\"\nduration = \"1 ms\"\n";
+
+#[test]
+fn edges_with_and_without_delays_and_loops() {
+    let Some(device) = device() else { return };
+    let text = format!(
+        "{HEAD}[inputs.x]\nshape = [6]\n[populations.a]\nmodel = \"lif\"\nsize = 6\n\
+         [populations.b]\nmodel = \"lif\"\nsize = 6\n[populations.c]\nmodel = \"plif\"\nsize = 6\n\
+         [[edges]]\nsource = \"x\"\ntarget = \"a\"\n[[edges]]\nsource = \"a\"\ntarget = \"b\"\n\
+         [[edges]]\nsource = \"x\"\ntarget = \"b\"\ndelay = \"2 ms\"\n\
+         [[edges]]\nsource = \"b\"\ntarget = \"b\"\ndelay = \"1 ms\"\n\
+         [[edges]]\nsource = \"b\"\ntarget = \"c\"\ndelay = \"3 ms\"\n\
+         [[edges]]\nsource = \"c\"\ntarget = \"a\"\ndelay = \"2 ms\"\n"
+    );
+    let options = UnrolledOptions {
+        outputs: vec!["c".to_owned()],
+        ..options()
+    };
+    compare("loops", &text, &options, false, &device);
+}
+
+/// A network with one layer between an input and neurons, and neurons and an output.
+fn layered(layer: &str, shape: &str, spikes: bool) -> String {
+    let kind = if spikes { "spikes" } else { "real" };
+    format!(
+        "{HEAD}[inputs.x]\nshape = {shape}\nkind = \"{kind}\"\n[layers.l]\n{layer}\n\
+         [[edges]]\nsource = \"x\"\ntarget = \"l\"\n"
+    )
+}
+
+#[test]
+fn layers_have_the_gradients_of_the_processor() {
+    let Some(device) = device() else { return };
+    let cases = [
+        ("model = \"linear\"\nout_features = 3", "[7]"),
+        ("model = \"linear\"\nout_features = 70", "[130]"),
+        ("model = \"linear\"\nout_features = 10\nbias = false", "[65]"),
+        ("model = \"flatten\"", "[2, 3, 4]"),
+        ("model = \"conv2d\"\nout_channels = 5\nkernel_size = 3\npadding = 1", "[2, 7, 6]"),
+        (
+            "model = \"conv2d\"\nout_channels = 6\nkernel_size = [3, 2]\nstride = [2, 1]\npadding = [0, 1]\ndilation = [1, 2]\ngroups = 2",
+            "[4, 9, 8]",
+        ),
+        ("model = \"max_pool2d\"\nkernel_size = 2", "[3, 6, 8]"),
+        ("model = \"avg_pool2d\"\nkernel_size = 2", "[3, 6, 8]"),
+        ("model = \"adaptive_avg_pool2d\"\noutput_size = [2, 3]", "[3, 5, 7]"),
+        ("model = \"batch_norm\"", "[3, 4, 5]"),
+        ("model = \"batch_norm\"\nvariant = \"td\"\nalpha = 0.7", "[6]"),
+    ];
+    for (layer, shape) in cases {
+        for spikes in [false, true] {
+            compare(layer, &layered(layer, shape, spikes), &options(), spikes, &device);
+        }
+        println!("{layer}: the same");
+    }
+}
+
+/// An input that is the same in every step runs through the layers behind it once.
+#[test]
+fn constant_inputs_are_run_once() {
+    let Some(device) = device() else { return };
+    let text = format!(
+        "{HEAD}[inputs.x]\nshape = [9]\n[layers.l]\nmodel = \"linear\"\nout_features = 6\n\
+         [populations.n]\nmodel = \"plif\"\nsize = 6\n[layers.m]\nmodel = \"linear\"\nout_features = 4\n\
+         [[edges]]\nsource = \"x\"\ntarget = \"l\"\n[[edges]]\nsource = \"l\"\ntarget = \"n\"\n\
+         [[edges]]\nsource = \"n\"\ntarget = \"m\"\n"
+    );
+    let plan = plan_of(&text);
+    let (mut cpu, mut gpu) = (network(&plan, &options()), network(&plan, &options()));
+    gpu.run_on(&device).unwrap_or_else(|e| panic!("{e}"));
+    let values: Vec<f32> = numbers(BATCH * 9, 4).iter().map(|x| 3.0 * x).collect();
+    let inputs = [Sequence::Constant(&values)];
+    let a = pass(&mut cpu, &inputs).unwrap_or_else(|e| panic!("{e}"));
+    let b = pass(&mut gpu, &inputs).unwrap_or_else(|e| panic!("{e}"));
+    assert_near("output", &a.output, &b.output);
+    for ((name, x), (_, y)) in a.gradients.iter().zip(&b.gradients) {
+        assert_near(name, x, y);
+    }
+}
