@@ -37,6 +37,12 @@ pub struct RunOptions {
     pub backend: Backend,
     /// With [`Backend::Gpu`]: an adapter whose name contains this text; any if not given.
     pub adapter: Option<String>,
+    /// With [`Backend::Gpu`]: the device, where it is open already.
+    #[cfg(feature = "gpu")]
+    pub device: Option<rheobase_engine::backend::gpu::GpuDevice>,
+    /// With [`Backend::Gpu`]: if the device fails, the run goes on on the processor, as with
+    /// [`Backend::Auto`].
+    pub fallback: bool,
     /// How populations in anchored arithmetic are advanced; results do not depend on it.
     pub mode: ModeChoice,
     /// Keep what monitors record in memory, for [`Run::recording`]; so it is unless set. Without,
@@ -51,6 +57,9 @@ impl Default for RunOptions {
             memory_limit: None,
             backend: Backend::default(),
             adapter: None,
+            #[cfg(feature = "gpu")]
+            device: None,
+            fallback: false,
             mode: ModeChoice::Auto,
             keep_recording: true,
         }

@@ -49,7 +49,7 @@ pub const WEIGHTS: &str = "weights.safetensors";
 pub const METRICS: &str = "metrics.jsonl";
 
 /// How training is run; on the processor, results do not depend on it.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Debug)]
 pub struct TrainOptions {
     /// Threads.
     pub threads: usize,
@@ -61,6 +61,11 @@ pub struct TrainOptions {
     pub backend: Backend,
     /// With [`Backend::Gpu`]: an adapter whose name contains this text; any if not given.
     pub adapter: Option<String>,
+    /// With [`Backend::Gpu`]: the device, where it is open already.
+    #[cfg(feature = "gpu")]
+    pub device: Option<rheobase_engine::backend::gpu::GpuDevice>,
+    /// With [`Backend::Gpu`]: if the device fails, the processor goes on, as with [`Backend::Auto`].
+    pub fallback: bool,
 }
 
 impl Default for TrainOptions {
@@ -72,6 +77,9 @@ impl Default for TrainOptions {
             resume: None,
             backend: Backend::default(),
             adapter: None,
+            #[cfg(feature = "gpu")]
+            device: None,
+            fallback: false,
         }
     }
 }

@@ -21,3 +21,5 @@ mod mixed;
 mod training;
 #[path = "device/zoo.rs"]
 mod zoo;
+#[path = "device/whole_runs.rs"]
+mod whole_runs;

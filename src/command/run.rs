@@ -35,6 +35,9 @@ pub(crate) struct Arguments {
     /// With --backend gpu: an adapter whose name contains this text (`rheobase doctor` lists them).
     #[arg(long, value_name = "NAME")]
     adapter: Option<String>,
+    /// With --backend gpu: if the GPU fails, go on on the processor.
+    #[arg(long)]
+    fallback: bool,
     /// How populations in anchored arithmetic advance: every neuron in every step, only those to which
     /// something happens, or whichever costs less. Results are the same; run.json tells what was
     /// chosen when.
@@ -233,12 +236,14 @@ fn options(arguments: &Arguments) -> Result<RunOptions, Failure> {
         memory_limit: memory_limit(arguments)?,
         backend: arguments.backend.into(),
         adapter: arguments.adapter.clone(),
+        fallback: arguments.fallback,
         mode: match arguments.mode {
             ModeArgument::Auto => ModeChoice::Auto,
             ModeArgument::Dense => ModeChoice::Dense,
             ModeArgument::Sparse => ModeChoice::Sparse,
         },
         keep_recording: false,
+        ..RunOptions::default()
     })
 }
 

@@ -45,6 +45,9 @@ pub(crate) struct Arguments {
     /// With --backend gpu: an adapter whose name contains this text (`rheobase doctor` lists them).
     #[arg(long, value_name = "NAME")]
     adapter: Option<String>,
+    /// With --backend gpu: if the GPU fails, go on on the processor.
+    #[arg(long)]
+    fallback: bool,
     /// Folder for results. By default results/NAME, which is written over; a folder named here must be
     /// new or empty.
     #[arg(long, value_name = "DIR")]
@@ -124,6 +127,8 @@ pub(crate) fn train(arguments: &Arguments) -> Result<(), Failure> {
         resume: arguments.resume.clone(),
         backend: arguments.backend.into(),
         adapter: arguments.adapter.clone(),
+        fallback: arguments.fallback,
+        ..TrainOptions::default()
     };
     let name = file.network.resolve(&rheobase::registry())?.name;
     let interrupted = watch_for_interrupt()?;

@@ -88,8 +88,11 @@ pub(super) fn choose_f32(
                 Some(name) => AdapterChoice::Named(name.clone()),
                 None => AdapterChoice::Any,
             };
-            let device = open(choice).map_err(|e| failed(&e))?;
-            Ok(on(device, "asked for".to_owned(), false))
+            let device = match &options.device {
+                Some(device) => device.clone(),
+                None => open(choice).map_err(|e| failed(&e))?,
+            };
+            Ok(on(device, "asked for".to_owned(), options.fallback))
         }
         Backend::Auto => {
             let (adapter, cost) = match cost::choose(plan, threads) {

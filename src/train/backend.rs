@@ -84,8 +84,12 @@ impl Place {
             Some(name) => AdapterChoice::Named(name.clone()),
             None => AdapterChoice::Any,
         };
-        match GpuDevice::request(&choice) {
-            Ok(device) => Ok(Self::gpu(device, "asked for".to_owned(), false)),
+        let device = match &options.device {
+            Some(device) => Ok(device.clone()),
+            None => GpuDevice::request(&choice),
+        };
+        match device {
+            Ok(device) => Ok(Self::gpu(device, "asked for".to_owned(), options.fallback)),
             Err(e) => Err(TrainFailure::Device(e.to_string())),
         }
     }

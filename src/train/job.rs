@@ -362,6 +362,7 @@ impl<R: Attach> Job<'_, R> {
             backend: self.place.name.to_owned(),
             backend_reason: self.place.reason.clone(),
             adapter: self.place.adapter.clone(),
+            device_submissions: self.trainer.network().device_submissions(),
             settings: self.file.settings.clone(),
             epochs: self.standing.position.epoch,
             batches: self.trainer.batches(),
@@ -395,6 +396,7 @@ impl<R: Attach> Job<'_, R> {
         let mut begun = Instant::now();
         for batch in self.batches.resume(position)? {
             let samples = Samples::new(&batch.values, batch.elements, &batch.numbers)?;
+            let passes = self.trainer.network().passes();
             let mut step = self.trainer.train(samples, &batch.labels, epoch);
             if let Err(TrainError::Network(UnrolledError::Device(reason))) = &step
                 && self.place.is_rescued
@@ -402,6 +404,7 @@ impl<R: Attach> Job<'_, R> {
                 // Parameters are as before the batch.
                 self.place.take_over(reason);
                 R::detach(self.trainer.network_mut());
+                self.trainer.network_mut().set_passes(passes);
                 step = self.trainer.train(samples, &batch.labels, epoch);
             }
             let report = step.map_err(|source| TrainFailure::Step {

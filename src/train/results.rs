@@ -25,6 +25,9 @@ pub struct TrainingRecord {
     /// The adapter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adapter: Option<String>,
+    /// Submissions to the device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_submissions: Option<u64>,
     /// How it was trained.
     pub settings: Settings,
     /// Epochs done.

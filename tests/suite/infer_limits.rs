@@ -148,7 +148,7 @@ fn trained_synapses_give_the_outputs_of_evaluation() {
     let options = TrainOptions {
         threads: 1,
         checkpoint_every: Duration::from_secs(3600),
-        resume: None,
+        ..TrainOptions::default()
     };
     let results = ResultFolder::create(&folder.path().join("results"), true).unwrap();
     let mut batches = 0;

@@ -34,6 +34,7 @@ fn run_on(
         threads,
         checkpoint_every: Duration::from_secs(3600),
         resume: resume.then(|| folder.join(WEIGHTS)),
+        ..TrainOptions::default()
     };
     let folder = ResultFolder::create(folder, true).unwrap();
     let mut batches = 0;

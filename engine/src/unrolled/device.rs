@@ -25,6 +25,9 @@ pub(crate) trait DevicePass<R: Real>: Send {
     /// What populations emitted in the last pass, by node, `[T, N, *]`.
     fn emissions(&mut self) -> Result<Vec<(NodeId, Vec<R>)>, UnrolledError>;
 
+    /// Submissions so far.
+    fn submissions(&self) -> u64;
+
     /// Adds to the gradients of all trained arrays.
     fn backward(
         &mut self,
@@ -34,6 +37,12 @@ pub(crate) trait DevicePass<R: Real>: Send {
 }
 
 impl<R: Real> UnrolledNetwork<R> {
+    /// Submissions to the device that runs the passes, if one does.
+    #[must_use]
+    pub fn device_submissions(&self) -> Option<u64> {
+        self.device.as_ref().map(|device| device.submissions())
+    }
+
     /// Fetches what populations emitted from the device that runs the passes, if one does: what
     /// [`Self::firing`] looks at.
     ///

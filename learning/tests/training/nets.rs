@@ -6,7 +6,7 @@ use rheobase_equations::real::Real;
 use rheobase_learning::loss::{Logits, Loss, cross_entropy, mse_rate};
 
 use crate::golden::{array, assert_close, labels};
-use crate::network::{chain, edge, input, linear, population, unrolled};
+use crate::network::{chain, edge, input, linear, on_device, population, unrolled};
 
 fn tolerance<R: Real>() -> f64 {
     if R::BYTES == 4 { 1e-5 } else { 1e-9 }
@@ -318,4 +318,18 @@ fn convolutional<R: Instantiate>(case: &str) {
 fn convolutional_layers() {
     convolutional::<f64>("conv_train");
     convolutional::<f32>("conv_train");
+}
+
+/// On a device, to 1e-5 in f32.
+#[test]
+fn on_a_device() {
+    on_device(|| {
+        let shape = [8, 4, 10];
+        mlp::<f32>("mlp_mse_rate", |o, y| mse_rate(o, shape, y).unwrap());
+        mlp::<f32>("mlp_ce_rate", |o, y| {
+            cross_entropy(o, shape, y, Logits::Mean).unwrap()
+        });
+        recurrent::<f32>("rec_nodet", false);
+        convolutional::<f32>("conv_train");
+    });
 }

@@ -1,8 +1,11 @@
 //! Networks from text.
 
+use std::any::Any;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use rheobase_engine::Instantiate;
+use rheobase_engine::backend::gpu::{AdapterChoice, GpuDevice};
 use rheobase_engine::network::Network;
 use rheobase_engine::plan::Plan;
 use rheobase_engine::unrolled::{UnrolledNetwork, UnrolledOptions};
@@ -23,7 +26,35 @@ pub(crate) fn unrolled<R: Instantiate>(
     options: &UnrolledOptions,
 ) -> UnrolledNetwork<R> {
     let precision = if R::BYTES == 4 { "f32" } else { "f64" };
-    UnrolledNetwork::new(plan(text, precision), options).unwrap()
+    let mut network = UnrolledNetwork::new(plan(text, precision), options).unwrap();
+    DEVICE.with_borrow(|device| {
+        if let Some(device) = device {
+            let network: &mut dyn Any = &mut network;
+            let network = network.downcast_mut::<UnrolledNetwork<f32>>();
+            network.expect("devices compute in f32").run_on(device).unwrap();
+        }
+    });
+    network
+}
+
+thread_local! {
+    static DEVICE: RefCell<Option<GpuDevice>> = const { RefCell::new(None) };
+}
+
+/// Runs `test` with networks on a device; without an adapter it is skipped, which is printed, unless
+/// `RHEOBASE_REQUIRE_GPU=1` makes that an error.
+pub(crate) fn on_device(test: impl FnOnce()) {
+    let required = std::env::var_os("RHEOBASE_REQUIRE_GPU").is_some_and(|v| v == "1");
+    match GpuDevice::request(&AdapterChoice::Any) {
+        Ok(device) => DEVICE.set(Some(device)),
+        Err(e) if !required => {
+            println!("SKIPPED (without an adapter): {e}");
+            return;
+        }
+        Err(e) => panic!("a GPU is required: {e}"),
+    }
+    test();
+    DEVICE.set(None);
 }
 
 /// An edge.

@@ -117,6 +117,10 @@ impl DevicePass<f32> for GpuPass {
         outcome
     }
 
+    fn submissions(&self) -> u64 {
+        self.machine.submissions
+    }
+
     fn emissions(&mut self) -> Result<Vec<(NodeId, Vec<f32>)>, UnrolledError> {
         let is_population = |id: &NodeId| matches!(self.nodes[*id].work, DeviceWork::Population(_));
         let ids: Vec<NodeId> = (0..self.nodes.len()).filter(is_population).collect();
