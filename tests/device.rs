@@ -19,7 +19,7 @@ mod faults;
 mod mixed;
 #[path = "device/training.rs"]
 mod training;
-#[path = "device/zoo.rs"]
-mod zoo;
 #[path = "device/whole_runs.rs"]
 mod whole_runs;
+#[path = "device/zoo.rs"]
+mod zoo;

@@ -43,6 +43,11 @@ pub trait Actor<R: Real>: Send {
     /// may be changed: the actor goes on from there.
     fn state_f64(&mut self, _visit: &mut dyn FnMut(NodeId, &str, &mut [f64])) {}
 
+    /// Why what [`Self::state`] shows is not the state of now: a device that has failed.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// Back to the initial state; recordings are dropped.
     fn reset(&mut self);
 

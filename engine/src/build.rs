@@ -203,8 +203,13 @@ pub(crate) fn build<R: Instantiate>(
         .filter(|(_, n)| matches!(n.kind, NodeKind::Input(_)))
         .map(|(id, _)| (id, InputHandle::default()))
         .collect();
-    let mut populations =
-        populations::population_shards::<R>(plan, options, (&shards, &layouts), &on_device, &mut report)?;
+    let mut populations = populations::population_shards::<R>(
+        plan,
+        options,
+        (&shards, &layouts),
+        &on_device,
+        &mut report,
+    )?;
     let abort = Arc::new(AtomicBool::new(false));
     let mut actors: Vec<Vec<Placed<R>>> = (0..threads).map(|_| Vec::new()).collect();
     for shard in 0..shards.n() {

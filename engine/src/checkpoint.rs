@@ -61,6 +61,9 @@ pub enum CheckpointError {
     /// A state variable is NaN or infinite.
     #[error("a state of `{0}` is not finite; it cannot be saved")]
     NotFinite(String),
+    /// A device does not give its state.
+    #[error("the state on the device cannot be had: {0}")]
+    Device(String),
     /// A name or number is too large for the layout.
     #[error("{0}: too large to be saved")]
     TooLarge(String),

@@ -27,8 +27,9 @@ pub use atomic::{AtomicFile, FileError, ResultFolder, atomic_write};
 pub use grid::{TimeStep, TimeStepError};
 pub use power_law::PowerLaw;
 pub use record::{
-    AdvanceRecord, Arithmetic, ContinuousRecord, DeviceRecord, Kernel, Machine, Mode, PopulationRecord,
-    Precision, RunRecord, SwitchRecord, Timings, peak_rss_bytes, real_time_factor,
+    AdvanceRecord, Arithmetic, ContinuousRecord, DeviceRecord, Kernel, Machine, Mode,
+    PopulationRecord, Precision, RunRecord, SwitchRecord, Timings, peak_rss_bytes,
+    real_time_factor,
 };
 pub use source::{BLOCK, Order, SourceError, SpikeSource};
 pub use spikes::{PopulationSpikes, Spikes, SpikesError};

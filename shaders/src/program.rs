@@ -6,7 +6,9 @@ use rheobase_equations::native::prepare::SpikeAs;
 use crate::body::{self, Memory};
 use crate::error::EmitError;
 use crate::guard::Contraction;
-use crate::module::{Access, Assembly, Element, Entry, MAX_PLACES, Role, ShaderModule, UniformLayout};
+use crate::module::{
+    Access, Assembly, Element, Entry, MAX_PLACES, Role, ShaderModule, UniformLayout,
+};
 
 /// A program as a kernel.
 ///

@@ -430,9 +430,10 @@ impl Memory for SliceMemory<'_> {
         match slot {
             Slot::State(k) => named('s', k, &step.states),
             Slot::Input(k) => named('x', k, &step.inputs),
-            Slot::Derived(k) => self.derived.get(k as usize).map(|place| {
-                (derived_at(*place), String::new())
-            }),
+            Slot::Derived(k) => self
+                .derived
+                .get(k as usize)
+                .map(|place| (derived_at(*place), String::new())),
             Slot::Uniform(k) => drawn('u', k, step.n_uniforms),
             Slot::Normal(k) => drawn('g', k, step.n_normals),
             Slot::Time => Some(("time".to_owned(), String::new())),

@@ -153,7 +153,13 @@ pub fn emit_forward(
         storage.push((Role::Tape, Access::ReadWrite, Element::F32, 0));
     }
     storage.extend(read(&text, shape));
-    Ok(assemble(name, "forward_kernel", "Steps of", &text, &storage))
+    Ok(assemble(
+        name,
+        "forward_kernel",
+        "Steps of",
+        &text,
+        &storage,
+    ))
 }
 
 /// The kernel that reverses the steps of a span. `program` is the reverse of the step
@@ -181,7 +187,11 @@ pub fn emit_reverse(
     }
     for k in 0..n_learned {
         // A compensated sum: the processor adds these up in f64.
-        let _ = writeln!(text, "    var d{k} = {};\n    var e{k} = 0.0f;", sum(n_states + k));
+        let _ = writeln!(
+            text,
+            "    var d{k} = {};\n    var e{k} = 0.0f;",
+            sum(n_states + k)
+        );
     }
     let wanted = |kind: PortShape| {
         let ports = shape.ports.iter().zip(&shape.wanted).enumerate();
@@ -233,12 +243,22 @@ pub fn emit_reverse(
         storage.push((Role::Tape, Access::Read, Element::F32, 0));
     }
     storage.extend(read(&text, shape));
-    for (p, role) in (0..).map(Role::PortCotangent).take(shape.ports.len()).enumerate() {
+    for (p, role) in (0..)
+        .map(Role::PortCotangent)
+        .take(shape.ports.len())
+        .enumerate()
+    {
         if text.contains(&format!("port_cotangent_{p}[")) {
             storage.push((role, Access::ReadWrite, Element::F32, 0));
         }
     }
-    Ok(assemble(name, "reverse_kernel", "Steps in reverse of", &text, &storage))
+    Ok(assemble(
+        name,
+        "reverse_kernel",
+        "Steps in reverse of",
+        &text,
+        &storage,
+    ))
 }
 
 fn assemble(

@@ -8,7 +8,9 @@ use rheobase_equations::real::Precision;
 use crate::body::{self, Memory};
 use crate::error::EmitError;
 use crate::guard::Contraction;
-use crate::module::{Access, Assembly, Element, Entry, MAX_PLACES, Role, ShaderModule, UniformLayout};
+use crate::module::{
+    Access, Assembly, Element, Entry, MAX_PLACES, Role, ShaderModule, UniformLayout,
+};
 
 /// How many arrays of each kind a step works on.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

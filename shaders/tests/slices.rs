@@ -106,7 +106,11 @@ fn kernels_of_spikes_are_accepted() {
         };
         let module = delivery(CIRCUIT, format);
         validate(&module);
-        let name = if weighted { "delivery_weighted" } else { "delivery" };
+        let name = if weighted {
+            "delivery_weighted"
+        } else {
+            "delivery"
+        };
         snapshot(name, &module.source);
     }
 }

@@ -8,9 +8,9 @@ use rheobase_engine::anchored::Arithmetic;
 #[cfg(feature = "gpu")]
 use rheobase_engine::backend::gpu::{AdapterChoice, GpuDevice, cost};
 use rheobase_engine::build::{BuildError, BuildOptions};
-use rheobase_engine::plan::Plan;
 #[cfg(feature = "gpu")]
 use rheobase_engine::plan::NodeKind;
+use rheobase_engine::plan::Plan;
 use rheobase_engine::simulation::Simulation;
 #[cfg(feature = "gpu")]
 use rheobase_equations::real::Precision;

@@ -10,7 +10,8 @@ use rheobase_engine::record::ExactCounts;
 use rheobase_engine::simulation::{Recording, Simulation};
 use rheobase_equations::real::Precision;
 use rheobase_report::{
-    AdvanceRecord, ContinuousRecord, DeviceRecord, Kernel, PopulationRecord, RunRecord, SwitchRecord, Timings,
+    AdvanceRecord, ContinuousRecord, DeviceRecord, Kernel, PopulationRecord, RunRecord,
+    SwitchRecord, Timings,
 };
 
 use super::collect::Collector;

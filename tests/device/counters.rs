@@ -13,10 +13,16 @@ fn little_moves_and_seldom() {
         assert_eq!(counts.steps, steps);
         assert_eq!(counts.spikes, ran.n_spikes());
         assert!(counts.spikes > 100, "{name}");
-        assert!(counts.bytes_read <= 4 * counts.spikes + 64 * steps, "{name}");
+        assert!(
+            counts.bytes_read <= 4 * counts.spikes + 64 * steps,
+            "{name}"
+        );
         assert!(counts.steps >= 50 * counts.submissions, "{name}");
         // States and synapses were there before the first step; nobody has asked for them since.
         assert_eq!(counts.state_bytes, 0, "{name}");
-        assert_eq!(counts.bytes_written, 0, "{name}: no source on the processor");
+        assert_eq!(
+            counts.bytes_written, 0,
+            "{name}: no source on the processor"
+        );
     }
 }

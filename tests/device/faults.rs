@@ -67,7 +67,10 @@ fn absurd_sizes_are_told_with_the_limit() {
     let error = Simulation::build_on(plan, BuildOptions::default(), &device).err();
     let message = error.map(|e| e.to_string()).unwrap_or_default();
     println!("{message}");
-    assert!(message.contains("100000000 needed, but the device allows 67108864"), "{message}");
+    assert!(
+        message.contains("100000000 needed, but the device allows 67108864"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -90,7 +93,12 @@ size = 70
     let mut simulation = Simulation::build_on(plan, BuildOptions::default(), &device).unwrap();
     let error = simulation.advance_to(1000).unwrap_err();
     println!("{error}");
-    let RunError::NotFinite { population, variable, .. } = error else {
+    let RunError::NotFinite {
+        population,
+        variable,
+        ..
+    } = error
+    else {
         panic!("{error}");
     };
     assert_eq!((population.as_str(), variable.as_str()), ("P", "v"));

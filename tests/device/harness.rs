@@ -115,9 +115,16 @@ pub(crate) fn assert_same(name: &str, cpu: &mut Ran, gpu: &mut Ran) {
     assert_eq!(failed(cpu), failed(gpu), "{name}");
     for ((node, a), (other, b)) in cpu.recording.spikes.iter().zip(&gpu.recording.spikes) {
         assert_eq!(node, other);
-        let first = a.steps.iter().zip(&a.neurons).zip(b.steps.iter().zip(&b.neurons));
+        let first = a
+            .steps
+            .iter()
+            .zip(&a.neurons)
+            .zip(b.steps.iter().zip(&b.neurons));
         let first = first.clone().find(|(x, y)| x != y);
-        assert_eq!(first, None, "{name}: node {node}: the first spike that differs");
+        assert_eq!(
+            first, None,
+            "{name}: node {node}: the first spike that differs"
+        );
         assert_eq!(a.len(), b.len(), "{name}: node {node}: spikes");
     }
     assert_eq!(cpu.recording.n_spikes, gpu.recording.n_spikes, "{name}");
@@ -127,7 +134,10 @@ pub(crate) fn assert_same(name: &str, cpu: &mut Ran, gpu: &mut Ran) {
         "{name}: synaptic events"
     );
     if let Some(error) = cpu.simulation.failed() {
-        println!("{name}: {} spikes and the same error: {error}", cpu.n_spikes());
+        println!(
+            "{name}: {} spikes and the same error: {error}",
+            cpu.n_spikes()
+        );
         return;
     }
     assert!(cpu.states() == gpu.states(), "{name}: states at the end");

@@ -152,7 +152,9 @@ fn checkpoints_cross_between_processor_and_device() {
     };
     let saved = |simulation: &mut Simulation<f32>| {
         let mut bytes = Vec::new();
-        simulation.save(&mut bytes).unwrap_or_else(|e| panic!("{e}"));
+        simulation
+            .save(&mut bytes)
+            .unwrap_or_else(|e| panic!("{e}"));
         bytes
     };
     let end = |simulation: &mut Simulation<f32>| {
@@ -184,7 +186,9 @@ fn checkpoints_cross_between_processor_and_device() {
         let mut other = build(second);
         // What it did before does not matter.
         other.advance_to(40).unwrap_or_else(|e| panic!("{e}"));
-        other.load(&mut bytes.as_slice()).unwrap_or_else(|e| panic!("{e}"));
+        other
+            .load(&mut bytes.as_slice())
+            .unwrap_or_else(|e| panic!("{e}"));
         assert!(end(&mut other) == expected, "{cut}, {first} -> {second}");
     }
 }

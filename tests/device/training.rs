@@ -54,7 +54,10 @@ struct Passed {
     gradients: Vec<(String, Vec<f32>)>,
 }
 
-fn pass(network: &mut UnrolledNetwork<f32>, inputs: &[Sequence<'_, f32>]) -> Result<Passed, UnrolledError> {
+fn pass(
+    network: &mut UnrolledNetwork<f32>,
+    inputs: &[Sequence<'_, f32>],
+) -> Result<Passed, UnrolledError> {
     network.clear_gradients();
     network.forward(inputs, true)?;
     let name = network.output_names().next().unwrap_or_default().to_owned();
@@ -69,7 +72,10 @@ fn pass(network: &mut UnrolledNetwork<f32>, inputs: &[Sequence<'_, f32>]) -> Res
         }
     }
     network.visit_parameters(|node, parameter, gradient| {
-        gradients.push((format!("{node}.{}", parameter.name), gradient.values.clone()));
+        gradients.push((
+            format!("{node}.{}", parameter.name),
+            gradient.values.clone(),
+        ));
     });
     Ok(Passed { output, gradients })
 }
@@ -79,7 +85,10 @@ fn assert_near(what: &str, cpu: &[f32], gpu: &[f32]) {
     let largest = cpu.iter().fold(0.0_f64, |m, &x| m.max(f64::from(x.abs())));
     for (k, (&a, &b)) in cpu.iter().zip(gpu).enumerate() {
         let error = f64::from((a - b).abs());
-        assert!(error <= TOLERANCE * largest.max(1e-30), "{what}[{k}]: {a} {b}");
+        assert!(
+            error <= TOLERANCE * largest.max(1e-30),
+            "{what}[{k}]: {a} {b}"
+        );
     }
 }
 
@@ -95,13 +104,20 @@ fn compare(what: &str, text: &str, options: &UnrolledOptions, spikes: bool, devi
         .map(rheobase::engine::plan::Node::size)
         .collect();
     let mut total = 0.0;
-    for (seed, batch) in [(1, options.batch), (2, options.batch - 1), (3, options.batch)] {
+    for (seed, batch) in [
+        (1, options.batch),
+        (2, options.batch - 1),
+        (3, options.batch),
+    ] {
         let values: Vec<Vec<f32>> = (0..)
             .zip(&widths)
             .map(|(k, width)| {
                 let values = numbers(options.steps * batch * width, seed + 10 * k);
                 if spikes {
-                    values.iter().map(|&x| f32::from(u8::from(x > 0.4))).collect()
+                    values
+                        .iter()
+                        .map(|&x| f32::from(u8::from(x > 0.4)))
+                        .collect()
                 } else {
                     values.iter().map(|x| 1.5 * x + 0.6).collect()
                 }
@@ -182,22 +198,40 @@ fn layers_have_the_gradients_of_the_processor() {
     let cases = [
         ("model = \"linear\"\nout_features = 3", "[7]"),
         ("model = \"linear\"\nout_features = 70", "[130]"),
-        ("model = \"linear\"\nout_features = 10\nbias = false", "[65]"),
+        (
+            "model = \"linear\"\nout_features = 10\nbias = false",
+            "[65]",
+        ),
         ("model = \"flatten\"", "[2, 3, 4]"),
-        ("model = \"conv2d\"\nout_channels = 5\nkernel_size = 3\npadding = 1", "[2, 7, 6]"),
+        (
+            "model = \"conv2d\"\nout_channels = 5\nkernel_size = 3\npadding = 1",
+            "[2, 7, 6]",
+        ),
         (
             "model = \"conv2d\"\nout_channels = 6\nkernel_size = [3, 2]\nstride = [2, 1]\npadding = [0, 1]\ndilation = [1, 2]\ngroups = 2",
             "[4, 9, 8]",
         ),
         ("model = \"max_pool2d\"\nkernel_size = 2", "[3, 6, 8]"),
         ("model = \"avg_pool2d\"\nkernel_size = 2", "[3, 6, 8]"),
-        ("model = \"adaptive_avg_pool2d\"\noutput_size = [2, 3]", "[3, 5, 7]"),
+        (
+            "model = \"adaptive_avg_pool2d\"\noutput_size = [2, 3]",
+            "[3, 5, 7]",
+        ),
         ("model = \"batch_norm\"", "[3, 4, 5]"),
-        ("model = \"batch_norm\"\nvariant = \"td\"\nalpha = 0.7", "[6]"),
+        (
+            "model = \"batch_norm\"\nvariant = \"td\"\nalpha = 0.7",
+            "[6]",
+        ),
     ];
     for (layer, shape) in cases {
         for spikes in [false, true] {
-            compare(layer, &layered(layer, shape, spikes), &options(), spikes, &device);
+            compare(
+                layer,
+                &layered(layer, shape, spikes),
+                &options(),
+                spikes,
+                &device,
+            );
         }
         println!("{layer}: the same");
     }

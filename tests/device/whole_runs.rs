@@ -41,11 +41,17 @@ fn a_run_on_a_device_is_a_run_on_the_processor() {
     let gpu = run(&on(&device, false), &mut |_| {});
     assert_eq!(cpu.fingerprint, gpu.fingerprint);
     assert_eq!(cpu.record.synaptic_events, gpu.record.synaptic_events);
-    assert_eq!((cpu.record.backend.as_str(), gpu.record.backend.as_str()), ("cpu", "gpu"));
+    assert_eq!(
+        (cpu.record.backend.as_str(), gpu.record.backend.as_str()),
+        ("cpu", "gpu")
+    );
     let reason = cpu.record.backend_reason.unwrap_or_default();
     assert!(reason.contains("not worth opening"), "{reason}");
     let record = gpu.record.device.unwrap_or_else(|| panic!("a device"));
-    assert!(record.steps == 1500 && record.on_processor.is_empty(), "{record:?}");
+    assert!(
+        record.steps == 1500 && record.on_processor.is_empty(),
+        "{record:?}"
+    );
 }
 
 /// The same spikes and states as without the accident: counted sums have the bits of the processor.
@@ -64,7 +70,10 @@ fn the_processor_goes_on_where_a_device_fails() {
     assert_eq!(gpu.record.backend, "gpu, then cpu");
     let reason = gpu.record.backend_reason.clone().unwrap_or_default();
     println!("{reason}");
-    assert!(reason.contains("continued on the processor from 0."), "{reason}");
+    assert!(
+        reason.contains("continued on the processor from 0."),
+        "{reason}"
+    );
     assert!(gpu.stopped.is_none());
     assert_eq!(cpu.fingerprint, gpu.fingerprint);
     assert_eq!(cpu.recording.spikes, gpu.recording.spikes);
@@ -83,7 +92,10 @@ fn without_fallback_a_failed_device_ends_the_run_with_what_was_recorded() {
     assert!(gpu.record.interrupted && gpu.record.spikes > 0);
 }
 
-fn trained(options: &TrainOptions, progress: &mut dyn FnMut(u64)) -> Result<TrainingRecord, String> {
+fn trained(
+    options: &TrainOptions,
+    progress: &mut dyn FnMut(u64),
+) -> Result<TrainingRecord, String> {
     let text = read("examples/digits.toml");
     let file = TrainingFile::from_toml(&text, "digits").unwrap_or_else(|e| panic!("{e}"));
     let mut file = file;
@@ -114,7 +126,10 @@ fn training_on_a_device_learns_what_the_processor_learns() {
     let Some(device) = own_device() else { return };
     let cpu = trained(&TrainOptions::default(), &mut |_| {}).unwrap_or_else(|e| panic!("{e}"));
     let gpu = trained(&training_on(&device, false), &mut |_| {}).unwrap_or_else(|e| panic!("{e}"));
-    println!("{} on the processor, {} on the device", cpu.test_accuracy, gpu.test_accuracy);
+    println!(
+        "{} on the processor, {} on the device",
+        cpu.test_accuracy, gpu.test_accuracy
+    );
     assert!((cpu.test_accuracy - gpu.test_accuracy).abs() < 0.01);
     assert!((cpu.test_loss - gpu.test_loss).abs() < 0.02 * cpu.test_loss);
     assert_eq!(cpu.warnings, gpu.warnings);
@@ -146,5 +161,8 @@ fn the_processor_goes_on_training_where_a_device_fails() {
     });
     let error = error.err().unwrap_or_default();
     println!("{error}");
-    assert!(error.contains("epoch 1, batch 21: on the device: the device is lost"), "{error}");
+    assert!(
+        error.contains("epoch 1, batch 21: on the device: the device is lost"),
+        "{error}"
+    );
 }

@@ -33,7 +33,11 @@ fn input(unit: &str) -> (&'static str, &'static str) {
 }
 
 /// 200 neurons of a component under random input at every port. `None` where it does not fit.
-fn network(component: &Component, integrator: Integrator, option: Option<(&str, &str)>) -> Option<Plan> {
+fn network(
+    component: &Component,
+    integrator: Integrator,
+    option: Option<(&str, &str)>,
+) -> Option<Plan> {
     let name = &component.model.name;
     let mut text = format!(
         "seed = 5\ndt = \"0.1 ms\"\nduration = \"1 s\"\n[populations.P]\nmodel = \"{name}\"\nsize = 200\n\
@@ -104,9 +108,14 @@ fn a_thousand_steps_have_the_bits_of_the_processor() {
                 compared += 1;
             }
         }
-        assert!(spikes > 0 || component.model.spike.is_none(), "{name} never fires");
+        assert!(
+            spikes > 0 || component.model.spike.is_none(),
+            "{name} never fires"
+        );
     }
-    println!("{compared} compared, {inexact} of them with a division or root, {refused} do not fit");
+    println!(
+        "{compared} compared, {inexact} of them with a division or root, {refused} do not fit"
+    );
     assert!(compared > 60, "{compared}");
 }
 
@@ -124,7 +133,12 @@ fn program(plan: &Plan) -> Program {
 fn assert_close(name: &str, cpu: &Ran, gpu: &Ran) {
     let events = |ran: &Ran| -> Vec<(u64, u32)> {
         let spikes = &ran.recording.spikes[0].1;
-        spikes.steps.iter().copied().zip(spikes.neurons.iter().copied()).collect()
+        spikes
+            .steps
+            .iter()
+            .copied()
+            .zip(spikes.neurons.iter().copied())
+            .collect()
     };
     let (a, b) = (events(cpu), events(gpu));
     let missing = a.iter().filter(|e| b.binary_search(e).is_err()).count()

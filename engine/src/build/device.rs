@@ -53,7 +53,8 @@ pub(super) fn contract<R>(
         circuit.map_or(node, |c| c.nodes[0])
     };
     let internal = |e: &DelayedEdge| {
-        let both = |c: &DeviceCircuit<R>| c.nodes.contains(&e.source) && c.nodes.contains(&e.target);
+        let both =
+            |c: &DeviceCircuit<R>| c.nodes.contains(&e.source) && c.nodes.contains(&e.target);
         circuits.iter().any(both)
     };
     edges

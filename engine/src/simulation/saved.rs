@@ -23,6 +23,11 @@ impl<R: Instantiate> Simulation<R> {
                 nodes[node].parameters.push(named);
             });
         }
+        for placed in self.workers.iter_mut().flat_map(Worker::actors) {
+            if let Some(reason) = placed.actor.trouble() {
+                return Err(CheckpointError::Device(reason));
+            }
+        }
         let history = &self.workers[0].history;
         for (id, node) in nodes.iter_mut().enumerate() {
             node.first = self.now + 1;

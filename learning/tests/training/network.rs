@@ -31,7 +31,10 @@ pub(crate) fn unrolled<R: Instantiate>(
         if let Some(device) = device {
             let network: &mut dyn Any = &mut network;
             let network = network.downcast_mut::<UnrolledNetwork<f32>>();
-            network.expect("devices compute in f32").run_on(device).unwrap();
+            network
+                .expect("devices compute in f32")
+                .run_on(device)
+                .unwrap();
         }
     });
     network

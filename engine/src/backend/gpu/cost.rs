@@ -187,7 +187,9 @@ pub fn choose_training(
         return Err(format!("{}: not worth opening one", sentence(best)));
     }
     let adapters = super::adapter::adapters();
-    let hardware = adapters.into_iter().find(|a| a.kind != AdapterKind::Software);
+    let hardware = adapters
+        .into_iter()
+        .find(|a| a.kind != AdapterKind::Software);
     let Some(adapter) = hardware else {
         return Err("there is no hardware GPU adapter".to_owned());
     };

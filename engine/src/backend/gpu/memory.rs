@@ -37,7 +37,12 @@ pub(super) fn storage_of(
     what: &'static str,
     words: &[u32],
 ) -> Result<wgpu::Buffer, GpuError> {
-    let buffer = storage(device, what, words.len() as u64, wgpu::BufferUsages::empty())?;
+    let buffer = storage(
+        device,
+        what,
+        words.len() as u64,
+        wgpu::BufferUsages::empty(),
+    )?;
     write(device, &buffer, 0, bytemuck::cast_slice(words))?;
     Ok(buffer)
 }
@@ -72,7 +77,9 @@ pub(super) fn write(
 ) -> Result<(), GpuError> {
     for (k, piece) in bytes.chunks(UPLOAD_BYTES).enumerate() {
         let at = offset + (k * UPLOAD_BYTES) as u64;
-        device.scoped("uploading", |_| device.queue().write_buffer(buffer, at, piece))?;
+        device.scoped("uploading", |_| {
+            device.queue().write_buffer(buffer, at, piece)
+        })?;
         if bytes.len() > UPLOAD_BYTES {
             let submission = device.scoped("uploading", |_| device.queue().submit([]))?;
             device.wait(submission)?;

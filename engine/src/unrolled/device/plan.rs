@@ -6,10 +6,10 @@ use rheobase_equations::native::Derived;
 use rheobase_shaders::LayerShape;
 
 use super::DevicePass;
-use crate::unrolled::{Group, Route, UnrolledError, UnrolledNetwork, Work};
 use crate::instantiate::Instantiate;
 use crate::plan::{NodeId, NodeKind, Plan};
 use crate::port::Tensor;
+use crate::unrolled::{Group, Route, UnrolledError, UnrolledNetwork, Work};
 
 /// A node as devices see it.
 pub(crate) struct NodePlan {
@@ -208,7 +208,8 @@ impl<R: Instantiate> UnrolledNetwork<R> {
     pub(crate) fn set_input_cotangent(&mut self, id: NodeId, constant: bool, values: Vec<R>) {
         let (steps, batch) = (self.steps, self.batch);
         let node = &mut self.nodes[id];
-        node.emission.clear(if constant { 1 } else { steps }, constant);
+        node.emission
+            .clear(if constant { 1 } else { steps }, constant);
         node.cotangent.clear();
         if !constant {
             let history = node.emission.history * batch * node.width;

@@ -150,7 +150,11 @@ impl CircuitActor {
         outer.late_from = first.unwrap_or(slice.first);
         for step in outer.late_from..slice.first {
             let k = u32::try_from(step - outer.late_from).unwrap_or(u32::MAX);
-            for heard in self.heard.iter().filter(|h| !h.inside && h.delivered < step) {
+            for heard in self
+                .heard
+                .iter()
+                .filter(|h| !h.inside && h.delivered < step)
+            {
                 heard.add(k, step, history, self.dt_ms, &mut outer.late)?;
             }
         }
@@ -340,7 +344,11 @@ impl Heard {
                 time_ms: time_ms(step, dt_ms),
             });
         }
-        spikes.extend(fired.iter().map(|lane| k << LANE_BITS | (self.first_lane + lane)));
+        spikes.extend(
+            fired
+                .iter()
+                .map(|lane| k << LANE_BITS | (self.first_lane + lane)),
+        );
         Ok(())
     }
 }
@@ -369,7 +377,10 @@ impl Kept {
             return Vec::new();
         }
         let steps = slice.steps().enumerate();
-        steps.filter(|&(_, step)| due(step)).map(|(k, _)| k).collect()
+        steps
+            .filter(|&(_, step)| due(step))
+            .map(|(k, _)| k)
+            .collect()
     }
 
     /// Appends the rows of traces to the records that are due.
@@ -385,7 +396,10 @@ impl Kept {
                 if !step.is_multiple_of(recorder.every_steps) {
                     continue;
                 }
-                let state = self.recorded.iter().position(|&s| s as usize == recorder.state);
+                let state = self
+                    .recorded
+                    .iter()
+                    .position(|&s| s as usize == recorder.state);
                 let of_state = &values[state.unwrap_or(0) * columns..][..columns];
                 recorder.trace.steps.push(step);
                 let column = |lane: &u32| self.columns.binary_search(lane).unwrap_or(0);
@@ -446,7 +460,9 @@ impl Actor<f32> for CircuitActor {
                 visit(population.node, name, row);
             }
             let same = |a: &[f32], b: &[f32]| {
-                a.iter().map(|x| x.to_bits()).eq(b.iter().map(|x| x.to_bits()))
+                a.iter()
+                    .map(|x| x.to_bits())
+                    .eq(b.iter().map(|x| x.to_bits()))
             };
             if !same(&before, &population.states) {
                 let states = population.padded();
@@ -455,6 +471,10 @@ impl Actor<f32> for CircuitActor {
                 }
             }
         }
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.trouble.as_ref().map(ToString::to_string)
     }
 
     fn reset(&mut self) {
@@ -474,7 +494,11 @@ impl Actor<f32> for CircuitActor {
     }
 
     fn take_records(&mut self) -> Vec<Records> {
-        let mut all: Vec<Records> = self.populations.iter_mut().map(Kept::take_records).collect();
+        let mut all: Vec<Records> = self
+            .populations
+            .iter_mut()
+            .map(Kept::take_records)
+            .collect();
         if let Some(first) = all.first_mut() {
             first.synaptic_events = std::mem::take(&mut self.synaptic_events);
             first.device = Some(std::mem::take(&mut self.resident.counts));

@@ -82,8 +82,8 @@ impl Layout {
             let first = populations.len();
             for &node in phase.iter().filter(|n| nodes.contains(n)) {
                 let n = plan.nodes[node].size() as u64;
-                let afferents =
-                    afferents(plan, node, &mut edges, &mut arrivals, tables).map_err(Failure::Gpu)?;
+                let afferents = afferents(plan, node, &mut edges, &mut arrivals, tables)
+                    .map_err(Failure::Gpu)?;
                 populations.push(PopulationLayout {
                     node,
                     n: within_lanes(n)?,
@@ -278,7 +278,10 @@ fn afferents(
                 EdgeKind::Synapses(synapses) => synapses.constant_weight(),
             };
             let of_port = || all.iter().rev().filter(|a| a.port == port);
-            #[allow(clippy::cast_possible_truncation, reason = "weights of an f32 population")]
+            #[allow(
+                clippy::cast_possible_truncation,
+                reason = "weights of an f32 population"
+            )]
             let shared = match weight {
                 // Added right after the same weight: one count will do.
                 Some(w) => of_port().next().and_then(|a| match a.kind {
@@ -338,7 +341,10 @@ fn units(plan: &Plan, node: NodeId, edges: &[Afferents]) -> Vec<f64> {
         }
         let sum = afferents.survey.as_ref().map_or(0.0, |s| s.largest_sum);
         let inside = plan.nodes[edge.source].size() > 0
-            && matches!(plan.nodes[edge.source].kind, crate::plan::NodeKind::Population(_));
+            && matches!(
+                plan.nodes[edge.source].kind,
+                crate::plan::NodeKind::Population(_)
+            );
         let times = if inside { 1.0 } else { f64::from(MOST_SPIKES) };
         if sums.len() <= edge.port {
             sums.resize(edge.port + 1, 0.0);

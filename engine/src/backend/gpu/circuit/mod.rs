@@ -9,7 +9,9 @@ mod actor;
 mod kernels;
 mod layout;
 mod placement;
+mod population;
 mod resident;
+mod rounds;
 mod synapses;
 mod tables;
 
@@ -28,7 +30,8 @@ use crate::record::Spikes;
 use crate::simulation::Simulation;
 use actor::{CircuitActor, Kept, pad, stride};
 use layout::{Failure, Layout};
-use resident::{PopulationParts, Resident};
+use population::PopulationParts;
+use resident::Resident;
 use tables::Tables;
 
 pub use crate::record::DeviceCounts;
@@ -74,7 +77,12 @@ pub(super) fn drives(
     node: NodeId,
     batch: usize,
 ) -> Result<(Vec<Afferent>, Vec<u32>), GpuError> {
-    for (index, drive) in plan.drives.iter().enumerate().filter(|(_, d)| d.target == node) {
+    for (index, drive) in plan
+        .drives
+        .iter()
+        .enumerate()
+        .filter(|(_, d)| d.target == node)
+    {
         let size = u32::try_from(plan.nodes[node].size() * batch).unwrap_or(u32::MAX);
         let context = StimulusContext {
             size,
@@ -114,8 +122,7 @@ fn circuit(
         .filter_map(|(kept, derived)| parts(plan, kept, derived))
         .collect();
     let mean_row = synapses::mean_row(&layout);
-    let mut resident =
-        Resident::new(device, plan.dt_ms, &layout, &tables.words, &parts, mean_row)?;
+    let mut resident = Resident::new(device, plan.dt_ms, &layout, &tables.words, &parts, mean_row)?;
     drop(parts);
     let most = Resident::most_synapses(device);
     let mut synapse_bytes = 0;
@@ -147,7 +154,9 @@ fn keep(plan: &Plan, node: NodeId, first_lane: u32, initial: Vec<f32>) -> Kept {
         values.dedup();
         values
     };
-    let states = recorders.iter().map(|r| u32::try_from(r.state).unwrap_or(0));
+    let states = recorders
+        .iter()
+        .map(|r| u32::try_from(r.state).unwrap_or(0));
     let neurons = match &plan.nodes[node].kind {
         NodeKind::Population(p) => p.neuron.ports().states.iter(),
         _ => [].iter(),

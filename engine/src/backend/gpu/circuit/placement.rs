@@ -47,15 +47,17 @@ fn obstacle(plan: &Plan, node: NodeId) -> Option<String> {
         .edges
         .iter()
         .find(|e| e.target == node && emits_real(&plan.nodes[e.source]));
-    let drive = plan
-        .drives
-        .iter()
-        .enumerate()
-        .find(|(k, d)| d.target == node && d.drive.on_device(drive_context(plan, *k)).is_none());
+    let drive =
+        plan.drives.iter().enumerate().find(|(k, d)| {
+            d.target == node && d.drive.on_device(drive_context(plan, *k)).is_none()
+        });
     let precision = plan.precision != Precision::F32;
     let anchored = population.arithmetic == Arithmetic::Anchored;
     Some(match population.neuron.component() {
-        None => format!("`{}` is written in Rust, not in equations", population.model),
+        None => format!(
+            "`{}` is written in Rust, not in equations",
+            population.model
+        ),
         Some(_) if precision => "devices compute in f32, and the network asks for f64".to_owned(),
         Some(_) if plan.batch != 1 => "the network has a batch axis".to_owned(),
         Some(_) if population.time.is_continuous() => "its time is continuous".to_owned(),
@@ -127,7 +129,11 @@ fn circuits(plan: &Plan, able: &[bool]) -> Vec<Vec<NodeId>> {
     let is_whole = |c: usize| (0..able.len()).all(|n| component[n] != c || able[n]);
     let mut sets: Vec<((usize, usize), Vec<NodeId>)> = Vec::new();
     for n in members {
-        let rank = if is_whole(component[n]) { 0 } else { groups[n] + 1 };
+        let rank = if is_whole(component[n]) {
+            0
+        } else {
+            groups[n] + 1
+        };
         let key = (component[n], rank);
         match sets.iter_mut().find(|(k, _)| *k == key) {
             Some((_, set)) => set.push(n),

@@ -1,49 +1,23 @@
 //! A circuit on the device: buffers that stay there, and the submissions that advance it.
 
-use rheobase_equations::native::Derived;
-use rheobase_equations::real::Precision;
 use rheobase_shaders::{
-    COUNTERS, COUNTERS_GROUPS, Chunk, MAX_CHUNK, Place, Role, ShaderModule, SliceShape, StepShape,
-    compaction, delivery, emit_slice, workgroups,
+    COUNTERS, COUNTERS_GROUPS, Chunk, MAX_CHUNK, Role, ShaderModule, compaction, delivery,
 };
 
 use super::super::device::GpuDevice;
 use super::super::error::GpuError;
 use super::super::memory::{self, Piece, Staging};
-use super::super::step::{place_derived, word};
+use super::super::step::word;
 use super::DeviceCounts;
 use super::kernels::{BoundKernel, CHUNK_STRIDE};
-use super::layout::{Layout, PopulationLayout};
+use super::layout::Layout;
+use super::population::{PopulationBuffers, PopulationParts};
+use super::rounds::{Round, What, encode};
 use super::synapses::{Part, is_heard};
 use crate::time::Slice;
 
 /// Spikes that are read back beyond those of the last time, per step.
 const SPARE_SPIKES: usize = 8;
-
-/// What a population is on the device.
-pub(super) struct PopulationParts<'a> {
-    pub(super) name: &'a str,
-    pub(super) component: &'a rheobase_equations::lower::Component,
-    pub(super) derived: Vec<Derived<f32>>,
-    /// `[states][stride]`.
-    pub(super) states: Vec<f32>,
-    pub(super) key: [u32; 2],
-    /// States and neurons that are recorded.
-    pub(super) recorded: Vec<u32>,
-    pub(super) columns: Vec<u32>,
-}
-
-/// Buffers of one population.
-struct PopulationBuffers {
-    kernel: BoundKernel,
-    groups: [u32; 3],
-    states: wgpu::Buffer,
-    n_states: usize,
-    stride: u32,
-    traces: Option<wgpu::Buffer>,
-    /// Words of a step of traces.
-    trace_words: usize,
-}
 
 /// Synapses of some sources.
 struct PartBuffers {
@@ -145,7 +119,9 @@ impl Resident {
         let outer_counters = storage("counters", 2 * (MAX_CHUNK as u64 + 1))?;
         let tables = memory::storage_of(device, "tables", tables)?;
         // Rows of a few thousand synapses are delivered by several workgroups.
-        let pieces = u32::try_from(mean_row.div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, 16);
+        let pieces = u32::try_from(mean_row.div_ceil(1024))
+            .unwrap_or(u32::MAX)
+            .clamp(1, 16);
         let module = compaction(circuit, pieces);
         let compaction = BoundKernel::new(
             device,
@@ -332,7 +308,10 @@ impl Resident {
     }
 
     #[allow(clippy::cast_precision_loss, reason = "steps below 2^53")]
-    #[allow(clippy::cast_possible_truncation, reason = "as the processor rounds it")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "as the processor rounds it"
+    )]
     fn time(&self, step: u64) -> f32 {
         (step as f64 * self.dt_ms) as f32
     }
@@ -365,7 +344,10 @@ impl Resident {
                 times_ms: times,
                 ..Chunk::default()
             };
-            let end = |step: usize| step.checked_sub(1).map_or(0, |k| outer.ends.get(k).copied().unwrap_or(0));
+            let end = |step: usize| {
+                step.checked_sub(1)
+                    .map_or(0, |k| outer.ends.get(k).copied().unwrap_or(0))
+            };
             let (from, to) = (end(at), end(at + times.len()));
             if to > from {
                 let range = u32::try_from(2 * ranges.len()).unwrap_or(u32::MAX);
@@ -596,30 +578,6 @@ impl Resident {
     }
 }
 
-/// One set of dispatches, and the chunk it works on.
-struct Round<'t> {
-    chunk: Chunk<'t>,
-    what: What,
-}
-
-enum What {
-    /// Delivers so many spikes of the processor.
-    Outer(u32),
-    /// Advances the populations of a phase, lists their spikes, delivers them.
-    Phase(usize),
-}
-
-fn encode(rounds: &[Round<'_>]) -> Vec<u8> {
-    #[allow(clippy::cast_possible_truncation, reason = "a few hundred bytes")]
-    let stride = CHUNK_STRIDE as usize;
-    let mut bytes = vec![0; rounds.len() * stride];
-    for (place, round) in bytes.chunks_exact_mut(stride).zip(rounds) {
-        let chunk = round.chunk.encode();
-        place[..chunk.len()].copy_from_slice(&chunk);
-    }
-    bytes
-}
-
 /// Steps of which the spikes of all neurons fit into one binding.
 fn longest_submission(device: &GpuDevice, layout: &Layout) -> Result<usize, GpuError> {
     let limits = device.limits();
@@ -634,71 +592,5 @@ fn longest_submission(device: &GpuDevice, layout: &Layout) -> Result<usize, GpuE
             limit,
         }),
         steps => Ok(steps.min(MAX_CHUNK)),
-    }
-}
-
-impl PopulationBuffers {
-    fn new(
-        device: &GpuDevice,
-        layout: &Layout,
-        (place, status): (&PopulationLayout, u32),
-        parts: &PopulationParts<'_>,
-        longest: usize,
-        (params, shared): (&wgpu::Buffer, &[(Role, &wgpu::Buffer)]),
-    ) -> Result<Self, GpuError> {
-        let (places, values): (Vec<Place>, Vec<f32>) = place_derived(&parts.derived)?;
-        let n_states = parts.component.states.len();
-        let stride = match n_states {
-            0 => place.n,
-            n => word("neurons", parts.states.len() / n)?,
-        };
-        let n_columns = parts.columns.iter().copied().max().unwrap_or(0);
-        let shape = SliceShape {
-            circuit: layout.circuit,
-            n: place.n,
-            stride,
-            first_word: place.first_lane / rheobase_shaders::WORD_LANES,
-            status,
-            derived: places,
-            afferents: place.afferents.clone(),
-            key: parts.key,
-            recorded: parts.recorded.clone(),
-            n_columns,
-        };
-        let program = parts.component.expanded_step(Precision::F32);
-        let module = emit_slice(parts.name, &program, &StepShape::of(parts.component), &shape)?;
-        let states = memory::storage_of(device, "states", bytemuck::cast_slice(&parts.states))?;
-        let derived = memory::storage_of(device, "derived", bytemuck::cast_slice(&values))?;
-        let trace_words = parts.recorded.len() * n_columns as usize;
-        let mut buffers = shared.to_vec();
-        buffers.push((Role::States, &states));
-        buffers.push((Role::Derived, &derived));
-        let recording = if trace_words > 0 {
-            let columns = memory::storage_of(device, "columns", &parts.columns)?;
-            let words = (trace_words * longest) as u64;
-            let traces = memory::storage(device, "traces", words, wgpu::BufferUsages::empty())?;
-            Some((columns, traces))
-        } else {
-            None
-        };
-        if let Some((columns, traces)) = &recording {
-            buffers.push((Role::Columns, columns));
-            buffers.push((Role::Traces, traces));
-        }
-        let limit = device.limits().max_compute_workgroups_per_dimension;
-        let groups = workgroups(place.n, limit).ok_or(GpuError::Limit {
-            what: "neurons of a population",
-            needed: u64::from(place.n),
-            limit: u64::from(limit).pow(2),
-        })?;
-        Ok(Self {
-            kernel: BoundKernel::new(device, &module, params, &buffers)?,
-            groups,
-            states,
-            n_states,
-            stride,
-            traces: recording.map(|(_, traces)| traces),
-            trace_words,
-        })
     }
 }

@@ -66,7 +66,10 @@ pub(super) fn store(
     mut full: impl FnMut(Part) -> Result<(), GpuError>,
 ) -> Result<Fanout, Failure> {
     check_delays(layout)?;
-    let own = layout.populations.iter().map(|p| (p.node, p.first_lane, p.n));
+    let own = layout
+        .populations
+        .iter()
+        .map(|p| (p.node, p.first_lane, p.n));
     let outer = layout.sources.iter().map(|s| (s.node, s.first_lane, s.n));
     let mut fanout = Fanout::default();
     let mut part: Option<Part> = None;
@@ -184,15 +187,17 @@ fn draw<'a>(plan: &Plan, onto: &[&'a Afferents]) -> Result<Vec<Drawn<'a>>, RowsE
                 first: afferents.first,
                 delay: u32::try_from(*delay_steps).unwrap_or(u32::MAX),
             })),
-            EdgeKind::Synapses(_) => Wiring::draw::<f32>(plan, afferents.edge)
-                .transpose()
-                .map(|drawn| {
-                    drawn.map(|(wiring, weights)| Drawn::Synapses {
-                        afferents,
-                        wiring,
-                        weights,
+            EdgeKind::Synapses(_) => {
+                Wiring::draw::<f32>(plan, afferents.edge)
+                    .transpose()
+                    .map(|drawn| {
+                        drawn.map(|(wiring, weights)| Drawn::Synapses {
+                            afferents,
+                            wiring,
+                            weights,
+                        })
                     })
-                }),
+            }
         })
         .collect()
 }
@@ -233,7 +238,10 @@ impl Drawn<'_> {
 
 impl Afferents {
     /// What a synapse of this weight adds: a number of units, or one.
-    #[allow(clippy::cast_possible_truncation, reason = "units are chosen so that sums fit")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "units are chosen so that sums fit"
+    )]
     fn amount(&self, weight: f32) -> i32 {
         self.unit
             .map_or(1, |unit| (f64::from(weight) / unit).round() as i32)
@@ -255,7 +263,11 @@ pub(super) fn is_heard(format: SynapseFormat, lanes: Range<u32>) -> bool {
 
 /// Nodes whose spikes the circuit hears.
 pub(super) fn heard(plan: &Plan, layout: &Layout) -> Vec<NodeId> {
-    let mut nodes: Vec<NodeId> = layout.edges.iter().map(|a| plan.edges[a.edge].source).collect();
+    let mut nodes: Vec<NodeId> = layout
+        .edges
+        .iter()
+        .map(|a| plan.edges[a.edge].source)
+        .collect();
     nodes.sort_unstable();
     nodes.dedup();
     nodes

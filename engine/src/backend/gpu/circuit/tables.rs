@@ -16,11 +16,7 @@ pub(super) struct Tables {
 
 impl Tables {
     /// The stimuli that act on a population, in the order of the description.
-    pub(super) fn drives(
-        &mut self,
-        plan: &Plan,
-        node: NodeId,
-    ) -> Result<Vec<Afferent>, GpuError> {
+    pub(super) fn drives(&mut self, plan: &Plan, node: NodeId) -> Result<Vec<Afferent>, GpuError> {
         let onto = plan.drives.iter().enumerate();
         let mut all = Vec::new();
         for (index, drive) in onto.filter(|(_, d)| d.target == node) {
@@ -36,7 +32,10 @@ impl Tables {
     }
 
     /// `None` for one that adds nothing.
-    #[allow(clippy::cast_possible_truncation, reason = "weights of an f32 population")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "weights of an f32 population"
+    )]
     fn drive(&mut self, drive: DeviceDrive) -> Result<Option<AfferentKind>, GpuError> {
         Ok(match drive {
             DeviceDrive::Constant(amplitude) => Some(AfferentKind::Constant(amplitude as f32)),

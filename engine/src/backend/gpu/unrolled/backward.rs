@@ -87,7 +87,8 @@ impl GpuPass {
                 _ => self.machine.array("cotangents of outputs", n)?,
             };
             self.seeds.insert(id, array);
-            self.machine.write(array, 0, bytemuck::cast_slice(cotangent))?;
+            self.machine
+                .write(array, 0, bytemuck::cast_slice(cotangent))?;
             let first = self.element(id, 0);
             self.pass_values(array, 0, (to, first), (id, self.steps))?;
         }

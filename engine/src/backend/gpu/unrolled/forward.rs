@@ -6,9 +6,9 @@ use rheobase_shaders::{PortShape, Role, Rows, Span, workgroups};
 
 use super::super::error::GpuError;
 use super::super::step::word;
+use super::GpuPass;
 use super::machine::{ArrayId, KernelId};
 use super::nodes::{DeviceLayer, DevicePopulation, DeviceWork, Launch, is_direct};
-use super::GpuPass;
 use crate::plan::NodeId;
 use crate::unrolled::device::WorkPlan;
 use crate::unrolled::{Sequence, UnrolledError, UnrolledNetwork};
@@ -79,7 +79,8 @@ impl GpuPass {
                 if let Some(times) = p.times {
                     let dt_ms = network.plan().dt_ms;
                     let times_ms = times_ms(self.steps_before, self.steps, dt_ms);
-                    self.machine.write(times, 0, bytemuck::cast_slice(&times_ms))?;
+                    self.machine
+                        .write(times, 0, bytemuck::cast_slice(&times_ms))?;
                 }
             }
             if self.version == network.version() {
@@ -87,10 +88,12 @@ impl GpuPass {
             }
             if let DeviceWork::Layer(layer) = &node.work {
                 for (tensor, &array) in network.layer_parameters(id).iter().zip(&layer.parameters) {
-                    self.machine.write(array, 0, bytemuck::cast_slice(&tensor.values))?;
+                    self.machine
+                        .write(array, 0, bytemuck::cast_slice(&tensor.values))?;
                 }
                 for (tensor, &array) in network.layer_buffers(id).iter().zip(&layer.buffers) {
-                    self.machine.write(array, 0, bytemuck::cast_slice(&tensor.values))?;
+                    self.machine
+                        .write(array, 0, bytemuck::cast_slice(&tensor.values))?;
                 }
             }
         }
@@ -104,20 +107,26 @@ impl GpuPass {
         let width = self.graph.nodes[id].width;
         match sequence {
             Sequence::Constant(values) if self.constants[id] => {
-                self.machine.write(emission, 0, bytemuck::cast_slice(values))?;
+                self.machine
+                    .write(emission, 0, bytemuck::cast_slice(values))?;
             }
             Sequence::Constant(values) => {
                 let values = values.repeat(self.steps);
-                self.machine.write(emission, first, bytemuck::cast_slice(&values))?;
+                self.machine
+                    .write(emission, first, bytemuck::cast_slice(&values))?;
             }
             Sequence::Steps(values) => {
-                self.machine.write(emission, first, bytemuck::cast_slice(values))?;
+                self.machine
+                    .write(emission, first, bytemuck::cast_slice(values))?;
             }
             Sequence::Bits(words) => self.load_bits(id, (emission, first), words)?,
             Sequence::Spikes { offsets, indices } => {
                 let of_row = width.div_ceil(64);
                 let mut words = vec![0_u64; (offsets.len() - 1) * of_row];
-                for (row, span) in words.chunks_exact_mut(of_row.max(1)).zip(offsets.windows(2)) {
+                for (row, span) in words
+                    .chunks_exact_mut(of_row.max(1))
+                    .zip(offsets.windows(2))
+                {
                     for &i in &indices[span[0] as usize..span[1] as usize] {
                         row[i as usize / 64] |= 1 << (i % 64);
                     }
@@ -179,7 +188,8 @@ impl GpuPass {
             needed: u64::from(rows.rows),
             limit: u64::from(limit).pow(2),
         })?;
-        self.machine.dispatch(kernel, &rows.encode(), groups, arrays);
+        self.machine
+            .dispatch(kernel, &rows.encode(), groups, arrays);
         Ok(())
     }
 
@@ -232,7 +242,11 @@ impl GpuPass {
             y_first: word("rows", self.element(id, steps.start) / width)?,
             batch: word("samples", self.batch)?,
             first_step: word("steps", steps.start)?,
-            repeats: if constant { word("steps", self.steps)? } else { 1 },
+            repeats: if constant {
+                word("steps", self.steps)?
+            } else {
+                1
+            },
             training: u32::from(self.training),
             pass: u32::try_from(self.pass).unwrap_or(u32::MAX),
             key: layer.key,
@@ -278,7 +292,8 @@ impl GpuPass {
                 needed: u64::from(rows.rows),
                 limit: u64::from(limit),
             })?;
-            self.machine.dispatch(*kernel, &rows.encode(), groups, &arrays);
+            self.machine
+                .dispatch(*kernel, &rows.encode(), groups, &arrays);
         }
         Ok(())
     }
@@ -323,7 +338,10 @@ impl GpuPass {
         for (k, route) in routes.iter().enumerate() {
             let rows = Rows {
                 rows: word("elements", steps.len() * lanes)?,
-                x_first: word("elements", self.arriving(route.source, route.delay, steps.start))?,
+                x_first: word(
+                    "elements",
+                    self.arriving(route.source, route.delay, steps.start),
+                )?,
                 y_first: word("elements", at)?,
                 batch: match self.constants[route.source] {
                     true => word("elements", lanes)?,
@@ -335,7 +353,10 @@ impl GpuPass {
                 0 => self.sequences.assign,
                 _ => self.sequences.add,
             };
-            let arrays = [(Role::X, self.nodes[route.source].emission), (Role::Y, room)];
+            let arrays = [
+                (Role::X, self.nodes[route.source].emission),
+                (Role::Y, room),
+            ];
             self.elements(kernel, rows, &arrays)?;
         }
         Ok(Arrival {
@@ -383,7 +404,8 @@ impl GpuPass {
             needed: u64::from(span.lanes),
             limit: u64::from(limit).pow(2),
         })?;
-        self.machine.dispatch(kernel, &span.encode(), groups, arrays);
+        self.machine
+            .dispatch(kernel, &span.encode(), groups, arrays);
         Ok(())
     }
 
@@ -497,7 +519,10 @@ pub(super) fn population_arrays(
 }
 
 #[allow(clippy::cast_precision_loss, reason = "steps below 2^53")]
-#[allow(clippy::cast_possible_truncation, reason = "as the processor rounds it")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "as the processor rounds it"
+)]
 fn times_ms(before: u64, steps: usize, dt_ms: f64) -> Vec<f32> {
     let time = |k: u64| ((before + k + 1) as f64 * dt_ms) as f32;
     (0..steps as u64).map(time).collect()

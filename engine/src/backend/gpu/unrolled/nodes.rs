@@ -86,7 +86,9 @@ fn needed(graph: &GraphPlan, steps: usize, batch: usize) -> u64 {
         elements = elements.saturating_add(lanes.saturating_mul(rows).saturating_mul(copies));
         if let WorkPlan::Population(p) = &node.work {
             let states = p.component.states.len() as u64;
-            let tape = lanes.saturating_mul(states).saturating_mul(steps as u64 + 1);
+            let tape = lanes
+                .saturating_mul(states)
+                .saturating_mul(steps as u64 + 1);
             elements = elements.saturating_add(tape);
         }
     }
@@ -121,10 +123,19 @@ impl DeviceNode {
             let work = match &node.work {
                 WorkPlan::Input | WorkPlan::Source => DeviceWork::Nothing,
                 WorkPlan::Layer { shape, key, .. } => DeviceWork::Layer(Box::new(layer(
-                    machine, graph, network, (id, node), shape, *key,
+                    machine,
+                    graph,
+                    network,
+                    (id, node),
+                    shape,
+                    *key,
                 )?)),
                 WorkPlan::Population(p) => DeviceWork::Population(Box::new(population(
-                    machine, graph, network, (id, node), p,
+                    machine,
+                    graph,
+                    network,
+                    (id, node),
+                    p,
                 )?)),
             };
             nodes.push(Self {
@@ -166,7 +177,10 @@ fn layer(
     key: [u32; 2],
 ) -> Result<DeviceLayer, UnrolledError> {
     let kernels = layer_kernels(shape);
-    let n_in = node.routes.first().map_or(0, |r| graph.nodes[r.source].width);
+    let n_in = node
+        .routes
+        .first()
+        .map_or(0, |r| graph.nodes[r.source].width);
     let lengths = |tensors: &[crate::port::Tensor<f32>]| -> Vec<usize> {
         tensors.iter().map(|t| t.values.len()).collect()
     };
@@ -177,7 +191,9 @@ fn layer(
     let needs_room = !is_direct(graph, id, None) || is_mixed(graph, id);
     let arrived = if needs_room {
         let values = machine.array("what arrives", rows * n_in)?;
-        let cotangent = node.is_wanted.then(|| machine.array("cotangents", rows * n_in));
+        let cotangent = node
+            .is_wanted
+            .then(|| machine.array("cotangents", rows * n_in));
         Some((values, cotangent.transpose()?))
     } else {
         None
@@ -220,7 +236,10 @@ pub(super) fn is_mixed(graph: &GraphPlan, id: NodeId) -> bool {
         } => *depends_on_step,
         _ => false,
     };
-    let on_cycle = graph.groups.iter().any(|g| g.is_cycle && g.nodes.contains(&id));
+    let on_cycle = graph
+        .groups
+        .iter()
+        .any(|g| g.is_cycle && g.nodes.contains(&id));
     let delayed = node.routes.iter().any(|r| r.delay > 0);
     depends || on_cycle || delayed || node.history > 0
 }
@@ -242,7 +261,11 @@ fn population(
             node.name
         )));
     }
-    let learned: Vec<u32> = plan.reverse.iter().flat_map(|r| r.derived().to_vec()).collect();
+    let learned: Vec<u32> = plan
+        .reverse
+        .iter()
+        .flat_map(|r| r.derived().to_vec())
+        .collect();
     let (drives, tables) = drives(network.plan(), id, batch)?;
     let table = machine.array("tables", tables.len())?;
     machine.write(table, 0, &tables)?;
@@ -251,14 +274,21 @@ fn population(
         let is_heard = node.routes.iter().any(|r| r.port == port);
         arrived.push(if is_heard && !is_direct(graph, id, Some(port)) {
             let values = machine.array("what arrives", steps * lanes)?;
-            let cotangent = node.is_wanted.then(|| machine.array("cotangents", steps * lanes));
+            let cotangent = node
+                .is_wanted
+                .then(|| machine.array("cotangents", steps * lanes));
             Some((values, cotangent.transpose()?))
         } else {
             None
         });
     }
-    let uses_time = component.step.loads().contains(&rheobase_equations::ir::Slot::Time);
-    let times = uses_time.then(|| machine.array("times", steps)).transpose()?;
+    let uses_time = component
+        .step
+        .loads()
+        .contains(&rheobase_equations::ir::Slot::Time);
+    let times = uses_time
+        .then(|| machine.array("times", steps))
+        .transpose()?;
     Ok(DevicePopulation {
         plan: id,
         n_states,
