@@ -13,6 +13,8 @@ mod activity;
 mod construction;
 mod crossover;
 mod delivery;
+#[cfg(feature = "gpu")]
+mod device;
 mod exact;
 mod host;
 mod latency;
@@ -93,6 +95,12 @@ pub const QUESTIONS: &[Question] = &[
         name: "crossover",
         why: "time of a linear layer on spikes against activity, rows gathered or all multiplied: from where on sparsity pays in training",
         ask: crossover::ask,
+    },
+    #[cfg(feature = "gpu")]
+    Question {
+        name: "device",
+        why: "us per step of whole circuits on a GPU beside the processor, and where the time goes: whether a device is worth having",
+        ask: device::ask,
     },
     Question {
         name: "update",
@@ -246,6 +254,10 @@ pub enum BenchError {
     /// It cannot be run.
     #[error("a network of the benchmark: {0}")]
     Run(#[from] RunError),
+    /// There is no device, or it fails.
+    #[cfg(feature = "gpu")]
+    #[error("the question `device`: {0}")]
+    Device(#[from] rheobase_engine::backend::gpu::GpuError),
     /// It cannot be run step by step.
     #[error("a network of the benchmark: {0}")]
     Session(#[from] SessionError),

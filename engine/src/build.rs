@@ -32,7 +32,7 @@ use crate::source::{InputActor, InputHandle, SourceActor};
 use crate::worker::{Placed, Worker};
 use bundles::Groups;
 use device::DeviceCircuit;
-pub use device::Placement;
+pub use device::{DeviceTraffic, Placement};
 #[cfg(feature = "gpu")]
 pub(crate) use populations::whole_recorders;
 pub(crate) use populations::{Quantities, quantities, whole_population};
@@ -160,6 +160,8 @@ pub struct BuildReport {
     pub arithmetic: Vec<(NodeId, ArithmeticReport)>,
     /// Where each population runs, where a device was asked for.
     pub placement: Vec<Placement>,
+    /// What moves within a device, of each circuit there.
+    pub traffic: Vec<DeviceTraffic>,
 }
 
 /// Workers and all that belongs to them.

@@ -127,6 +127,12 @@ pub struct DeviceCounts {
     pub bytes_written: u64,
     /// Bytes of states, either way.
     pub state_bytes: u64,
+    /// Nanoseconds of kernels that advance populations; these are 0 unless they are measured.
+    pub advance_ns: u64,
+    /// Nanoseconds of the kernel that lists spikes.
+    pub list_ns: u64,
+    /// Nanoseconds of kernels that deliver them.
+    pub deliver_ns: u64,
 }
 
 impl std::ops::AddAssign for DeviceCounts {
@@ -137,6 +143,9 @@ impl std::ops::AddAssign for DeviceCounts {
         self.bytes_read += other.bytes_read;
         self.bytes_written += other.bytes_written;
         self.state_bytes += other.state_bytes;
+        self.advance_ns += other.advance_ns;
+        self.list_ns += other.list_ns;
+        self.deliver_ns += other.deliver_ns;
     }
 }
 

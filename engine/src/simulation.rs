@@ -327,6 +327,16 @@ impl<R: Instantiate> Simulation<R> {
         }
     }
 
+    /// Why the states shown are not those of now: a device that has failed since the last step.
+    #[must_use]
+    pub fn device_trouble(&mut self) -> Option<RunError> {
+        let actors = self.workers.iter_mut().flat_map(Worker::actors);
+        let message = actors.filter_map(|placed| placed.actor.trouble()).next()?;
+        #[allow(clippy::cast_precision_loss, reason = "steps below 2^53")]
+        let time_ms = self.now as f64 * self.plan.dt_ms;
+        Some(RunError::Device { message, time_ms })
+    }
+
     /// What stopped the simulation, if anything did.
     #[must_use]
     pub fn failed(&self) -> Option<&RunError> {

@@ -452,6 +452,7 @@ impl<R: Real> UnrolledNetwork<R> {
 
     /// Arrays that are not trained but belong to the network, with the name of their node.
     pub fn visit_buffers(&mut self, mut visit: impl FnMut(&str, &mut Tensor<R>)) {
+        self.version += 1;
         for node in &mut self.nodes {
             if let Work::Layer(layer) = &mut node.work {
                 let buffers = layer.layer.buffers().iter_mut();

@@ -68,6 +68,8 @@ pub struct Chunk<'a> {
     pub range: u32,
     /// Deliver only what takes at least so many steps.
     pub least_delay: u32,
+    /// Look for states that are not finite at its end.
+    pub check: bool,
     /// Time at the end of each step \[ms\]; at most [`MAX_CHUNK`].
     pub times_ms: &'a [f32],
 }
@@ -84,8 +86,8 @@ impl Chunk<'_> {
         "end_word",
         "range",
         "least_delay",
-        "unused_0",
-        "unused_1",
+        "check",
+        "unused",
     ];
 
     /// Bytes of the buffer.
@@ -107,7 +109,7 @@ impl Chunk<'_> {
             self.words.1,
             self.range,
             self.least_delay,
-            0,
+            u32::from(self.check),
             0,
         ];
         let times = times.iter().map(|t| t.to_bits());

@@ -192,7 +192,7 @@ fn stores(step: &StepShape, shape: &SliceShape) -> String {
         let any: Vec<String> = (0..step.states.len()).map(infinite).collect();
         let _ = writeln!(
             text,
-            "    if ({}) {{\n        atomicMax(&status[{}u], 1u);\n    }}",
+            "    if (params.check != 0u && ({})) {{\n        atomicMax(&status[{}u], 1u);\n    }}",
             any.join(" || "),
             shape.status
         );

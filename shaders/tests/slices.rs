@@ -124,6 +124,7 @@ fn a_chunk_is_encoded_as_it_is_declared() {
         words: (8, 40),
         range: 2,
         least_delay: 1,
+        check: true,
         times_ms: &[0.1, 0.2],
     };
     let bytes = chunk.encode();
@@ -131,6 +132,6 @@ fn a_chunk_is_encoded_as_it_is_declared() {
     let word = |k: usize| u32::from_le_bytes(bytes[4 * k..4 * k + 4].try_into().expect("four"));
     let words: Vec<u32> = (0..14).map(word).collect();
     let times = [0.1_f32.to_bits(), 0.2_f32.to_bits()];
-    assert_eq!(words[..10], [7, 2, 2, 3, 5, 0, 8, 40, 2, 1]);
+    assert_eq!(words[..12], [7, 2, 2, 3, 5, 0, 8, 40, 2, 1, 1, 0]);
     assert_eq!(words[12..], times);
 }

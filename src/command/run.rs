@@ -85,6 +85,19 @@ pub(super) enum BackendArgument {
     Gpu,
 }
 
+impl BackendArgument {
+    /// What goes with `gpu` alone is refused elsewhere.
+    pub(super) fn check(self, adapter: Option<&str>, fallback: bool) -> Result<(), Failure> {
+        let option = match (adapter, fallback) {
+            _ if matches!(self, Self::Gpu) => return Ok(()),
+            (Some(_), _) => "--adapter",
+            (None, true) => "--fallback",
+            (None, false) => return Ok(()),
+        };
+        Err(Failure::Input(format!("{option} goes with --backend gpu")))
+    }
+}
+
 impl From<BackendArgument> for Backend {
     fn from(argument: BackendArgument) -> Self {
         match argument {
@@ -231,6 +244,9 @@ fn resume_with(arguments: &Arguments, path: &Path) -> String {
 }
 
 fn options(arguments: &Arguments) -> Result<RunOptions, Failure> {
+    arguments
+        .backend
+        .check(arguments.adapter.as_deref(), arguments.fallback)?;
     Ok(RunOptions {
         threads: arguments.threads.map_or(0, usize::from),
         memory_limit: memory_limit(arguments)?,

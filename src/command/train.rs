@@ -108,6 +108,9 @@ fn threads(given: Option<u16>) -> usize {
 }
 
 pub(crate) fn train(arguments: &Arguments) -> Result<(), Failure> {
+    arguments
+        .backend
+        .check(arguments.adapter.as_deref(), arguments.fallback)?;
     let mut file = TrainingFile::from_path(&arguments.file)?;
     if let Some(epochs) = arguments.epochs {
         file.settings.epochs = epochs;

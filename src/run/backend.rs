@@ -6,7 +6,7 @@ use rheobase_engine::Instantiate;
 #[cfg(feature = "gpu")]
 use rheobase_engine::anchored::Arithmetic;
 #[cfg(feature = "gpu")]
-use rheobase_engine::backend::gpu::{AdapterChoice, GpuDevice, cost};
+use rheobase_engine::backend::gpu::{AdapterChoice, AdapterKind, GpuDevice, cost};
 use rheobase_engine::build::{BuildError, BuildOptions};
 #[cfg(feature = "gpu")]
 use rheobase_engine::plan::NodeKind;
@@ -90,7 +90,11 @@ pub(super) fn choose_f32(
             };
             let device = match &options.device {
                 Some(device) => device.clone(),
-                None => open(choice).map_err(|e| failed(&e))?,
+                None => {
+                    let device = open(choice).map_err(|e| failed(&e))?;
+                    limit_memory(&device, options);
+                    device
+                }
             };
             Ok(on(device, "asked for".to_owned(), options.fallback))
         }
@@ -100,7 +104,10 @@ pub(super) fn choose_f32(
                 Err(reason) => return Ok(Place::cpu(reason)),
             };
             match open(AdapterChoice::Named(adapter.name)) {
-                Ok(device) => Ok(on(device, cost.to_string(), true)),
+                Ok(device) => {
+                    limit_memory(&device, options);
+                    Ok(on(device, cost.to_string(), true))
+                }
                 Err(e) => Ok(Place::cpu(e.to_string())),
             }
         }
@@ -119,6 +126,16 @@ pub(super) fn choose_f32(
         Backend::Gpu => Err(RunFailure::Device(reason)),
         Backend::Auto => Ok(Place::cpu(reason)),
         Backend::Cpu => Ok(Place::cpu("asked for".to_owned())),
+    }
+}
+
+/// What was allowed holds for the device, too; a software adapter takes the memory of the processor.
+#[cfg(feature = "gpu")]
+fn limit_memory(device: &GpuDevice, options: &RunOptions) {
+    let is_software = device.info().kind == AdapterKind::Software;
+    let available = || is_software.then(super::available_memory).flatten();
+    if let Some(bytes) = options.memory_limit.or_else(available) {
+        device.limit_memory(bytes);
     }
 }
 

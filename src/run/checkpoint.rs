@@ -229,6 +229,34 @@ impl Saved {
         Ok(saved)
     }
 
+    /// Gives populations whose arithmetic is left open that of the checkpoint where it was stepwise: a
+    /// device computes so, and the processor goes on from there.
+    pub(super) fn keep_arithmetic(&self, plan: &mut Plan) {
+        let content = &self.bytes[MAGIC.len() + 8..self.bytes.len() - 8];
+        let mut from = Decoder::new(content);
+        let saved = std::cell::RefCell::new(String::new());
+        let take = |text: &str| {
+            text.clone_into(&mut saved.borrow_mut());
+            Ok(())
+        };
+        let read = from.text().is_ok() && from.text().is_ok();
+        // What cannot be read is told when the state is.
+        if !read || progress_from(&mut from, take).is_err() {
+            return;
+        }
+        let saved = saved.into_inner();
+        for node in &mut plan.nodes {
+            let mut lines = saved.lines();
+            let own = lines.find(|line| line.starts_with(&format!("{}: ", node.name)));
+            if let NodeKind::Population(p) = &mut node.kind
+                && p.arithmetic == Arithmetic::Auto
+                && own.is_some_and(|line| line.contains(" stepwise "))
+            {
+                p.arithmetic = Arithmetic::Stepwise;
+            }
+        }
+    }
+
     fn check(&self) -> Result<(), CheckpointFailure> {
         let path = self.path.clone();
         let Some(rest) = self.bytes.strip_prefix(MAGIC) else {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use rheobase_engine::Instantiate;
 use rheobase_engine::actor::RunError;
-use rheobase_engine::build::BuildOptions;
+use rheobase_engine::build::{BuildError, BuildOptions};
 use rheobase_engine::plan::Plan;
 use rheobase_engine::record::Trace;
 use rheobase_engine::simulation::Simulation;
@@ -24,7 +24,7 @@ use super::{
 pub(super) fn run_in<R: Instantiate>(
     mut plan: Plan,
     options: &RunOptions,
-    place: Place<R>,
+    mut place: Place<R>,
     output: Option<Output<'_>>,
     progress: &mut dyn FnMut(Progress) -> Continue,
 ) -> Result<(Run, Option<PartFiles>), RunFailure> {
@@ -33,6 +33,9 @@ pub(super) fn run_in<R: Instantiate>(
     let threads = threads(&plan, options);
     // Before the network is built: nobody waits for what is refused.
     let resumed = output.map_or(Ok(None), resumed)?;
+    if let Some(saved) = &resumed {
+        saved.keep_arithmetic(&mut plan);
+    }
     let monitored = plan.monitors.clone();
     record_all_populations(&mut plan);
     let plan = Arc::new(plan);
@@ -42,7 +45,14 @@ pub(super) fn run_in<R: Instantiate>(
         mode: options.mode,
         ..BuildOptions::default()
     };
-    let mut simulation = (place.make)(Arc::clone(&plan), build_options)?;
+    let mut simulation = match (place.make)(Arc::clone(&plan), build_options) {
+        // The network does not suit the device.
+        Err(BuildError::Device(reason)) if place.rescue.is_some() => {
+            place = Place::cpu(reason);
+            (place.make)(Arc::clone(&plan), build_options)?
+        }
+        built => built?,
+    };
     let build_s = begun.elapsed().as_secs_f64();
     let empty = simulation.take_recording();
     let traces = empty.traces.clone();
@@ -63,13 +73,21 @@ pub(super) fn run_in<R: Instantiate>(
         job.prepare(output, resumed, &traces)?;
     }
     job.begun = Instant::now();
-    let stopped = job.advance(progress)?;
+    let mut stopped = job.advance(progress)?;
     let timings = Timings {
         biological_s: seconds(&plan, job.simulation.now()),
         build_s,
         simulation_s: job.simulation_s(),
     };
-    let fingerprint = job.simulation.fingerprint_with(&job.collector.hashes());
+    let mut fingerprint = job.simulation.fingerprint_with(&job.collector.hashes());
+    if let Some(error) = job.simulation.device_trouble() {
+        // The device has failed after the last step: its states are those of before.
+        if job.take_over(error.clone())? {
+            fingerprint = job.simulation.fingerprint_with(&job.collector.hashes());
+        } else {
+            stopped = stopped.or(Some(error));
+        }
+    }
     let mut record = record::of(&job.simulation, &job.collector, timings, threads)?;
     place.name.clone_into(&mut record.backend);
     record.backend_reason = Some(place.reason);
@@ -181,18 +199,25 @@ impl<R: Instantiate> Job<R> {
         let longest = self
             .collector
             .longest_stretch(self.simulation.plan(), STRETCH_BYTES);
-        let mut stretch = 100_u64;
+        let mut stretch = 128_u64;
+        if let Err(error) = self.remember() {
+            self.take_over(error)?;
+        }
         while self.simulation.now() < steps {
             let from = Instant::now();
             let now = self.simulation.now();
             let target = (now + stretch.min(longest)).min(steps).min(self.next_due());
-            self.remember()?;
-            let outcome = self.simulation.advance_to(target);
-            if let Err(RunError::Device { .. }) = &outcome
-                && self.rescue.is_some()
-            {
-                self.take_over(outcome)?;
-                continue;
+            let mut outcome = self.simulation.advance_to(target);
+            if outcome.is_ok() {
+                // Before anything is taken: what was taken belongs to the state that is kept.
+                outcome = self.remember();
+            }
+            match outcome {
+                Err(error @ RunError::Device { .. }) if self.rescue.is_some() => {
+                    self.take_over(error)?;
+                    continue;
+                }
+                other => outcome = other,
             }
             self.collector.take(self.simulation.take_recording())?;
             if let Err(error) = outcome {
@@ -219,33 +244,48 @@ impl<R: Instantiate> Job<R> {
         Ok(None)
     }
 
+    /// Whether a device gives its state no more, where the processor could go on.
+    fn lost(&mut self) -> Option<RunError> {
+        self.rescue.as_ref()?;
+        self.simulation.visit_state(|_, _, _| {});
+        self.simulation.device_trouble()
+    }
+
     /// Keeps the state of a network that may have to go on elsewhere.
-    fn remember(&mut self) -> Result<(), RunFailure> {
+    fn remember(&mut self) -> Result<(), RunError> {
         let Some(rescue) = &mut self.rescue else {
             return Ok(());
         };
         let mut state = Vec::with_capacity(rescue.last.len());
-        // A device that fails here fails in the next step, too; the state before is still there.
-        if self.simulation.save(&mut state).is_ok() {
-            rescue.last = state;
+        match self.simulation.save(&mut state) {
+            Ok(()) => {
+                rescue.last = state;
+                Ok(())
+            }
+            Err(e) => Err(RunError::Device {
+                message: e.to_string(),
+                time_ms: 1e3 * seconds(self.simulation.plan(), self.simulation.now()),
+            }),
         }
-        Ok(())
     }
 
-    /// Goes on on the processor from the state that was kept; what was recorded since is made anew.
-    fn take_over(&mut self, outcome: Result<(), RunError>) -> Result<(), RunFailure> {
-        let (Some(rescue), Err(error)) = (self.rescue.take(), outcome) else {
-            return Ok(());
+    /// Goes on on the processor from the state that was kept; what was recorded since is made anew. False
+    /// if there is nothing to go on with.
+    fn take_over(&mut self, error: RunError) -> Result<bool, RunFailure> {
+        let Some(rescue) = self.rescue.take() else {
+            return Ok(false);
         };
         let plan = Arc::new(self.simulation.plan().clone());
         let mut simulation = (rescue.make)(plan, rescue.options)?;
-        simulation
-            .load(&mut rescue.last.as_slice())
-            .map_err(|e| RunFailure::Device(format!("{error}; and its state is lost: {e}")))?;
+        if !rescue.last.is_empty() {
+            simulation
+                .load(&mut rescue.last.as_slice())
+                .map_err(|e| RunFailure::Device(format!("{error}; and its state is lost: {e}")))?;
+        }
         let at_s = seconds(simulation.plan(), simulation.now());
         self.simulation = simulation;
         self.rescued = Some((error, at_s));
-        Ok(())
+        Ok(true)
     }
 
     /// The next step at which a checkpoint is due.
@@ -266,6 +306,11 @@ impl<R: Instantiate> Job<R> {
 
     fn write_checkpoint(&mut self) -> Result<(), RunFailure> {
         let simulation_s = self.simulation_s();
+        if self.checkpoints.is_some()
+            && let Some(error) = self.lost()
+        {
+            self.take_over(error)?;
+        }
         let (Some(writer), Some(parts)) = (&mut self.checkpoints, &mut self.collector.parts) else {
             return Ok(());
         };

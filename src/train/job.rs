@@ -316,6 +316,25 @@ fn train_in<R: Attach>(
     job.run(progress)
 }
 
+/// What a batch changes besides parameters.
+struct Before<R> {
+    passes: u64,
+    /// Running statistics.
+    buffers: Vec<Vec<R>>,
+}
+
+impl<R: Attach> Before<R> {
+    fn put_back(self, network: &mut UnrolledNetwork<R>) {
+        network.set_passes(self.passes);
+        let mut buffers = self.buffers.into_iter();
+        network.visit_buffers(|_, buffer| {
+            if let Some(values) = buffers.next() {
+                buffer.values = values;
+            }
+        });
+    }
+}
+
 /// The first line in which two texts differ.
 fn difference(saved: &str, given: &str) -> String {
     let pairs = saved.lines().zip(given.lines());
@@ -352,7 +371,7 @@ impl<R: Attach> Job<'_, R> {
             stopped = self.epoch(progress)?;
         }
         self.save()?;
-        let test = judge(self.file, &mut self.trainer, &self.test)?;
+        let test = self.judge()?;
         let health = self.trainer.health();
         let record = TrainingRecord {
             name: self.trainer.network().plan().name.clone(),
@@ -384,6 +403,35 @@ impl<R: Attach> Job<'_, R> {
         Ok(record)
     }
 
+    /// The processor goes on.
+    fn take_over(&mut self, reason: &str) {
+        self.place.take_over(reason);
+        R::detach(self.trainer.network_mut());
+    }
+
+    /// What a batch changes besides parameters, before it does.
+    fn before_batch(&mut self) -> Before<R> {
+        let network = self.trainer.network_mut();
+        let passes = network.passes();
+        let mut buffers = Vec::new();
+        network.visit_buffers(|_, buffer| buffers.push(buffer.values.clone()));
+        Before { passes, buffers }
+    }
+
+    /// Loss and accuracy on the test part.
+    fn judge(&mut self) -> Result<Judged, TrainFailure> {
+        let judged = judge(self.file, &mut self.trainer, &self.test);
+        if let Err(TrainFailure::Step { source, .. }) = &judged
+            && let TrainError::Network(UnrolledError::Device(reason)) = source
+            && self.place.is_rescued
+        {
+            let reason = reason.clone();
+            self.take_over(&reason);
+            return judge(self.file, &mut self.trainer, &self.test);
+        }
+        judged
+    }
+
     /// The rest of an epoch; true if it was stopped.
     fn epoch(
         &mut self,
@@ -396,15 +444,13 @@ impl<R: Attach> Job<'_, R> {
         let mut begun = Instant::now();
         for batch in self.batches.resume(position)? {
             let samples = Samples::new(&batch.values, batch.elements, &batch.numbers)?;
-            let passes = self.trainer.network().passes();
+            let before = self.place.is_rescued.then(|| self.before_batch());
             let mut step = self.trainer.train(samples, &batch.labels, epoch);
             if let Err(TrainError::Network(UnrolledError::Device(reason))) = &step
-                && self.place.is_rescued
+                && let Some(before) = before
             {
-                // Parameters are as before the batch.
-                self.place.take_over(reason);
-                R::detach(self.trainer.network_mut());
-                self.trainer.network_mut().set_passes(passes);
+                self.take_over(reason);
+                before.put_back(self.trainer.network_mut());
                 step = self.trainer.train(samples, &batch.labels, epoch);
             }
             let report = step.map_err(|source| TrainFailure::Step {
@@ -447,7 +493,7 @@ impl<R: Attach> Job<'_, R> {
         }
         let health = self.trainer.health();
         let begun = Instant::now();
-        let test = judge(self.file, &mut self.trainer, &self.test)?;
+        let test = self.judge()?;
         self.standing.seconds += begun.elapsed().as_secs_f64();
         let (loss, accuracy) = self.sums.means();
         let rate = self.trainer.optimizer_mut().learning_rate();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rheobase::engine::backend::gpu::{AdapterChoice, GpuDevice};
 use rheobase::engine::build::BuildOptions;
 use rheobase::engine::network::Network;
 use rheobase::engine::plan::Plan;
@@ -134,6 +135,43 @@ fn a_network_that_fits_runs_in_long_submissions() {
     let (mut cpu, mut gpu) = (Ran::on_cpu(&plan), Ran::on_gpu(&plan, &device));
     assert_eq!(gpu.simulation.schedule().slice_len, 64);
     assert_same("whole", &mut cpu, &mut gpu);
+}
+
+/// However few steps a submission holds: what is heard late arrives all the same.
+#[test]
+fn short_submissions_leave_no_trace() {
+    let Some(_) = device() else { return };
+    let device = GpuDevice::request(&AdapterChoice::Any).unwrap_or_else(|e| panic!("{e}"));
+    let plan = mixed();
+    let mut cpu = Ran::on_cpu(&plan);
+    for steps in [1, 2, 3] {
+        device.limit_submission(steps);
+        let mut gpu = Ran::on_gpu(&plan, &device);
+        let counts = gpu.recording.device;
+        assert!(
+            counts.submissions * u64::from(steps) >= counts.steps,
+            "{counts:?}"
+        );
+        assert_same(&format!("{steps} steps a submission"), &mut cpu, &mut gpu);
+    }
+}
+
+/// A monitor of no neurons has steps and no values, as on the processor.
+#[test]
+fn a_monitor_of_nobody_is_no_obstacle() {
+    let Some(device) = device() else { return };
+    let text = MIXED
+        .replace("MODEL", "iaf_psc_exp")
+        .replace("[0, 7, 399]", "[]");
+    let plan = plan(&text, 3, 100);
+    let (mut cpu, mut gpu) = (Ran::on_cpu(&plan), Ran::on_gpu(&plan, &device));
+    assert_same("nobody", &mut cpu, &mut gpu);
+    assert!(
+        cpu.recording
+            .traces
+            .iter()
+            .any(|t| t.neurons.is_empty() && !t.steps.is_empty())
+    );
 }
 
 /// Saved on either side between any two steps, continued on the other: the same bits.

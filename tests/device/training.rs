@@ -217,6 +217,20 @@ fn layers_have_the_gradients_of_the_processor() {
             "model = \"adaptive_avg_pool2d\"\noutput_size = [2, 3]",
             "[3, 5, 7]",
         ),
+        (
+            "model = \"max_pool2d\"\nkernel_size = 3\nstride = 2\npadding = 1",
+            "[2, 7, 9]",
+        ),
+        (
+            "model = \"avg_pool2d\"\nkernel_size = [3, 2]\nstride = [2, 1]\npadding = 1",
+            "[2, 7, 9]",
+        ),
+        (
+            "model = \"conv1d\"\nout_channels = 3\nkernel_size = 3",
+            "[2, 11]",
+        ),
+        ("model = \"dropout\"\np = 0.4", "[17]"),
+        ("model = \"sum\"", "[5]"),
         ("model = \"batch_norm\"", "[3, 4, 5]"),
         (
             "model = \"batch_norm\"\nvariant = \"td\"\nalpha = 0.7",
@@ -258,4 +272,183 @@ fn constant_inputs_are_run_once() {
     for ((name, x), (_, y)) in a.gradients.iter().zip(&b.gradients) {
         assert_near(name, x, y);
     }
+}
+
+/// What a device cannot train is an error that says what to do, and the network goes on as before.
+#[test]
+fn what_a_device_cannot_train_is_named() {
+    let Some(device) = device() else { return };
+    let linear = layered("model = \"linear\"\nout_features = 3", "[7]", false);
+    let synapses = format!(
+        "{HEAD}[inputs.x]\nshape = [6]\nkind = \"spikes\"\n[populations.a]\nmodel = \"cuba_lif\"\nsize = 6\n\
+         [[projections]]\nsource = \"x\"\ntarget = \"a\"\nrule = \"all_to_all\"\nweight = 1\ndelay = \"1 ms\"\n"
+    );
+    let transposed = layered(
+        "model = \"conv_transpose2d\"\nout_channels = 2\nkernel_size = 2",
+        "[1, 3, 3]",
+        false,
+    );
+    let cut = UnrolledOptions {
+        truncate_steps: Some(4),
+        ..options()
+    };
+    let small = UnrolledOptions {
+        max_bytes: Some(3000),
+        ..options()
+    };
+    for (text, options, words) in [
+        (
+            &synapses,
+            options(),
+            "synapses cannot be trained on a device",
+        ),
+        (
+            &transposed,
+            options(),
+            "`l`: such a layer cannot be trained on a device",
+        ),
+        (&linear, cut, "not cut into segments"),
+        (&linear, small, "bytes"),
+    ] {
+        let plan = plan_of(text);
+        let mut network = match UnrolledNetwork::<f32>::new(Arc::clone(&plan), &options) {
+            Ok(network) => network,
+            Err(e) => {
+                // The processor does not manage with so little either.
+                assert!(e.to_string().contains(words), "{e}");
+                continue;
+            }
+        };
+        let error = network.run_on(&device).err().map(|e| e.to_string());
+        let error = error.unwrap_or_else(|| panic!("{text}"));
+        println!("{error}");
+        assert!(error.contains(words), "{error}");
+        let width = plan.nodes[0].size();
+        let values = vec![1.0; options.steps * options.batch * width];
+        assert!(pass(&mut network, &[Sequence::Steps(&values)]).is_ok());
+    }
+}
+
+/// Two layers onto one, one of them heard later; a stimulus on a trained population; a constant input
+/// that some hear after a delay.
+#[test]
+fn sums_delays_and_stimuli_in_one_network() {
+    let Some(device) = device() else { return };
+    let text = format!(
+        "{HEAD}[inputs.x]\nshape = [6]\n[layers.a]\nmodel = \"linear\"\nout_features = 5\n\
+         [layers.b]\nmodel = \"linear\"\nout_features = 5\n[layers.s]\nmodel = \"sum\"\n\
+         [populations.n]\nmodel = \"plif\"\nsize = 5\n[layers.r]\nmodel = \"linear\"\nout_features = 5\n\
+         [layers.o]\nmodel = \"linear\"\nout_features = 3\n\
+         [stimuli.p]\nmodel = \"poisson_background\"\ntarget = \"n\"\nport = \"x\"\nrate = \"200 Hz\"\nweight = 0.5\n\
+         [stimuli.c]\nmodel = \"constant_current\"\ntarget = \"n\"\nport = \"x\"\namplitude = 0.2\n\
+         [[edges]]\nsource = \"x\"\ntarget = \"a\"\n[[edges]]\nsource = \"x\"\ntarget = \"b\"\n\
+         [[edges]]\nsource = \"a\"\ntarget = \"s\"\n[[edges]]\nsource = \"b\"\ntarget = \"s\"\ndelay = \"2 ms\"\n\
+         [[edges]]\nsource = \"s\"\ntarget = \"n\"\n[[edges]]\nsource = \"n\"\ntarget = \"r\"\ndelay = \"1 ms\"\n\
+         [[edges]]\nsource = \"r\"\ntarget = \"n\"\n[[edges]]\nsource = \"n\"\ntarget = \"o\"\n"
+    );
+    compare("sums", &text, &options(), false, &device);
+    let plan = plan_of(&text);
+    let (mut cpu, mut gpu) = (network(&plan, &options()), network(&plan, &options()));
+    gpu.run_on(&device).unwrap_or_else(|e| panic!("{e}"));
+    // Constant and not in turn: what is the same in every step changes from pass to pass.
+    for seed in 0..4 {
+        let steps = if seed % 2 == 0 { 1 } else { STEPS };
+        let values: Vec<f32> = numbers(steps * BATCH * 6, seed)
+            .iter()
+            .map(|x| 2.0 * x)
+            .collect();
+        let input = if steps == 1 {
+            Sequence::Constant(&values)
+        } else {
+            Sequence::Steps(&values)
+        };
+        let a = pass(&mut cpu, &[input]).unwrap_or_else(|e| panic!("{e}"));
+        let b = pass(&mut gpu, &[input]).unwrap_or_else(|e| panic!("{e}"));
+        assert_near("output", &a.output, &b.output);
+        for ((name, x), (_, y)) in a.gradients.iter().zip(&b.gradients) {
+            assert_near(&format!("pass {seed}, {name}"), x, y);
+        }
+    }
+}
+
+/// Bits and index lists are what the numbers are; evaluation uses the statistics that training left; two
+/// cotangents of one output add up.
+#[test]
+fn inputs_in_every_form_and_evaluation() {
+    let Some(device) = device() else { return };
+    let text = layered("model = \"batch_norm\"", "[70]", true);
+    let plan = plan_of(&text);
+    let (mut cpu, mut gpu) = (network(&plan, &options()), network(&plan, &options()));
+    gpu.run_on(&device).unwrap_or_else(|e| panic!("{e}"));
+    let rows = STEPS * BATCH;
+    let values: Vec<f32> = numbers(rows * 70, 5)
+        .iter()
+        .map(|&x| f32::from(u8::from(x > 0.3)))
+        .collect();
+    let (mut bits, mut offsets, mut indices) = (Vec::new(), vec![0], Vec::new());
+    for row in values.chunks_exact(70) {
+        let mut words = [0_u64; 2];
+        for (i, _) in row.iter().enumerate().filter(|(_, x)| **x > 0.0) {
+            words[i / 64] |= 1 << (i % 64);
+            indices.push(u32::try_from(i).unwrap_or(0));
+        }
+        bits.extend(words);
+        offsets.push(u32::try_from(indices.len()).unwrap_or(0));
+    }
+    let lists = Sequence::Spikes {
+        offsets: &offsets,
+        indices: &indices,
+    };
+    for input in [Sequence::Steps(&values), Sequence::Bits(&bits), lists] {
+        let a = pass(&mut cpu, &[input]).unwrap_or_else(|e| panic!("{e}"));
+        let b = pass(&mut gpu, &[input]).unwrap_or_else(|e| panic!("{e}"));
+        assert_near("output", &a.output, &b.output);
+    }
+    let mut evaluated = Vec::new();
+    for network in [&mut cpu, &mut gpu] {
+        network
+            .forward(&[lists], false)
+            .unwrap_or_else(|e| panic!("{e}"));
+        evaluated.push(
+            network
+                .output("l")
+                .unwrap_or_else(|e| panic!("{e}"))
+                .to_vec(),
+        );
+        let mut statistics = Vec::new();
+        network.visit_buffers(|_, buffer| {
+            statistics.extend_from_slice(&buffer.values);
+            buffer.values.iter_mut().for_each(|x| *x += 0.5);
+        });
+        evaluated.push(statistics);
+        network
+            .forward(&[lists], false)
+            .unwrap_or_else(|e| panic!("{e}"));
+        evaluated.push(
+            network
+                .output("l")
+                .unwrap_or_else(|e| panic!("{e}"))
+                .to_vec(),
+        );
+    }
+    for k in 0..3 {
+        assert_near("evaluation", &evaluated[k], &evaluated[k + 3]);
+    }
+    assert!(evaluated[0] != evaluated[2]);
+    let mut doubled = Vec::new();
+    for network in [&mut cpu, &mut gpu] {
+        network.clear_gradients();
+        network
+            .forward(&[lists], true)
+            .unwrap_or_else(|e| panic!("{e}"));
+        let n = network.output("l").unwrap_or_else(|e| panic!("{e}")).len();
+        let (a, b) = (numbers(n, 1), numbers(n, 2));
+        network
+            .backward(&[("l", &a), ("l", &b)])
+            .unwrap_or_else(|e| panic!("{e}"));
+        let mut gradients = Vec::new();
+        network.visit_parameters(|_, _, gradient| gradients.extend_from_slice(&gradient.values));
+        doubled.push(gradients);
+    }
+    assert_near("two cotangents", &doubled[0], &doubled[1]);
 }

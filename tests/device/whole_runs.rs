@@ -96,8 +96,16 @@ fn trained(
     options: &TrainOptions,
     progress: &mut dyn FnMut(u64),
 ) -> Result<TrainingRecord, String> {
-    let text = read("examples/digits.toml");
-    let file = TrainingFile::from_toml(&text, "digits").unwrap_or_else(|e| panic!("{e}"));
+    trained_file("digits", options, progress)
+}
+
+fn trained_file(
+    name: &str,
+    options: &TrainOptions,
+    progress: &mut dyn FnMut(u64),
+) -> Result<TrainingRecord, String> {
+    let text = read(&format!("examples/{name}.toml"));
+    let file = TrainingFile::from_toml(&text, name).unwrap_or_else(|e| panic!("{e}"));
     let mut file = file;
     file.settings.epochs = 2;
     let folder = tempfile::tempdir().unwrap_or_else(|e| panic!("{e}"));
@@ -165,4 +173,22 @@ fn the_processor_goes_on_training_where_a_device_fails() {
         error.contains("epoch 1, batch 21: on the device: the device is lost"),
         "{error}"
     );
+}
+
+/// A neuron that stands in the file, with learned parameters, and nothing else to be done.
+#[test]
+fn a_neuron_of_the_file_trains_as_it_is() {
+    let Some(device) = own_device() else { return };
+    let cpu = trained_file("adaptive", &TrainOptions::default(), &mut |_| {});
+    let gpu = trained_file("adaptive", &training_on(&device, false), &mut |_| {});
+    let (cpu, gpu) = match (cpu, gpu) {
+        (Ok(cpu), Ok(gpu)) => (cpu, gpu),
+        (cpu, gpu) => panic!("{cpu:?} {gpu:?}"),
+    };
+    println!(
+        "{} on the processor, {} on the device",
+        cpu.test_accuracy, gpu.test_accuracy
+    );
+    assert_eq!(gpu.backend, "gpu");
+    assert!((cpu.test_accuracy - gpu.test_accuracy).abs() < 0.02);
 }

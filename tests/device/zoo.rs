@@ -131,6 +131,8 @@ fn program(plan: &Plan) -> Program {
 }
 
 fn assert_close(name: &str, cpu: &Ran, gpu: &Ran) {
+    let failed = |ran: &Ran| ran.simulation.failed().map(ToString::to_string);
+    assert_eq!(failed(cpu), failed(gpu), "{name}");
     let events = |ran: &Ran| -> Vec<(u64, u32)> {
         let spikes = &ran.recording.spikes[0].1;
         spikes

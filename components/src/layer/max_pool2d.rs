@@ -192,8 +192,8 @@ impl Kernel {
             }
             let channel = line / height * self.positions();
             // All windows of a line at a time, where a word has bits enough.
-            let over = here.iter().map(|&i| self.over.get(i as usize - first));
-            let bits = over.fold(Some(0), |bits, over| Some(bits? | over?));
+            let mut over = here.iter().map(|&i| self.over.get(i as usize - first));
+            let bits = over.try_fold(0, |bits, over| Some(bits | over?));
             for y in self.reach[0][line % height].clone() {
                 let of_line = channel + y * self.output[1];
                 if let Some(bits) = bits {

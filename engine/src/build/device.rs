@@ -21,6 +21,26 @@ pub(crate) struct DeviceCircuit<R> {
     pub(crate) weight_error_bounds: Vec<(usize, f64)>,
     /// Bytes of synapses.
     pub(crate) synapse_bytes: u64,
+    /// What moves within the device.
+    pub(crate) traffic: DeviceTraffic,
+}
+
+/// Bytes that move between the memory of a device and its processors, by design, and the least that any
+/// design with the same arrays would move.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct DeviceTraffic {
+    /// Steps that a kernel fuses.
+    pub chunk: usize,
+    /// Of a neuron and step, mean over neurons: states there and back once a chunk, quantities that
+    /// differ between neurons once a chunk, arrivals of every projection in every step.
+    pub neuron_step_bytes: f64,
+    /// The least: states, and quantities that differ.
+    pub least_neuron_step_bytes: f64,
+    /// Of a synaptic event: the synapse, its weight where weights differ, a count or sum there and back,
+    /// and cleared later; mean over synapses.
+    pub event_bytes: f64,
+    /// The least: without clearing.
+    pub least_event_bytes: f64,
 }
 
 /// Where a population runs, and why.
@@ -109,5 +129,6 @@ pub(super) fn report<R>(plan: &Plan, circuit: &DeviceCircuit<R>, report: &mut Bu
     for &(edge, bound) in &circuit.weight_error_bounds {
         report.weight_error_bounds[edge] = bound;
     }
+    report.traffic.push(circuit.traffic);
     report.synapse_bytes += usize::try_from(circuit.synapse_bytes).unwrap_or(usize::MAX);
 }

@@ -10,8 +10,8 @@ struct Params {
     end_word: u32,
     range: u32,
     least_delay: u32,
-    unused_0: u32,
-    unused_1: u32,
+    check: u32,
+    unused: u32,
     times: array<vec4<f32>, 16>,
 }
 

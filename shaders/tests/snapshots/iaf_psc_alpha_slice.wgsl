@@ -10,8 +10,8 @@ struct Params {
     end_word: u32,
     range: u32,
     least_delay: u32,
-    unused_0: u32,
-    unused_1: u32,
+    check: u32,
+    unused: u32,
     times: array<vec4<f32>, 16>,
 }
 
@@ -209,7 +209,7 @@ fn advance(i: u32) {
     states[3u * STRIDE + i] = s3;
     states[4u * STRIDE + i] = s4;
     states[5u * STRIDE + i] = s5;
-    if ((bitcast<u32>(s0) & 0x7f800000u) == 0x7f800000u || (bitcast<u32>(s1) & 0x7f800000u) == 0x7f800000u || (bitcast<u32>(s2) & 0x7f800000u) == 0x7f800000u || (bitcast<u32>(s3) & 0x7f800000u) == 0x7f800000u || (bitcast<u32>(s4) & 0x7f800000u) == 0x7f800000u || (bitcast<u32>(s5) & 0x7f800000u) == 0x7f800000u) {
+    if (params.check != 0u && ((bitcast<u32>(s0) & 0x7f800000u) == 0x7f800000u || (bitcast<u32>(s1) & 0x7f800000u) == 0x7f800000u || (bitcast<u32>(s2) & 0x7f800000u) == 0x7f800000u || (bitcast<u32>(s3) & 0x7f800000u) == 0x7f800000u || (bitcast<u32>(s4) & 0x7f800000u) == 0x7f800000u || (bitcast<u32>(s5) & 0x7f800000u) == 0x7f800000u)) {
         atomicMax(&status[1u], 1u);
     }
 }

@@ -10,8 +10,8 @@ struct Params {
     end_word: u32,
     range: u32,
     least_delay: u32,
-    unused_0: u32,
-    unused_1: u32,
+    check: u32,
+    unused: u32,
     times: array<vec4<f32>, 16>,
 }
 
@@ -142,7 +142,7 @@ fn advance(i: u32) {
     }
     states[i] = s0;
     states[STRIDE + i] = s1;
-    if ((bitcast<u32>(s0) & 0x7f800000u) == 0x7f800000u || (bitcast<u32>(s1) & 0x7f800000u) == 0x7f800000u) {
+    if (params.check != 0u && ((bitcast<u32>(s0) & 0x7f800000u) == 0x7f800000u || (bitcast<u32>(s1) & 0x7f800000u) == 0x7f800000u)) {
         atomicMax(&status[1u], 1u);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -38,6 +38,9 @@ struct Inner {
     trouble: Arc<Mutex<Trouble>>,
     /// Bytes that buffers may still take.
     memory_left: AtomicU64,
+    has_timestamps: bool,
+    is_timed: AtomicBool,
+    most_steps: AtomicU32,
 }
 
 /// What the callbacks heard.
@@ -63,8 +66,10 @@ impl GpuDevice {
     pub fn request(choice: &AdapterChoice) -> Result<Self, GpuError> {
         let (info, adapter) = pick(choice)?;
         let limits = adapter.limits();
+        let features = adapter.features() & wgpu::Features::TIMESTAMP_QUERY;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("rheobase"),
+            required_features: features,
             required_limits: limits.clone(),
             ..wgpu::DeviceDescriptor::default()
         };
@@ -85,6 +90,9 @@ impl GpuDevice {
                 limits,
                 trouble,
                 memory_left: AtomicU64::new(u64::MAX),
+                has_timestamps: !features.is_empty(),
+                is_timed: AtomicBool::new(false),
+                most_steps: AtomicU32::new(u32::MAX),
             }),
         })
     }
@@ -109,10 +117,37 @@ impl GpuDevice {
             .get_or_insert_with(|| "it was destroyed".to_owned());
     }
 
-    /// Lets the buffers of circuits that are made from now on take so many bytes altogether; what goes
-    /// beyond is a [`GpuError::OutOfMemory`]. Without, the driver decides.
+    /// Lets circuits and passes take so many bytes from now on, those they have taken before not counted;
+    /// what goes beyond is a [`GpuError::OutOfMemory`]. Without, the driver decides.
     pub fn limit_memory(&self, bytes: u64) {
         self.inner.memory_left.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Lets a submission hold at most so many steps of circuits that are made from now on: where a driver
+    /// takes long ones for hung. Results do not depend on it.
+    pub fn limit_submission(&self, steps: u32) {
+        self.inner.most_steps.store(steps.max(1), Ordering::Relaxed);
+    }
+
+    /// Most steps of a submission.
+    pub(super) fn most_steps(&self) -> u32 {
+        self.inner.most_steps.load(Ordering::Relaxed)
+    }
+
+    /// Measures how long each kind of kernel of a circuit takes, from now on or no longer
+    /// ([`DeviceCounts`](super::DeviceCounts)). Every kernel is then run by itself, which takes longer in
+    /// all. False where the adapter has no timestamps.
+    #[must_use]
+    pub fn measure(&self, on: bool) -> bool {
+        self.inner
+            .is_timed
+            .store(on && self.inner.has_timestamps, Ordering::Relaxed);
+        self.inner.has_timestamps
+    }
+
+    /// Whether kernels are to be measured.
+    pub(super) fn is_timed(&self) -> bool {
+        self.inner.is_timed.load(Ordering::Relaxed)
     }
 
     /// Takes bytes out of what buffers may take.
@@ -126,6 +161,17 @@ impl GpuDevice {
             Ok(_) => Ok(()),
             Err(_) => Err(GpuError::OutOfMemory { during }),
         }
+    }
+
+    /// A buffer is gone.
+    pub(super) fn give_back(&self, bytes: u64) {
+        let left = &self.inner.memory_left;
+        let more = |left: u64| match left {
+            u64::MAX => None,
+            // Below the mark that means no limit.
+            left => Some(left.saturating_add(bytes).min(u64::MAX - 1)),
+        };
+        let _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 
     pub(super) fn queue(&self) -> &wgpu::Queue {

@@ -3,13 +3,34 @@
 use super::device::GpuDevice;
 use super::error::GpuError;
 
+/// A buffer that gives back what it took of the memory allowed.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    buffer: wgpu::Buffer,
+    device: GpuDevice,
+}
+
+impl std::ops::Deref for Buffer {
+    type Target = wgpu::Buffer;
+
+    fn deref(&self) -> &wgpu::Buffer {
+        &self.buffer
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.device.give_back(self.buffer.size());
+    }
+}
+
 /// A storage buffer of so many words, zero.
 pub(super) fn storage(
     device: &GpuDevice,
     what: &'static str,
     words: u64,
     more: wgpu::BufferUsages,
-) -> Result<wgpu::Buffer, GpuError> {
+) -> Result<Buffer, GpuError> {
     // A binding is never empty.
     let bytes = words.max(1).saturating_mul(4);
     let limits = device.limits();
@@ -36,7 +57,7 @@ pub(super) fn storage_of(
     device: &GpuDevice,
     what: &'static str,
     words: &[u32],
-) -> Result<wgpu::Buffer, GpuError> {
+) -> Result<Buffer, GpuError> {
     let buffer = storage(
         device,
         what,
@@ -53,16 +74,26 @@ pub(super) fn allocate(
     what: &'static str,
     bytes: u64,
     usage: wgpu::BufferUsages,
-) -> Result<wgpu::Buffer, GpuError> {
+) -> Result<Buffer, GpuError> {
     device.reserve(what, bytes)?;
-    device.scoped(what, |d| {
+    let created = device.scoped(what, |d| {
         d.create_buffer(&wgpu::BufferDescriptor {
             label: Some(what),
             size: bytes,
             usage,
             mapped_at_creation: false,
         })
-    })
+    });
+    match created {
+        Ok(buffer) => Ok(Buffer {
+            buffer,
+            device: device.clone(),
+        }),
+        Err(e) => {
+            device.give_back(bytes);
+            Err(e)
+        }
+    }
 }
 
 /// Bytes that are uploaded at a time: what waits for the device takes as much memory again.
@@ -90,7 +121,7 @@ pub(super) fn write(
 
 /// What is read back: a buffer the processor can map, as large as was needed so far.
 pub(super) struct Staging {
-    buffer: Option<wgpu::Buffer>,
+    buffer: Option<Buffer>,
 }
 
 /// A part of a buffer to be read back.

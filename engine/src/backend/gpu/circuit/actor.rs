@@ -167,7 +167,7 @@ impl CircuitActor {
         }
         for heard in self.heard.iter_mut().filter(|h| !h.inside) {
             let known = *history.kept_steps(heard.node).end();
-            heard.delivered = known.min(slice.end() - 1).max(slice.first - 1);
+            heard.delivered = heard.delivered.max(known.min(slice.end() - 1));
         }
         Ok(())
     }
@@ -373,9 +373,6 @@ impl Kept {
             let mut recorders = self.recorders.iter();
             recorders.any(|r| step.is_multiple_of(r.every_steps))
         };
-        if self.recorded.is_empty() {
-            return Vec::new();
-        }
         let steps = slice.steps().enumerate();
         steps
             .filter(|&(_, step)| due(step))
@@ -387,10 +384,9 @@ impl Kept {
     fn record(&mut self, slice: Slice, rows: &[usize], traces: &[f32]) {
         let columns = self.columns.len();
         let width = self.recorded.len() * columns;
-        if width == 0 {
-            return;
-        }
-        for (&row, values) in rows.iter().zip(traces.chunks_exact(width)) {
+        for (k, &row) in rows.iter().enumerate() {
+            // Of no neurons there are steps, too.
+            let values = &traces[k * width..(k + 1) * width];
             let step = slice.first + row as u64;
             for recorder in &mut self.recorders {
                 if !step.is_multiple_of(recorder.every_steps) {
@@ -400,7 +396,7 @@ impl Kept {
                     .recorded
                     .iter()
                     .position(|&s| s as usize == recorder.state);
-                let of_state = &values[state.unwrap_or(0) * columns..][..columns];
+                let of_state = state.map_or(&[][..], |k| &values[k * columns..][..columns]);
                 recorder.trace.steps.push(step);
                 let column = |lane: &u32| self.columns.binary_search(lane).unwrap_or(0);
                 let values = recorder.lanes.iter().map(|l| of_state[column(l)]);

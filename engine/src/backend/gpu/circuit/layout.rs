@@ -340,11 +340,11 @@ fn units(plan: &Plan, node: NodeId, edges: &[Afferents]) -> Vec<f64> {
             continue;
         }
         let sum = afferents.survey.as_ref().map_or(0.0, |s| s.largest_sum);
-        let inside = plan.nodes[edge.source].size() > 0
-            && matches!(
-                plan.nodes[edge.source].kind,
-                crate::plan::NodeKind::Population(_)
-            );
+        // A population on the grid fires once a step at most.
+        let inside = matches!(
+            plan.nodes[edge.source].kind,
+            crate::plan::NodeKind::Population(_)
+        ) && !plan.is_continuous(edge.source);
         let times = if inside { 1.0 } else { f64::from(MOST_SPIKES) };
         if sums.len() <= edge.port {
             sums.resize(edge.port + 1, 0.0);

@@ -6,6 +6,7 @@
 //! neurons by all steps of a chunk, spikes are listed, and each adds to the ring of arrivals.
 
 mod actor;
+mod clock;
 mod kernels;
 mod layout;
 mod placement;
@@ -14,9 +15,11 @@ mod resident;
 mod rounds;
 mod synapses;
 mod tables;
+mod traffic;
 
 use std::sync::Arc;
 
+use rheobase_equations::native::Derived;
 use rheobase_shaders::Afferent;
 
 use super::device::GpuDevice;
@@ -108,12 +111,16 @@ fn circuit(
     let layout = Layout::of(plan, nodes, &mut tables)?;
     let mut kept = Vec::with_capacity(layout.populations.len());
     let mut derived = Vec::with_capacity(kept.capacity());
+    let mut per_neuron = Vec::with_capacity(kept.capacity());
     for population in &layout.populations {
         let node = population.node;
         let range = 0..population.n;
         let quantities = quantities(plan, node).map_err(Failure::Build)?;
         let initial = quantities.initial::<f32>(&range).concat();
-        derived.push(quantities.derived::<f32>(&range, stride(population.n as usize)));
+        let own = quantities.derived::<f32>(&range, stride(population.n as usize));
+        let differs = |d: &&Derived<f32>| matches!(d, Derived::PerNeuron(_));
+        per_neuron.push(own.iter().filter(differs).count());
+        derived.push(own);
         kept.push(keep(plan, node, population.first_lane, initial));
     }
     let parts: Vec<PopulationParts<'_>> = kept
@@ -131,6 +138,7 @@ fn circuit(
         resident.add_part(&layout, &part)
     })?;
     let heard = synapses::heard(plan, &layout);
+    let traffic = traffic::of(plan, &layout, &per_neuron);
     let counts = layout.edges.iter();
     let counts = counts.filter_map(|a| Some((a.edge, a.survey.as_ref()?.counts)));
     Ok(DeviceCircuit {
@@ -139,6 +147,7 @@ fn circuit(
         counts: counts.collect(),
         weight_error_bounds: synapses::weight_error_bounds(&layout),
         synapse_bytes,
+        traffic,
         actor: Box::new(CircuitActor::new(
             resident, &layout, kept, &heard, fanout, plan.dt_ms,
         )),
@@ -157,6 +166,7 @@ fn keep(plan: &Plan, node: NodeId, first_lane: u32, initial: Vec<f32>) -> Kept {
     let states = recorders
         .iter()
         .map(|r| u32::try_from(r.state).unwrap_or(0));
+    let columns = sorted(recorders.iter().flat_map(|r| r.lanes.clone()).collect());
     let neurons = match &plan.nodes[node].kind {
         NodeKind::Population(p) => p.neuron.ports().states.iter(),
         _ => [].iter(),
@@ -169,8 +179,12 @@ fn keep(plan: &Plan, node: NodeId, first_lane: u32, initial: Vec<f32>) -> Kept {
         state_names: neurons.map(|s| s.name.clone()).collect(),
         states: initial.clone(),
         initial,
-        recorded: sorted(states.collect()),
-        columns: sorted(recorders.iter().flat_map(|r| r.lanes.clone()).collect()),
+        recorded: if columns.is_empty() {
+            Vec::new()
+        } else {
+            sorted(states.collect())
+        },
+        columns,
         recorders,
         record_spikes: records_spikes(plan, node),
         spikes: Spikes::default(),
@@ -182,7 +196,7 @@ fn keep(plan: &Plan, node: NodeId, first_lane: u32, initial: Vec<f32>) -> Kept {
 fn parts<'p>(
     plan: &'p Plan,
     kept: &'p Kept,
-    derived: Vec<rheobase_equations::native::Derived<f32>>,
+    derived: Vec<Derived<f32>>,
 ) -> Option<PopulationParts<'p>> {
     let NodeKind::Population(population) = &plan.nodes[kept.node].kind else {
         return None;

@@ -7,7 +7,7 @@ use rheobase_shaders::{Place, Role, SliceShape, StepShape, WORD_LANES, emit_slic
 
 use super::super::device::GpuDevice;
 use super::super::error::GpuError;
-use super::super::memory;
+use super::super::memory::{self, Buffer};
 use super::super::step::{place_derived, word};
 use super::kernels::BoundKernel;
 use super::layout::{Layout, PopulationLayout};
@@ -29,10 +29,10 @@ pub(super) struct PopulationParts<'a> {
 pub(super) struct PopulationBuffers {
     pub(super) kernel: BoundKernel,
     pub(super) groups: [u32; 3],
-    pub(super) states: wgpu::Buffer,
+    pub(super) states: Buffer,
     pub(super) n_states: usize,
     pub(super) stride: u32,
-    pub(super) traces: Option<wgpu::Buffer>,
+    pub(super) traces: Option<Buffer>,
     /// Words of a step of traces.
     pub(super) trace_words: usize,
 }

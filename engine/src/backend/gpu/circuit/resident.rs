@@ -6,9 +6,10 @@ use rheobase_shaders::{
 
 use super::super::device::GpuDevice;
 use super::super::error::GpuError;
-use super::super::memory::{self, Piece, Staging};
+use super::super::memory::{self, Buffer, Piece, Staging};
 use super::super::step::word;
 use super::DeviceCounts;
+use super::clock::{Clock, Kind};
 use super::kernels::{BoundKernel, CHUNK_STRIDE};
 use super::layout::Layout;
 use super::population::{PopulationBuffers, PopulationParts};
@@ -22,7 +23,7 @@ const SPARE_SPIKES: usize = 8;
 /// Synapses of some sources.
 struct PartBuffers {
     module: ShaderModule,
-    buffers: Vec<(Role, wgpu::Buffer)>,
+    buffers: Vec<(Role, Buffer)>,
     /// Of spikes of the device, if any of its populations is a source.
     inner: Option<BoundKernel>,
     outer: Option<BoundKernel>,
@@ -67,14 +68,14 @@ pub(super) struct Resident {
     words: Vec<(u32, u32)>,
     ring: u64,
     pieces: u32,
-    params: wgpu::Buffer,
-    arrivals: wgpu::Buffer,
-    fired: wgpu::Buffer,
-    status: wgpu::Buffer,
-    spikes: wgpu::Buffer,
-    counters: wgpu::Buffer,
-    outer_spikes: wgpu::Buffer,
-    outer_counters: wgpu::Buffer,
+    params: Buffer,
+    arrivals: Buffer,
+    fired: Buffer,
+    status: Buffer,
+    spikes: Buffer,
+    counters: Buffer,
+    outer_spikes: Buffer,
+    outer_counters: Buffer,
     populations: Vec<PopulationBuffers>,
     compaction: BoundKernel,
     parts: Vec<PartBuffers>,
@@ -133,7 +134,7 @@ impl Resident {
                 (Role::Counters, &counters),
             ],
         )?;
-        let shared = [
+        let shared: [(Role, &wgpu::Buffer); 4] = [
             (Role::Fired, &fired),
             (Role::Status, &status),
             (Role::Arrivals, &arrivals),
@@ -154,7 +155,7 @@ impl Resident {
         Ok(Self {
             device: device.clone(),
             dt_ms,
-            chunk: layout.chunk,
+            chunk: layout.chunk.min(longest),
             phases: layout.phases.clone(),
             words: layout.phases.iter().map(|p| layout.words(p)).collect(),
             ring: u64::from(circuit.ring),
@@ -233,7 +234,7 @@ impl Resident {
             (Role::Counters, counters),
             (Role::Arrivals, &self.arrivals),
         ];
-        buffers.extend(part.buffers.iter().map(|(role, buffer)| (*role, buffer)));
+        buffers.extend(part.buffers.iter().map(|(role, buffer)| (*role, &**buffer)));
         let (device, module, params) = (&self.device, &part.module, &self.params);
         match compiled {
             Some(kernel) => kernel.rebound(device, module, params, &buffers),
@@ -263,12 +264,17 @@ impl Resident {
         let pieces = self.pieces(rows, prefix);
         let bytes = pieces.iter().map(|p| p.bytes).sum();
         staging.reserve(&self.device, bytes)?;
+        let timed = self.device.is_timed();
+        let mut clock = timed.then(|| Clock::new(&self.device)).transpose()?;
         let submission = self.device.scoped("advancing a circuit", |d| {
             let mut encoder = d.create_command_encoder(&wgpu::CommandEncoderDescriptor {
                 label: Some("slice"),
             });
             encoder.clear_buffer(&self.counters, 0, None);
-            self.encode_rounds(&mut encoder, &rounds);
+            match &mut clock {
+                Some(clock) => self.encode_timed(&mut encoder, &rounds, clock),
+                None => self.encode_rounds(&mut encoder, &rounds),
+            }
             staging.copy(&mut encoder, &pieces);
             self.device.queue().submit([encoder.finish()])
         })?;
@@ -277,6 +283,9 @@ impl Resident {
             bytemuck::pod_collect_to_vec(bytes)
         })?;
         self.staging = staging;
+        if let Some(clock) = &clock {
+            clock.add_to(&self.device, &mut self.counts)?;
+        }
         self.counts.submissions += 1;
         self.counts.steps += slice.len as u64;
         self.counts.bytes_read += bytes;
@@ -341,6 +350,7 @@ impl Resident {
                 first,
                 offset: u32::try_from(at).unwrap_or(u32::MAX),
                 slot: self.slot(first),
+                check: at + times.len() == slice.len,
                 times_ms: times,
                 ..Chunk::default()
             };
@@ -378,26 +388,60 @@ impl Resident {
             label: Some("slice"),
             timestamp_writes: None,
         });
+        self.each_kernel(rounds, |_, run| run(&mut pass));
+    }
+
+    /// Every kernel in a pass of its own, with the moments when it began and ended.
+    fn encode_timed(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        rounds: &[Round<'_>],
+        clock: &mut Clock,
+    ) {
+        self.each_kernel(rounds, |kind, run| {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: Some("kernel"),
+                timestamp_writes: clock.next(kind),
+            });
+            run(&mut pass);
+        });
+        clock.resolve(encoder);
+    }
+
+    /// Hands over every kernel of the rounds, in order.
+    fn each_kernel(
+        &self,
+        rounds: &[Round<'_>],
+        mut each: impl FnMut(Kind, &dyn Fn(&mut wgpu::ComputePass<'_>)),
+    ) {
         for (k, round) in (0..).zip(rounds) {
             match round.what {
                 What::Outer(n) => {
                     for kernel in self.parts.iter().filter_map(|p| p.outer.as_ref()) {
-                        kernel.set(&mut pass, k);
-                        pass.dispatch_workgroups(n.min(65_535), self.pieces, 1);
+                        each(Kind::Deliver, &|pass| {
+                            kernel.set(pass, k);
+                            pass.dispatch_workgroups(n.min(65_535), self.pieces, 1);
+                        });
                     }
                 }
                 What::Phase(phase) => {
                     for population in &self.populations[self.phases[phase].clone()] {
-                        population.kernel.set(&mut pass, k);
-                        let [x, y, z] = population.groups;
-                        pass.dispatch_workgroups(x, y, z);
+                        each(Kind::Advance, &|pass| {
+                            population.kernel.set(pass, k);
+                            let [x, y, z] = population.groups;
+                            pass.dispatch_workgroups(x, y, z);
+                        });
                     }
-                    self.compaction.set(&mut pass, k);
-                    pass.dispatch_workgroups(1, 1, 1);
+                    each(Kind::List, &|pass| {
+                        self.compaction.set(pass, k);
+                        pass.dispatch_workgroups(1, 1, 1);
+                    });
                     for kernel in self.parts.iter().filter_map(|p| p.inner.as_ref()) {
-                        kernel.set(&mut pass, k);
-                        let at = COUNTERS_GROUPS as u64 * 4;
-                        pass.dispatch_workgroups_indirect(&self.counters, at);
+                        each(Kind::Deliver, &|pass| {
+                            kernel.set(pass, k);
+                            let at = COUNTERS_GROUPS as u64 * 4;
+                            pass.dispatch_workgroups_indirect(&self.counters, at);
+                        });
                     }
                 }
             }
@@ -591,6 +635,6 @@ fn longest_submission(device: &GpuDevice, layout: &Layout) -> Result<usize, GpuE
             needed: step,
             limit,
         }),
-        steps => Ok(steps.min(MAX_CHUNK)),
+        steps => Ok(steps.min(MAX_CHUNK).min(device.most_steps() as usize)),
     }
 }

@@ -1,5 +1,6 @@
 //! Back-propagation through a pass.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use rheobase_shaders::{PortShape, Role, Rows};
@@ -74,11 +75,20 @@ impl GpuPass {
 
     /// Adds what was given for outputs.
     fn seed(&mut self, outputs: &[(&str, &[f32])]) -> Result<(), UnrolledError> {
+        let mut sums: BTreeMap<NodeId, Vec<f32>> = BTreeMap::new();
         for (name, cotangent) in outputs {
             let mut nodes = self.graph.nodes.iter();
             let Some(id) = nodes.position(|n| n.name == *name && n.is_wanted) else {
                 continue;
             };
+            match sums.get_mut(&id) {
+                Some(sum) => sum.iter_mut().zip(*cotangent).for_each(|(s, &x)| *s += x),
+                None => {
+                    sums.insert(id, cotangent.to_vec());
+                }
+            }
+        }
+        for (id, cotangent) in sums {
             let (Some(to), n) = (self.nodes[id].cotangent, cotangent.len()) else {
                 continue;
             };
@@ -88,7 +98,7 @@ impl GpuPass {
             };
             self.seeds.insert(id, array);
             self.machine
-                .write(array, 0, bytemuck::cast_slice(cotangent))?;
+                .write(array, 0, bytemuck::cast_slice(&cotangent))?;
             let first = self.element(id, 0);
             self.pass_values(array, 0, (to, first), (id, self.steps))?;
         }

@@ -7,7 +7,7 @@ use super::super::bind::{UNIFORM_ALIGNMENT, bind};
 use super::super::device::GpuDevice;
 use super::super::error::GpuError;
 use super::super::kernel::compile;
-use super::super::memory::{self, Piece, Staging};
+use super::super::memory::{self, Buffer, Piece, Staging};
 
 /// An array on the device.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -41,10 +41,10 @@ enum Command {
 /// A device with its arrays, its kernels, and what it is to do next.
 pub(super) struct Machine {
     device: GpuDevice,
-    arrays: Vec<wgpu::Buffer>,
+    arrays: Vec<Buffer>,
     kernels: Vec<Compiled>,
     groups: HashMap<(KernelId, Vec<ArrayId>), wgpu::BindGroup>,
-    uniforms: Option<wgpu::Buffer>,
+    uniforms: Option<Buffer>,
     commands: Vec<Command>,
     /// Contents of the uniform buffers, one after the other.
     contents: Vec<u8>,
@@ -145,7 +145,7 @@ impl Machine {
         if contents.is_empty() {
             return Ok(());
         }
-        let size = self.uniforms.as_ref().map_or(0, wgpu::Buffer::size);
+        let size = self.uniforms.as_ref().map_or(0, |b| b.size());
         if size < contents.len() as u64 {
             let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
             let size = (contents.len() as u64).next_power_of_two().max(1 << 14);
@@ -173,7 +173,7 @@ impl Machine {
                 continue;
             }
             let Compiled { module, layout, .. } = &self.kernels[kernel.0];
-            let buffers = arrays.iter().map(|&(role, a)| (role, &self.arrays[a.0]));
+            let buffers = arrays.iter().map(|&(role, a)| (role, &*self.arrays[a.0]));
             let buffers: Vec<(Role, &wgpu::Buffer)> = buffers.collect();
             let group = bind(&self.device, module, layout, uniforms, &buffers)?;
             self.groups.insert(key, group);

@@ -112,7 +112,9 @@ impl DevicePass<f32> for GpuPass {
     ) -> Result<(), UnrolledError> {
         let outcome = self.run_forward(network, inputs, training);
         if outcome.is_err() {
+            // What the device has done by then is not known: everything goes up anew.
             self.machine.abandon();
+            self.version = 0;
         }
         outcome
     }
@@ -142,7 +144,9 @@ impl DevicePass<f32> for GpuPass {
     ) -> Result<(), UnrolledError> {
         let outcome = self.run_backward(network, outputs);
         if outcome.is_err() {
+            // What the device has done by then is not known: everything goes up anew.
             self.machine.abandon();
+            self.version = 0;
         }
         outcome
     }

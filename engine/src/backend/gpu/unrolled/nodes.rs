@@ -79,17 +79,37 @@ pub(super) struct PopulationKernels {
 /// Bytes of everything that grows with steps and batch.
 fn needed(graph: &GraphPlan, steps: usize, batch: usize) -> u64 {
     let mut elements = 0_u64;
-    for node in &graph.nodes {
+    for (id, node) in graph.nodes.iter().enumerate() {
         let lanes = (node.width * batch) as u64;
         let rows = (node.history + steps) as u64;
         let copies = 1 + u64::from(node.is_wanted);
         elements = elements.saturating_add(lanes.saturating_mul(rows).saturating_mul(copies));
-        if let WorkPlan::Population(p) = &node.work {
-            let states = p.component.states.len() as u64;
-            let tape = lanes
-                .saturating_mul(states)
-                .saturating_mul(steps as u64 + 1);
-            elements = elements.saturating_add(tape);
+        let row = |width: usize| (width * batch * steps) as u64;
+        match &node.work {
+            WorkPlan::Population(p) => {
+                let states = p.component.states.len() as u64;
+                let tape = lanes
+                    .saturating_mul(states)
+                    .saturating_mul(steps as u64 + 3);
+                elements = elements.saturating_add(tape);
+                let ports = 0..p.component.model.inputs.len();
+                let rooms = ports.filter(|&port| {
+                    let heard = node.routes.iter().any(|r| r.port == port);
+                    heard && !is_direct(graph, id, Some(port))
+                });
+                let rooms = rooms.count() as u64 * row(node.width);
+                elements = elements.saturating_add(rooms.saturating_mul(copies));
+            }
+            WorkPlan::Layer { shape, .. } => {
+                let n_in = node.routes.first();
+                let n_in = n_in.map_or(0, |r| graph.nodes[r.source].width);
+                if !is_direct(graph, id, None) || is_mixed(graph, id) {
+                    elements = elements.saturating_add(row(n_in).saturating_mul(copies));
+                }
+                let scratch = layer_kernels(shape).scratch_words;
+                elements = elements.saturating_add(u64::from(scratch));
+            }
+            WorkPlan::Input | WorkPlan::Source => {}
         }
     }
     elements.saturating_mul(4)
