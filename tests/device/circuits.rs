@@ -43,12 +43,12 @@ fn a_neuron_of_the_file_runs_as_it_is() {
     assert!(a > 1000.0 && (a - b).abs() < 0.05 * a, "{a} {b}");
 }
 
-/// The cortical microcircuit at a hundredth: eight populations, weights and delays that differ.
+/// The cortical microcircuit at a twentieth: eight populations, weights and delays that differ.
 #[test]
 fn the_microcircuit_has_the_rates_of_the_processor() {
     let Some(device) = device() else { return };
-    let text = read("examples/microcircuit.toml").replace("scale = 0.1 ", "scale = 0.02 ");
-    let plan = plan(&text, 1, 600);
+    let text = read("examples/microcircuit.toml").replace("scale = 0.1 ", "scale = 0.05 ");
+    let plan = plan(&text, 1, 800);
     let (cpu, gpu) = (Ran::on_cpu(&plan), Ran::on_gpu(&plan, &device));
     #[allow(clippy::cast_precision_loss, reason = "small counts")]
     let (a, b) = (cpu.n_spikes() as f64, gpu.n_spikes() as f64);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rheobase::engine::backend::gpu::GpuDevice;
 use rheobase::engine::network::Network;
-use rheobase::engine::plan::Plan;
+use rheobase::engine::plan::{Node, NodeKind, Plan};
 use rheobase::engine::unrolled::{Sequence, UnrolledError, UnrolledNetwork, UnrolledOptions};
 
 use crate::harness::device;
@@ -323,7 +323,8 @@ fn what_a_device_cannot_train_is_named() {
         let error = error.unwrap_or_else(|| panic!("{text}"));
         println!("{error}");
         assert!(error.contains(words), "{error}");
-        let width = plan.nodes[0].size();
+        let is_input = |n: &&Node| matches!(n.kind, NodeKind::Input(_));
+        let width = plan.nodes.iter().find(is_input).map_or(0, Node::size);
         let values = vec![1.0; options.steps * options.batch * width];
         assert!(pass(&mut network, &[Sequence::Steps(&values)]).is_ok());
     }
