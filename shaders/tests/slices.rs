@@ -37,7 +37,7 @@ fn shape(component: &Component) -> SliceShape {
         },
         AfferentKind::Summed {
             first: 1088,
-            unit: 0.000_122_070_312_5,
+            unit: 1.0 / 8192.0,
         },
         AfferentKind::Poisson(PoissonTrain {
             weight: (-1.5_f32).to_bits(),
