@@ -330,12 +330,17 @@ impl<R: Real> UnrolledNetwork<R> {
     /// Steps of a segment: fewer than T where memory is short.
     #[must_use]
     pub fn segment_steps(&self) -> usize {
-        self.segment
+        let device = self.device.as_ref();
+        device.map_or(self.segment, |device| device.segment_steps())
     }
 
-    /// Bytes kept between forward and backward at the largest batch, weights left out.
+    /// Bytes kept between forward and backward at the largest batch, weights left out; on a device,
+    /// bytes of everything there.
     #[must_use]
     pub fn kept_bytes(&self) -> u64 {
+        if let Some(device) = &self.device {
+            return device.kept_bytes();
+        }
         memory::bytes(&self.nodes, &self.groups, &self.options, self.segment)
     }
 

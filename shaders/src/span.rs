@@ -25,8 +25,10 @@ pub struct Span {
     pub len: u32,
     /// Lanes: neurons × batch.
     pub lanes: u32,
-    /// Place of the first step on the tape and among the times.
+    /// Place of the first step on the tape.
     pub tape: u32,
+    /// Place of the first step among the times.
+    pub time: u32,
     /// What is emitted in the first step.
     pub y: u32,
     /// What arrives at each port in the first step.
@@ -46,7 +48,7 @@ impl Span {
         "port_2",
         "port_3",
         "zero",
-        "unused",
+        "time",
     ];
 
     /// Bytes of the buffer.
@@ -69,7 +71,7 @@ impl Span {
             c,
             d,
             0,
-            0,
+            self.time,
         ];
         words.into_iter().flat_map(u32::to_le_bytes).collect()
     }
@@ -314,7 +316,7 @@ fn indent(text: &mut String, inner: &str) {
 fn arrivals(statements: &str, shape: &SpanShape) -> Result<String, EmitError> {
     let mut text = String::new();
     if statements.contains("time") {
-        text.push_str("    let time = times[params.tape + k];\n");
+        text.push_str("    let time = times[params.time + k];\n");
     }
     if has_draws(&shape.step, &shape.drives) {
         text.push_str(

@@ -164,9 +164,7 @@ fn every_component_has_the_gradients_of_the_processor() {
 
 const HEAD: &str = "seed = 1\ndt = \"1 ms\"\nduration = \"1 ms\"\n";
 
-#[test]
-fn edges_with_and_without_delays_and_loops() {
-    let Some(device) = device() else { return };
+fn loops() -> (String, UnrolledOptions) {
     let text = format!(
         "{HEAD}[inputs.x]\nshape = [6]\n[populations.a]\nmodel = \"lif\"\nsize = 6\n\
          [populations.b]\nmodel = \"lif\"\nsize = 6\n[populations.c]\nmodel = \"plif\"\nsize = 6\n\
@@ -180,7 +178,71 @@ fn edges_with_and_without_delays_and_loops() {
         outputs: vec!["c".to_owned()],
         ..options()
     };
+    (text, options)
+}
+
+#[test]
+fn edges_with_and_without_delays_and_loops() {
+    let Some(device) = device() else { return };
+    let (text, options) = loops();
     compare("loops", &text, &options, false, &device);
+}
+
+/// Where memory is short, and where back-propagation is cut: the gradients of the processor, cut alike.
+#[test]
+fn segments_have_the_gradients_of_the_processor() {
+    let Some(device) = device() else { return };
+    let (loops, base) = loops();
+    let chain = format!(
+        "{HEAD}[inputs.x]\nshape = [9]\n[layers.l]\nmodel = \"linear\"\nout_features = 6\n\
+         [populations.n]\nmodel = \"lif\"\nsize = 6\n[layers.m]\nmodel = \"linear\"\nout_features = 4\n\
+         [[edges]]\nsource = \"x\"\ntarget = \"l\"\n[[edges]]\nsource = \"l\"\ntarget = \"n\"\n\
+         [[edges]]\nsource = \"n\"\ntarget = \"m\"\ndelay = \"2 ms\"\n"
+    );
+    for (what, text, outputs) in [("loops", &loops, base.outputs), ("chain", &chain, vec![])] {
+        let whole = UnrolledOptions {
+            outputs: outputs.clone(),
+            ..options()
+        };
+        let mut all = network(&plan_of(text), &whole);
+        all.run_on(&device)
+            .unwrap_or_else(|e| panic!("{what}: {e}"));
+        // A little less each time, until it does not suffice for all steps.
+        let short = (50..100).rev().map(|k| all.kept_bytes() * k / 100);
+        let short = short.into_iter().find(|&max| {
+            let options = UnrolledOptions {
+                max_bytes: Some(max),
+                ..whole.clone()
+            };
+            let mut network = network(&plan_of(text), &options);
+            network.run_on(&device).is_ok() && network.segment_steps() < STEPS
+        });
+        assert!(short.is_some(), "{what}");
+        for (truncate_steps, max_bytes, most) in [
+            (Some(4), None, 4),
+            (Some(6), None, 6),
+            (None, short, STEPS - 1),
+            (Some(5), None, 5),
+        ] {
+            let options = UnrolledOptions {
+                outputs: outputs.clone(),
+                truncate_steps,
+                max_bytes,
+                ..options()
+            };
+            let plan = plan_of(text);
+            let mut gpu = network(&plan, &options);
+            gpu.run_on(&device)
+                .unwrap_or_else(|e| panic!("{what}: {e}"));
+            let segment = gpu.segment_steps();
+            println!(
+                "{what}: segments of {segment} steps, {} bytes",
+                gpu.kept_bytes()
+            );
+            assert!(segment <= most, "{segment}");
+            compare(what, text, &options, false, &device);
+        }
+    }
 }
 
 /// A network with one layer between an input and neurons, and neurons and an output.
@@ -288,10 +350,6 @@ fn what_a_device_cannot_train_is_named() {
         "[1, 3, 3]",
         false,
     );
-    let cut = UnrolledOptions {
-        truncate_steps: Some(4),
-        ..options()
-    };
     let small = UnrolledOptions {
         max_bytes: Some(3000),
         ..options()
@@ -307,7 +365,6 @@ fn what_a_device_cannot_train_is_named() {
             options(),
             "`l`: such a layer cannot be trained on a device",
         ),
-        (&linear, cut, "not cut into segments"),
         (&linear, small, "bytes"),
     ] {
         let plan = plan_of(text);

@@ -25,6 +25,12 @@ pub(crate) trait DevicePass<R: Real>: Send {
     /// What populations emitted in the last pass, by node, `[T, N, *]`.
     fn emissions(&mut self) -> Result<Vec<(NodeId, Vec<R>)>, UnrolledError>;
 
+    /// Steps of a segment.
+    fn segment_steps(&self) -> usize;
+
+    /// Bytes of everything on the device, weights included.
+    fn kept_bytes(&self) -> u64;
+
     /// Submissions so far.
     fn submissions(&self) -> u64;
 
@@ -53,12 +59,12 @@ impl<R: Real> UnrolledNetwork<R> {
             return Ok(());
         };
         for (id, values) in device.emissions()? {
-            let (steps, batch) = (self.steps, self.batch);
             let emission = &mut self.nodes[id].emission;
+            let width = emission.width.max(1);
+            // Those of the segment that was run last.
+            let steps = values.len() / (width * self.batch).max(1);
             emission.clear(steps, false);
             let rows = emission.own(&(0..steps));
-            let width = emission.width.max(1);
-            debug_assert!(rows.len() == steps * batch, "rows of a pass");
             if let Rows::Spikes(spikes) = &emission.rows {
                 for (row, values) in rows.zip(values.chunks_exact(width)) {
                     for (i, _) in values.iter().enumerate().filter(|(_, x)| **x != R::ZERO) {

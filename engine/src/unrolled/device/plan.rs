@@ -32,6 +32,7 @@ pub(crate) enum WorkPlan {
         shape: LayerShape,
         key: [u32; 2],
         depends_on_step: bool,
+        mixes_rows: bool,
     },
     Population(Box<PopulationPlan>),
 }
@@ -54,13 +55,6 @@ pub(crate) struct GraphPlan {
 impl<R: Instantiate> UnrolledNetwork<R> {
     /// The network as devices see it. Nodes they cannot run are an error that names them.
     pub(crate) fn device_plan(&self) -> Result<GraphPlan, UnrolledError> {
-        if self.segment < self.steps {
-            return Err(UnrolledError::Device(
-                "passes on a device are not cut into segments: leave max_memory and truncate_steps \
-                 out, or use the CPU backend"
-                    .to_owned(),
-            ));
-        }
         let mut nodes = Vec::with_capacity(self.nodes.len());
         for (id, node) in self.nodes.iter().enumerate() {
             let work = match &node.work {
@@ -72,6 +66,7 @@ impl<R: Instantiate> UnrolledNetwork<R> {
                         .ok_or_else(|| on_processor(&node.name, "such a layer"))?,
                     key: layer.stream.key(),
                     depends_on_step: layer.depends_on_step,
+                    mixes_rows: layer.mixes_rows,
                 },
                 Work::Population(p) => {
                     let NodeKind::Population(population) = &self.plan.nodes[id].kind else {
@@ -108,6 +103,11 @@ impl<R: Instantiate> UnrolledNetwork<R> {
     pub(crate) fn attach(&mut self, device: Option<Box<dyn DevicePass<R>>>) {
         self.is_taped = false;
         self.device = device;
+    }
+
+    /// Back-propagation is cut at every multiple of so many steps.
+    pub(crate) fn truncate_steps(&self) -> Option<usize> {
+        self.truncate
     }
 
     /// Most bytes that are kept for back-propagation.

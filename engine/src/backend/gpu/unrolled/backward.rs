@@ -21,18 +21,37 @@ impl GpuPass {
         outputs: &[(&str, &[f32])],
     ) -> Result<(), UnrolledError> {
         self.clear_cotangents();
-        self.seed(outputs)?;
+        let seeds = self.seeds(outputs)?;
+        let n = self.n_segments();
+        for index in (0..n).rev() {
+            self.enter(index);
+            if n > 1 {
+                self.again = true;
+                self.restore(index);
+                self.run()?;
+            }
+            self.seed(&seeds)?;
+            self.reverse_segment()?;
+            if index > 0 {
+                let cut = network.truncate_steps();
+                self.previous_segment(cut.is_some_and(|t| self.first.is_multiple_of(t)));
+            }
+        }
+        self.read_backward(network)
+    }
+
+    fn reverse_segment(&mut self) -> Result<(), UnrolledError> {
         for g in (0..self.graph.groups.len()).rev() {
             let (members, is_cycle) = {
                 let group = &self.graph.groups[g];
                 (group.nodes.clone(), group.is_cycle)
             };
-            let all = 0..self.steps;
+            let all = 0..self.here;
             for &id in &members {
                 self.layer_kernels(id, &all, Stage::BeginReverse)?;
             }
             if is_cycle {
-                for step in (0..self.steps).rev() {
+                for step in (0..self.here).rev() {
                     for &id in members.iter().rev() {
                         self.reverse(id, &(step..step + 1))?;
                     }
@@ -44,15 +63,25 @@ impl GpuPass {
                 self.layer_kernels(id, &all, Stage::Gradients)?;
             }
         }
-        self.read_backward(network)
+        Ok(())
+    }
+
+    /// Whether a node has no part in back-propagation of the segment: what was the same in all steps is
+    /// reversed once, when all cotangents are there.
+    fn is_idle(&self, id: NodeId) -> bool {
+        !self.graph.nodes[id].is_wanted || self.constants[id] && self.first > 0
     }
 
     fn clear_cotangents(&mut self) {
         for id in 0..self.nodes.len() {
             let node = &self.graph.nodes[id];
+            let steps = match self.is_whole(id) {
+                true => self.steps,
+                false => self.segment,
+            };
             let n = match self.constants[id] {
                 true => self.lanes(id),
-                false => (node.history + self.steps) * self.lanes(id),
+                false => (node.history + steps) * self.lanes(id),
             };
             if let Some(cotangent) = self.nodes[id].cotangent {
                 self.machine.clear(cotangent, 0, n);
@@ -73,8 +102,11 @@ impl GpuPass {
         }
     }
 
-    /// Adds what was given for outputs.
-    fn seed(&mut self, outputs: &[(&str, &[f32])]) -> Result<(), UnrolledError> {
+    /// Uploads what was given for outputs.
+    fn seeds(
+        &mut self,
+        outputs: &[(&str, &[f32])],
+    ) -> Result<Vec<(NodeId, ArrayId)>, UnrolledError> {
         let mut sums: BTreeMap<NodeId, Vec<f32>> = BTreeMap::new();
         for (name, cotangent) in outputs {
             let mut nodes = self.graph.nodes.iter();
@@ -88,10 +120,9 @@ impl GpuPass {
                 }
             }
         }
+        let mut seeds = Vec::with_capacity(sums.len());
         for (id, cotangent) in sums {
-            let (Some(to), n) = (self.nodes[id].cotangent, cotangent.len()) else {
-                continue;
-            };
+            let n = cotangent.len();
             let array = match self.seeds.get(&id) {
                 Some(&array) if self.machine.len(array) >= n => array,
                 _ => self.machine.array("cotangents of outputs", n)?,
@@ -99,8 +130,19 @@ impl GpuPass {
             self.seeds.insert(id, array);
             self.machine
                 .write(array, 0, bytemuck::cast_slice(&cotangent))?;
-            let first = self.element(id, 0);
-            self.pass_values(array, 0, (to, first), (id, self.steps))?;
+            seeds.push((id, array));
+        }
+        Ok(seeds)
+    }
+
+    /// Adds what was given for outputs in the segment.
+    fn seed(&mut self, seeds: &[(NodeId, ArrayId)]) -> Result<(), UnrolledError> {
+        for &(id, array) in seeds {
+            let Some(to) = self.nodes[id].cotangent else {
+                continue;
+            };
+            let (from, at) = (self.first * self.lanes(id), self.element(id, 0));
+            self.pass_values(array, from, (to, at), (id, self.here))?;
         }
         Ok(())
     }
@@ -137,7 +179,7 @@ impl GpuPass {
         steps: &Range<usize>,
         stage: Stage,
     ) -> Result<(), UnrolledError> {
-        if !self.graph.nodes[id].is_wanted {
+        if self.is_idle(id) {
             return Ok(());
         }
         let work = std::mem::replace(&mut self.nodes[id].work, DeviceWork::Nothing);
@@ -210,7 +252,7 @@ impl GpuPass {
 
     /// Reverses a node for some steps.
     fn reverse(&mut self, id: NodeId, steps: &Range<usize>) -> Result<(), UnrolledError> {
-        if !self.graph.nodes[id].is_wanted {
+        if self.is_idle(id) {
             return Ok(());
         }
         let work = std::mem::replace(&mut self.nodes[id].work, DeviceWork::Nothing);
@@ -333,6 +375,7 @@ impl GpuPass {
                     true => self.lanes(id),
                     false => self.steps * self.lanes(id),
                 };
+                // The first segment was reversed last.
                 pieces.push((cotangent, self.element(id, 0), n));
             }
         }

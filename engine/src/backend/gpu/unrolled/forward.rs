@@ -33,6 +33,8 @@ impl GpuPass {
         self.training = training;
         self.constants = network.constants(inputs);
         self.upload(network)?;
+        self.again = false;
+        self.enter(0);
         for id in 0..self.nodes.len() {
             let node = &self.graph.nodes[id];
             let n = node.history * node.width * self.batch;
@@ -48,27 +50,38 @@ impl GpuPass {
                 let words = bytemuck::cast_slice(&values);
                 self.machine.write(self.nodes[id].emission, first, words)?;
             }
-            if let DeviceWork::Population(p) = &self.nodes[id].work {
-                let n = p.n_states * self.lanes(id);
-                self.machine.copy((p.initial, 0), (p.tape, 0), n);
-            }
         }
+        let outputs = network.output_nodes();
+        for index in 0..self.n_segments() {
+            if index > 0 {
+                self.carry(index);
+            }
+            self.enter(index);
+            self.restore(index);
+            self.run()?;
+            self.keep_outputs(&outputs);
+        }
+        self.read_forward(network)
+    }
+
+    /// Runs the steps of a segment.
+    pub(super) fn run(&mut self) -> Result<(), UnrolledError> {
         for g in 0..self.graph.groups.len() {
             let (members, is_cycle) = {
                 let group = &self.graph.groups[g];
                 (group.nodes.clone(), group.is_cycle)
             };
             if !is_cycle {
-                self.advance(members[0], 0..self.steps)?;
+                self.advance(members[0], 0..self.here)?;
                 continue;
             }
-            for step in 0..self.steps {
+            for step in 0..self.here {
                 for &id in &members {
                     self.advance(id, step..step + 1)?;
                 }
             }
         }
-        self.read_forward(network)
+        Ok(())
     }
 
     /// Brings parameters and what follows from them up to date.
@@ -172,7 +185,8 @@ impl GpuPass {
         if self.constants[id] {
             return 0;
         }
-        (self.graph.nodes[id].history + step) * self.lanes(id)
+        let before = if self.is_whole(id) { self.first } else { 0 };
+        (self.graph.nodes[id].history + before + step) * self.lanes(id)
     }
 
     /// A kernel that runs for each of `rows.rows` elements.
@@ -195,6 +209,10 @@ impl GpuPass {
 
     /// Runs a node for some steps.
     fn advance(&mut self, id: NodeId, steps: Range<usize>) -> Result<(), UnrolledError> {
+        if self.constants[id] && (self.first > 0 || self.again) {
+            // It has emitted the same before.
+            return Ok(());
+        }
         let work = std::mem::replace(&mut self.nodes[id].work, DeviceWork::Nothing);
         let outcome = match &work {
             DeviceWork::Nothing => Ok(()),
@@ -241,7 +259,7 @@ impl GpuPass {
             x_first: word("rows", x.first / layer.n_in.max(1))?,
             y_first: word("rows", self.element(id, steps.start) / width)?,
             batch: word("samples", self.batch)?,
-            first_step: word("steps", steps.start)?,
+            first_step: word("steps", self.first + steps.start)?,
             repeats: if constant {
                 word("steps", self.steps)?
             } else {
@@ -250,7 +268,7 @@ impl GpuPass {
             training: u32::from(self.training),
             pass: u32::try_from(self.pass).unwrap_or(u32::MAX),
             key: layer.key,
-            again: 0,
+            again: u32::from(self.again),
         })
     }
 
@@ -371,7 +389,8 @@ impl GpuPass {
         if self.constants[source] {
             return 0;
         }
-        (self.graph.nodes[source].history + step - delay) * self.lanes(source)
+        let before = if self.is_whole(source) { self.first } else { 0 };
+        (self.graph.nodes[source].history + before + step - delay) * self.lanes(source)
     }
 
     fn advance_population(
@@ -416,10 +435,11 @@ impl GpuPass {
         arrivals: &[Arrival],
     ) -> Result<Span, GpuError> {
         let mut span = Span {
-            first: self.steps_before + steps.start as u64 + 1,
+            first: self.steps_before + (self.first + steps.start) as u64 + 1,
             len: word("steps", steps.len())?,
             lanes: word("neurons", self.lanes(id))?,
             tape: word("steps", steps.start)?,
+            time: word("steps", self.first + steps.start)?,
             y: word("elements", self.element(id, steps.start))?,
             ..Span::default()
         };
@@ -465,12 +485,8 @@ impl GpuPass {
     fn read_forward(&mut self, network: &mut UnrolledNetwork<f32>) -> Result<(), UnrolledError> {
         let outputs = network.output_nodes();
         let mut pieces = Vec::new();
-        for &id in &outputs {
-            let n = match self.constants[id] {
-                true => self.lanes(id),
-                false => self.steps * self.lanes(id),
-            };
-            pieces.push((self.nodes[id].emission, self.element(id, 0), n));
+        for (place, &id) in outputs.iter().enumerate() {
+            pieces.push(self.whole_output(place, id));
         }
         let mut statistics = Vec::new();
         for (id, node) in self.nodes.iter().enumerate().filter(|_| self.training) {

@@ -9,6 +9,7 @@ mod backward;
 mod forward;
 mod machine;
 mod nodes;
+mod segments;
 
 use hashbrown::HashMap;
 use rheobase_shaders::{SequenceKernel, sequence_kernel};
@@ -20,6 +21,7 @@ use crate::unrolled::device::{DevicePass, GraphPlan};
 use crate::unrolled::{Sequence, UnrolledError, UnrolledNetwork};
 use machine::{KernelId, Machine};
 use nodes::{DeviceNode, DeviceWork};
+use segments::Carries;
 
 impl UnrolledNetwork<f32> {
     /// Runs passes on `device` from now on. Parameters and gradients are shown and changed as before.
@@ -68,6 +70,14 @@ struct GpuPass {
     steps_before: u64,
     pass: u64,
     training: bool,
+    /// Steps of a segment, at most.
+    segment: usize,
+    carries: Carries,
+    /// First step of the segment that is run, and its steps.
+    first: usize,
+    here: usize,
+    /// It was run before.
+    again: bool,
     /// Nodes that emit the same in every step.
     constants: Vec<bool>,
     seeds: HashMap<NodeId, machine::ArrayId>,
@@ -84,7 +94,9 @@ impl GpuPass {
             add_steps: kernel(SequenceKernel::AddSteps)?,
             bits: kernel(SequenceKernel::Bits)?,
         };
-        let nodes = DeviceNode::all(&mut machine, &graph, network)?;
+        let segment = segments::length(&graph, network)?;
+        let nodes = DeviceNode::all(&mut machine, &graph, network, segment)?;
+        let carries = Carries::new(&mut machine, &graph, &nodes, network, segment)?;
         Ok(Self {
             machine,
             nodes,
@@ -96,6 +108,11 @@ impl GpuPass {
             steps_before: 0,
             pass: 0,
             training: false,
+            segment,
+            carries,
+            first: 0,
+            here: segment,
+            again: false,
             constants: vec![false; graph.nodes.len()],
             seeds: HashMap::new(),
             graph,
@@ -119,6 +136,14 @@ impl DevicePass<f32> for GpuPass {
         outcome
     }
 
+    fn segment_steps(&self) -> usize {
+        self.segment
+    }
+
+    fn kept_bytes(&self) -> u64 {
+        self.machine.bytes
+    }
+
     fn submissions(&self) -> u64 {
         self.machine.submissions
     }
@@ -129,7 +154,7 @@ impl DevicePass<f32> for GpuPass {
         let pieces: Vec<_> = ids
             .iter()
             .map(|&id| {
-                let n = self.steps * self.lanes(id);
+                let n = self.here * self.lanes(id);
                 (self.nodes[id].emission, self.element(id, 0), n)
             })
             .collect();

@@ -76,12 +76,19 @@ pub(super) struct PopulationKernels {
     pub(super) reverse: Option<KernelId>,
 }
 
-/// Bytes of everything that grows with steps and batch.
-fn needed(graph: &GraphPlan, steps: usize, batch: usize) -> u64 {
+/// Bytes of everything that grows with steps and batch, in segments of `segment` steps.
+pub(super) fn needed(graph: &GraphPlan, (all, segment): (usize, usize), batch: usize) -> u64 {
     let mut elements = 0_u64;
+    let segments = all.div_ceil(segment.max(1)) as u64;
     for (id, node) in graph.nodes.iter().enumerate() {
         let lanes = (node.width * batch) as u64;
+        let whole = matches!(node.work, WorkPlan::Input | WorkPlan::Source);
+        let steps = if whole { all } else { segment };
         let rows = (node.history + steps) as u64;
+        if segments > 1 && !whole {
+            let carried = lanes.saturating_mul(segments * node.history as u64);
+            elements = elements.saturating_add(carried);
+        }
         let copies = 1 + u64::from(node.is_wanted);
         elements = elements.saturating_add(lanes.saturating_mul(rows).saturating_mul(copies));
         let row = |width: usize| (width * batch * steps) as u64;
@@ -90,7 +97,7 @@ fn needed(graph: &GraphPlan, steps: usize, batch: usize) -> u64 {
                 let states = p.component.states.len() as u64;
                 let tape = lanes
                     .saturating_mul(states)
-                    .saturating_mul(steps as u64 + 3);
+                    .saturating_mul(steps as u64 + 3 + if segments > 1 { segments } else { 0 });
                 elements = elements.saturating_add(tape);
                 let ports = 0..p.component.model.inputs.len();
                 let rooms = ports.filter(|&port| {
@@ -121,19 +128,13 @@ impl DeviceNode {
         machine: &mut Machine,
         graph: &GraphPlan,
         network: &mut UnrolledNetwork<f32>,
+        segment: usize,
     ) -> Result<Vec<Self>, UnrolledError> {
-        let (steps, batch) = (network.steps(), network.max_batch());
-        let needed = needed(graph, steps, batch);
-        if let Some(allowed) = network.max_bytes().filter(|&allowed| needed > allowed) {
-            return Err(UnrolledError::Memory {
-                needed,
-                allowed,
-                advice: "on a device everything is kept: allow more, use smaller batches, or the CPU \
-                         backend",
-            });
-        }
+        let batch = network.max_batch();
         let mut nodes = Vec::with_capacity(graph.nodes.len());
         for (id, node) in graph.nodes.iter().enumerate() {
+            let whole = matches!(node.work, WorkPlan::Input | WorkPlan::Source);
+            let steps = if whole { network.steps() } else { segment };
             let n = (node.history + steps) * node.width * batch;
             let emission = machine.array("what nodes emit", n)?;
             let cotangent = match node.is_wanted {
@@ -144,7 +145,7 @@ impl DeviceNode {
                 WorkPlan::Input | WorkPlan::Source => DeviceWork::Nothing,
                 WorkPlan::Layer { shape, key, .. } => DeviceWork::Layer(Box::new(layer(
                     machine,
-                    graph,
+                    (graph, segment),
                     network,
                     (id, node),
                     shape,
@@ -152,7 +153,7 @@ impl DeviceNode {
                 )?)),
                 WorkPlan::Population(p) => DeviceWork::Population(Box::new(population(
                     machine,
-                    graph,
+                    (graph, segment),
                     network,
                     (id, node),
                     p,
@@ -190,7 +191,7 @@ fn arrays(
 
 fn layer(
     machine: &mut Machine,
-    graph: &GraphPlan,
+    (graph, segment): (&GraphPlan, usize),
     network: &mut UnrolledNetwork<f32>,
     (id, node): (NodeId, &NodePlan),
     shape: &LayerShape,
@@ -206,7 +207,7 @@ fn layer(
     };
     let parameters = lengths(network.layer_parameters(id));
     let buffers = lengths(network.layer_buffers(id));
-    let rows = network.steps() * network.max_batch();
+    let rows = segment * network.max_batch();
     // A source that is the same in every step is written out where the layer is not.
     let needs_room = !is_direct(graph, id, None) || is_mixed(graph, id);
     let arrived = if needs_room {
@@ -266,12 +267,12 @@ pub(super) fn is_mixed(graph: &GraphPlan, id: NodeId) -> bool {
 
 fn population(
     machine: &mut Machine,
-    graph: &GraphPlan,
+    (graph, steps): (&GraphPlan, usize),
     network: &UnrolledNetwork<f32>,
     (id, node): (NodeId, &NodePlan),
     plan: &PopulationPlan,
 ) -> Result<DevicePopulation, UnrolledError> {
-    let (steps, batch) = (network.steps(), network.max_batch());
+    let batch = network.max_batch();
     let lanes = node.width * batch;
     let component = &plan.component;
     let (n_states, n_ports) = (component.states.len(), component.model.inputs.len());
@@ -307,7 +308,7 @@ fn population(
         .loads()
         .contains(&rheobase_equations::ir::Slot::Time);
     let times = uses_time
-        .then(|| machine.array("times", steps))
+        .then(|| machine.array("times", network.steps()))
         .transpose()?;
     Ok(DevicePopulation {
         plan: id,
