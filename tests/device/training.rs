@@ -341,10 +341,6 @@ fn constant_inputs_are_run_once() {
 fn what_a_device_cannot_train_is_named() {
     let Some(device) = device() else { return };
     let linear = layered("model = \"linear\"\nout_features = 3", "[7]", false);
-    let synapses = format!(
-        "{HEAD}[inputs.x]\nshape = [6]\nkind = \"spikes\"\n[populations.a]\nmodel = \"cuba_lif\"\nsize = 6\n\
-         [[projections]]\nsource = \"x\"\ntarget = \"a\"\nrule = \"all_to_all\"\nweight = 1\ndelay = \"1 ms\"\n"
-    );
     let transposed = layered(
         "model = \"conv_transpose2d\"\nout_channels = 2\nkernel_size = 2",
         "[1, 3, 3]",
@@ -355,11 +351,6 @@ fn what_a_device_cannot_train_is_named() {
         ..options()
     };
     for (text, options, words) in [
-        (
-            &synapses,
-            options(),
-            "synapses cannot be trained on a device",
-        ),
         (
             &transposed,
             options(),
@@ -509,4 +500,64 @@ fn inputs_in_every_form_and_evaluation() {
         doubled.push(gradients);
     }
     assert_near("two cotangents", &doubled[0], &doubled[1]);
+}
+
+/// Projections: from spikes of an input, of a stimulus that may fire twice in a step, and of neurons in a
+/// loop; with delays and weights that differ, one of them not trained. Forward the bits of the processor.
+#[test]
+fn synapses_have_the_gradients_of_the_processor() {
+    let Some(device) = device() else { return };
+    let projection = |source: &str, target: &str, rule: &str, weight: &str, more: &str| {
+        format!(
+            "[[projections]]\nsource = \"{source}\"\ntarget = \"{target}\"\nport = \"x\"\nrule = {rule}\n\
+             weight = {weight}\n{more}\n"
+        )
+    };
+    let normal = "{ normal = { mean = 0.3, sd = 0.2 } }";
+    let delays = "delay = { uniform = [\"1 ms\", \"4 ms\"] }";
+    let text = format!(
+        "{HEAD}[inputs.x]\nshape = [20]\nkind = \"spikes\"\n[stimuli.s]\nmodel = \"poisson\"\nsize = 9\nrate = \"600 Hz\"\n\
+         [populations.a]\nmodel = \"lif\"\nsize = 13\n[populations.b]\nmodel = \"plif\"\nsize = 8\n"
+    ) + &projection(
+        "x",
+        "a",
+        "{ fixed_indegree = { indegree = 6 } }",
+        normal,
+        "delay = \"0 ms\"",
+    ) + &projection(
+        "s",
+        "a",
+        "{ pairwise_bernoulli = { p = 0.4 } }",
+        "0.4",
+        delays,
+    ) + &projection(
+        "a",
+        "a",
+        "{ fixed_indegree = { indegree = 4 } }",
+        normal,
+        delays,
+    ) + &projection(
+        "a",
+        "b",
+        "\"all_to_all\"",
+        normal,
+        "delay = \"1 ms\"\nlearnable = false",
+    ) + &projection(
+        "b",
+        "a",
+        "{ fixed_outdegree = { outdegree = 3 } }",
+        "-0.2",
+        "delay = \"2 ms\"",
+    );
+    let base = UnrolledOptions {
+        outputs: vec!["b".to_owned()],
+        ..options()
+    };
+    let cut = UnrolledOptions {
+        truncate_steps: Some(4),
+        ..base.clone()
+    };
+    for options in [base, cut] {
+        compare("synapses", &text, &options, true, &device);
+    }
 }

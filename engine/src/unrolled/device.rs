@@ -10,7 +10,7 @@ use super::{Sequence, UnrolledError, UnrolledNetwork};
 use crate::plan::NodeId;
 
 #[cfg(feature = "gpu")]
-pub(crate) use plan::{GraphPlan, NodePlan, PopulationPlan, WorkPlan};
+pub(crate) use plan::{GraphPlan, NodePlan, PopulationPlan, ProjectionPlan, WorkPlan};
 
 /// Runs passes in place of the processor.
 pub(crate) trait DevicePass<R: Real>: Send {

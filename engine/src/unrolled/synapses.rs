@@ -151,6 +151,12 @@ impl<R: Real> SynapsesNode<R> {
 }
 
 impl<R: Real> Projection<R> {
+    /// Numbers that the source emits are numbers of spikes.
+    #[cfg(feature = "gpu")]
+    pub(super) fn counts(&self) -> bool {
+        self.counts
+    }
+
     /// Every synapse, in the order of the weights.
     pub(super) fn synapses(&self) -> impl Iterator<Item = Synapse> {
         self.wiring.synapses()

@@ -9,6 +9,7 @@ use super::DevicePass;
 use crate::instantiate::Instantiate;
 use crate::plan::{NodeId, NodeKind, Plan};
 use crate::port::Tensor;
+use crate::rows::Synapse;
 use crate::unrolled::{Group, Route, UnrolledError, UnrolledNetwork, Work};
 
 /// A node as devices see it.
@@ -35,6 +36,18 @@ pub(crate) enum WorkPlan {
         mixes_rows: bool,
     },
     Population(Box<PopulationPlan>),
+    /// Projections, in the order of their sums.
+    Synapses(Vec<ProjectionPlan>),
+}
+
+/// A projection.
+pub(crate) struct ProjectionPlan {
+    pub(crate) source: NodeId,
+    /// Numbers that the source emits are numbers of spikes.
+    pub(crate) counts: bool,
+    pub(crate) is_learnable: bool,
+    /// In the order of the weights.
+    pub(crate) synapses: Vec<Synapse>,
 }
 
 /// A population.
@@ -60,7 +73,15 @@ impl<R: Instantiate> UnrolledNetwork<R> {
             let work = match &node.work {
                 Work::Input => WorkPlan::Input,
                 Work::Source(_) => WorkPlan::Source,
-                Work::Synapses(_) => return Err(on_processor(&node.name, "synapses")),
+                Work::Synapses(synapses) => {
+                    let plan = |p: &super::super::synapses::Projection<R>| ProjectionPlan {
+                        source: p.source,
+                        counts: p.counts(),
+                        is_learnable: p.is_learnable,
+                        synapses: p.synapses().collect(),
+                    };
+                    WorkPlan::Synapses(synapses.projections.iter().map(plan).collect())
+                }
                 Work::Layer(layer) => WorkPlan::Layer {
                     shape: layer_shape(&self.plan, id, &node.routes)
                         .ok_or_else(|| on_processor(&node.name, "such a layer"))?,
@@ -151,6 +172,25 @@ impl<R: Instantiate> UnrolledNetwork<R> {
         match &mut self.nodes[id].work {
             Work::Layer(layer) => layer.layer.buffers(),
             _ => &mut [],
+        }
+    }
+
+    /// Weights of the projections of a node.
+    pub(crate) fn synapse_weights(&self, id: NodeId) -> Vec<&Tensor<R>> {
+        match &self.nodes[id].work {
+            Work::Synapses(s) => s.projections.iter().map(|p| &p.weight).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Gradients of the projections of a node that are trained.
+    pub(crate) fn synapse_gradients(&mut self, id: NodeId) -> Vec<&mut Tensor<R>> {
+        match &mut self.nodes[id].work {
+            Work::Synapses(s) => {
+                let learnable = s.projections.iter_mut().filter(|p| p.is_learnable);
+                learnable.map(|p| &mut p.gradient).collect()
+            }
+            _ => Vec::new(),
         }
     }
 

@@ -98,6 +98,12 @@ impl GpuPass {
                     let n = (p.n_states + p.learned.len()) * self.lanes(id);
                     self.machine.clear(p.sums, 0, n);
                 }
+                DeviceWork::Synapses(projections) => {
+                    for array in projections.iter().filter_map(|p| p.gradient) {
+                        let n = self.machine.len(array);
+                        self.machine.clear(array, 0, n);
+                    }
+                }
             }
         }
     }
@@ -194,7 +200,11 @@ impl GpuPass {
                 self.layer_rows(id, layer, &steps, x)
                     .and_then(|rows| self.launch(id, layer, kernels, (x.array, None), rows))
             }
-            _ => Ok(()),
+            DeviceWork::Synapses(p) => match stage {
+                Stage::BeginReverse => Ok(()),
+                Stage::Gradients => self.add_synapse_gradients(id, p, steps),
+            },
+            DeviceWork::Nothing | DeviceWork::Population(_) => Ok(()),
         };
         self.nodes[id].work = work;
         Ok(outcome?)
@@ -260,6 +270,7 @@ impl GpuPass {
             DeviceWork::Nothing => Ok(()),
             DeviceWork::Layer(layer) => self.reverse_layer(id, layer, steps),
             DeviceWork::Population(p) => self.reverse_population(id, p, steps),
+            DeviceWork::Synapses(p) => self.reverse_synapses(id, p, steps),
         };
         self.nodes[id].work = work;
         Ok(outcome?)
@@ -362,6 +373,10 @@ impl GpuPass {
                     let n = (p.n_states + p.learned.len()) * self.lanes(id);
                     pieces.push((p.sums, 0, n));
                 }
+                DeviceWork::Synapses(projections) => {
+                    let arrays = projections.iter().filter_map(|p| p.gradient);
+                    pieces.extend(arrays.map(|array| (array, 0, self.machine.len(array))));
+                }
                 DeviceWork::Nothing | DeviceWork::Population(_) => {}
             }
         }
@@ -398,6 +413,13 @@ impl GpuPass {
                     let widen = |row: &[f32]| row.iter().map(|&x| f64::from(x)).collect();
                     let derived = rows.map(widen).collect();
                     network.add_population_gradients_of(id, states, derived);
+                }
+                DeviceWork::Synapses(_) => {
+                    for gradient in network.synapse_gradients(id) {
+                        let values = read.next().unwrap_or_default();
+                        let sums = gradient.values.iter_mut().zip(&values);
+                        sums.for_each(|(g, x)| *g += x);
+                    }
                 }
                 DeviceWork::Nothing | DeviceWork::Population(_) => {}
             }

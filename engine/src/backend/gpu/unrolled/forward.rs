@@ -110,6 +110,11 @@ impl GpuPass {
                 }
             }
         }
+        if self.version != network.version() {
+            for id in 0..self.nodes.len() {
+                self.upload_synapses(id, network)?;
+            }
+        }
         self.version = network.version();
         Ok(())
     }
@@ -196,10 +201,22 @@ impl GpuPass {
         rows: Rows,
         arrays: &[(Role, ArrayId)],
     ) -> Result<(), GpuError> {
+        self.for_each(kernel, rows.rows as usize, rows, arrays)
+    }
+
+    /// A kernel that runs for each of `n` elements.
+    pub(super) fn for_each(
+        &mut self,
+        kernel: KernelId,
+        n: usize,
+        rows: Rows,
+        arrays: &[(Role, ArrayId)],
+    ) -> Result<(), GpuError> {
         let limit = self.machine.most_groups();
-        let groups = workgroups(rows.rows, limit).ok_or(GpuError::Limit {
+        let n = word("elements of one kernel", n)?;
+        let groups = workgroups(n, limit).ok_or(GpuError::Limit {
             what: "elements of one kernel",
-            needed: u64::from(rows.rows),
+            needed: u64::from(n),
             limit: u64::from(limit).pow(2),
         })?;
         self.machine
@@ -218,6 +235,7 @@ impl GpuPass {
             DeviceWork::Nothing => Ok(()),
             DeviceWork::Layer(layer) => self.advance_layer(id, layer, &steps),
             DeviceWork::Population(p) => self.advance_population(id, p, &steps),
+            DeviceWork::Synapses(p) => self.advance_synapses(id, p, &steps),
         };
         self.nodes[id].work = work;
         Ok(outcome?)

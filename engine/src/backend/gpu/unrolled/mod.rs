@@ -10,6 +10,7 @@ mod forward;
 mod machine;
 mod nodes;
 mod segments;
+mod synapses;
 
 use hashbrown::HashMap;
 use rheobase_shaders::{SequenceKernel, sequence_kernel};

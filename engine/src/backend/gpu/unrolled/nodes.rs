@@ -11,6 +11,7 @@ use super::super::circuit::drives;
 use super::super::error::GpuError;
 use super::super::step::place_derived;
 use super::machine::{ArrayId, KernelId, Machine};
+use super::synapses::{self, DeviceProjection};
 use crate::plan::NodeId;
 use crate::unrolled::device::{GraphPlan, NodePlan, PopulationPlan, WorkPlan};
 use crate::unrolled::{UnrolledError, UnrolledNetwork};
@@ -28,6 +29,7 @@ pub(super) enum DeviceWork {
     Nothing,
     Layer(Box<DeviceLayer>),
     Population(Box<DevicePopulation>),
+    Synapses(Vec<DeviceProjection>),
 }
 
 /// A kernel of a layer with its grid.
@@ -116,6 +118,10 @@ pub(super) fn needed(graph: &GraphPlan, (all, segment): (usize, usize), batch: u
                 let scratch = layer_kernels(shape).scratch_words;
                 elements = elements.saturating_add(u64::from(scratch));
             }
+            WorkPlan::Synapses(projections) => {
+                let words = projections.iter().map(synapses::words);
+                elements = elements.saturating_add(words.sum());
+            }
             WorkPlan::Input | WorkPlan::Source => {}
         }
     }
@@ -143,6 +149,13 @@ impl DeviceNode {
             };
             let work = match &node.work {
                 WorkPlan::Input | WorkPlan::Source => DeviceWork::Nothing,
+                WorkPlan::Synapses(projections) => {
+                    let mut all = Vec::with_capacity(projections.len());
+                    for plan in projections {
+                        all.push(DeviceProjection::new(machine, graph, plan, node.width)?);
+                    }
+                    DeviceWork::Synapses(all)
+                }
                 WorkPlan::Layer { shape, key, .. } => DeviceWork::Layer(Box::new(layer(
                     machine,
                     (graph, segment),
