@@ -110,6 +110,7 @@ fn check_networks(questions: &[&Question], networks: &[String]) -> Result<(), Fa
     let of = |question: &Question| match question.name {
         "training" => &["A", "B", "C", "D", "G"][..],
         "latency" => &["mlp", "recurrent", "conv"],
+        "device" => &["coba", "brunel", "microcircuit"],
         _ => &[],
     };
     let is_asked = |name: &&String| questions.iter().any(|q| of(q).contains(&name.as_str()));
@@ -117,7 +118,7 @@ fn check_networks(questions: &[&Question], networks: &[String]) -> Result<(), Fa
         None => Ok(()),
         Some(name) => Err(Failure::Input(format!(
             "--networks {name}: no question that is asked measures it; training has A, B, C, D and G, \
-             latency mlp, recurrent and conv"
+             latency mlp, recurrent and conv, device coba, brunel and microcircuit"
         ))),
     }
 }
@@ -175,6 +176,23 @@ fn ask(
         }
         Ok(())
     });
-    outcome.map_err(|e| Failure::Run(format!("{}: {e}", question.name)))?;
+    match outcome {
+        // Nobody asked for it by name.
+        Err(e) if arguments.questions.is_empty() && has_no_device(&e) => {
+            eprintln!("{}: not measured: {e}", question.name);
+        }
+        outcome => outcome.map_err(|e| Failure::Run(format!("{}: {e}", question.name)))?,
+    }
     unsaid.map_or(Ok(()), Err)
+}
+
+#[cfg(feature = "gpu")]
+fn has_no_device(error: &BenchError) -> bool {
+    use rheobase::engine::backend::gpu::GpuError;
+    matches!(error, BenchError::Device(GpuError::NoAdapter { .. }))
+}
+
+#[cfg(not(feature = "gpu"))]
+fn has_no_device(_: &BenchError) -> bool {
+    false
 }

@@ -1,6 +1,8 @@
 //! Recurrent networks: equal weights are counted, so that sums have the bits of the processor, and with
 //! them every rate, CV and synchrony.
 
+use rheobase::engine::backend::gpu::cost;
+
 use crate::harness::{Ran, assert_same, device, plan, read};
 
 #[test]
@@ -41,6 +43,25 @@ fn a_neuron_of_the_file_runs_as_it_is() {
         (a, b) = (a + counts.0, b + counts.1);
     }
     assert!(a > 1000.0 && (a - b).abs() < 0.05 * a, "{a} {b}");
+}
+
+/// `auto` never changes a result: what would have other bits there is told.
+#[test]
+fn what_would_have_other_bits_is_told() {
+    for (name, words) in [
+        ("cuba", ""),
+        ("brunel", ""),
+        ("microcircuit", "differ, and devices round them"),
+    ] {
+        let text = read(&format!("examples/{name}.toml"));
+        let plan = plan(&text, 1, 100);
+        let reason = cost::has_same_bits(&plan).err().unwrap_or_default();
+        println!("{name}: {reason}");
+        assert!(
+            reason.contains(words) && reason.is_empty() == words.is_empty(),
+            "{reason}"
+        );
+    }
 }
 
 /// The cortical microcircuit at a twentieth: eight populations, weights and delays that differ.

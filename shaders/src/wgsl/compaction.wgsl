@@ -3,23 +3,36 @@ const THREADS = 256u;
 // Words one invocation takes at a time.
 const EACH = 8u;
 
-var<workgroup> sums: array<u32, THREADS>;
+// Invocations whose numbers one of them sums up.
+const GROUP = 16u;
 
-// Sum of `n` over the invocations up to this one.
+var<workgroup> sums: array<u32, THREADS>;
+// Sums of the groups before each, and of all.
+var<workgroup> parts: array<u32, THREADS / GROUP + 1u>;
+
+// Sum of `n` over the invocations up to this one. Few barriers count for more than short loops.
 fn sum_up_to(t: u32, n: u32) -> u32 {
     workgroupBarrier();
     sums[t] = n;
     workgroupBarrier();
-    for (var distance = 1u; distance < THREADS; distance <<= 1u) {
-        var sum = sums[t];
-        if (t >= distance) {
-            sum += sums[t - distance];
+    if (t % GROUP == 0u) {
+        var sum = 0u;
+        for (var k = t; k < t + GROUP; k++) {
+            sum += sums[k];
+            sums[k] = sum;
         }
-        workgroupBarrier();
-        sums[t] = sum;
-        workgroupBarrier();
     }
-    return sums[t];
+    workgroupBarrier();
+    if (t == 0u) {
+        var sum = 0u;
+        for (var k = 0u; k < THREADS / GROUP; k++) {
+            parts[k] = sum;
+            sum += sums[(k + 1u) * GROUP - 1u];
+        }
+        parts[THREADS / GROUP] = sum;
+    }
+    workgroupBarrier();
+    return sums[t] + parts[t / GROUP];
 }
 
 @compute @workgroup_size(256)
@@ -44,7 +57,7 @@ fn compaction_kernel(@builtin(local_invocation_index) t: u32) {
             }
             let sum = sum_up_to(t, n);
             var at = end + sum - n;
-            end += sums[THREADS - 1u];
+            end += parts[THREADS / GROUP];
             if (n > 0u) {
                 for (var j = 0u; j < EACH; j++) {
                     var bits = words[j];

@@ -1,7 +1,11 @@
 //! What a step would take on the processor and on a device, roughly: what `auto` decides by.
 
+use rheobase_equations::ir::{Binary, Op, Unary};
+use rheobase_equations::real::Precision;
+
 use super::adapter::{AdapterInfo, AdapterKind};
 use super::circuit::placed_nodes;
+use crate::anchored::{Decision, decide};
 use crate::plan::{EdgeKind, NodeKind, Plan};
 use crate::port::Sides;
 
@@ -110,6 +114,51 @@ impl std::fmt::Display for Cost {
     }
 }
 
+/// Whether a run on a device has the bits of one on the processor; if not, why: `auto` never changes a
+/// result.
+///
+/// # Errors
+/// What differs, as a sentence without its end.
+pub fn has_same_bits(plan: &Plan) -> Result<(), String> {
+    for id in placed_nodes(plan) {
+        let node = &plan.nodes[id];
+        let NodeKind::Population(population) = &node.kind else {
+            continue;
+        };
+        let name = &node.name;
+        if !matches!(
+            decide(plan, id, node, population),
+            Ok(Decision::Stepwise { .. })
+        ) {
+            return Err(format!(
+                "`{name}` is in anchored arithmetic on the processor"
+            ));
+        }
+        let program = population
+            .neuron
+            .component()
+            .map(|c| c.expanded_step(Precision::F32));
+        let rounds_freely =
+            |op: &Op| matches!(op, Op::Binary(Binary::Div, ..) | Op::Unary(Unary::Sqrt, _));
+        if program.is_none_or(|p| p.ops.iter().any(rounds_freely)) {
+            return Err(format!(
+                "`{name}` divides or takes roots, whose last bit devices may round otherwise"
+            ));
+        }
+        let sums = plan.edges.iter().find(|e| {
+            e.target == id
+                && matches!(&e.kind, EdgeKind::Synapses(s) if s.constant_weight().is_none())
+        });
+        if let Some(edge) = sums {
+            return Err(format!(
+                "weights of `{}` differ, and devices round them to add them in any order",
+                edge.name
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// What `auto` decides, and why: `Ok` with the adapter to open, or `Err` with the reason to stay on the
 /// processor. Software adapters are never chosen.
 ///
@@ -124,6 +173,11 @@ pub fn choose(plan: &Plan, threads: usize) -> Result<(AdapterInfo, Cost), String
     if !best.favours_device() {
         return Err(format!("{best}: not worth opening one"));
     }
+    has_same_bits(plan).map_err(|reason| {
+        format!(
+            "results of a device would not have the same bits: {reason}; --backend gpu runs there"
+        )
+    })?;
     let adapters = super::adapter::adapters();
     let hardware = adapters.iter().find(|a| a.kind != AdapterKind::Software);
     let Some(adapter) = hardware else {
