@@ -5,9 +5,10 @@ use std::sync::Arc;
 use rheobase::engine::actor::RunError;
 use rheobase::engine::backend::gpu::{AdapterChoice, GpuDevice};
 use rheobase::engine::build::{BuildError, BuildOptions};
+use rheobase::engine::network::Network;
 use rheobase::engine::simulation::Simulation;
 
-use crate::harness::{device, plan, read};
+use crate::harness::{device, plan, read, with_plan};
 
 /// A device of its own: it is going to suffer.
 fn own_device() -> Option<GpuDevice> {
@@ -102,4 +103,53 @@ size = 70
         panic!("{error}");
     };
     assert_eq!((population.as_str(), variable.as_str()), ("P", "v"));
+}
+
+/// A shader far larger than any that people write either runs or is an error that says why.
+#[test]
+fn an_oversized_shader_runs_or_is_an_error() {
+    let Some(device) = own_device() else { return };
+    for terms in [40, 400] {
+        let sum: Vec<String> = (0..terms)
+            .map(|k| format!("exp(-v*v/{}.0)", k + 1))
+            .collect();
+        let states: Vec<String> = (0..terms / 4)
+            .map(|k| format!("  state s{k} = 0 : 1\n  update s{k} = 0.5*s{k} + v\n"))
+            .collect();
+        let text = format!(
+            "dt = \"1 ms\"\nduration = \"1 s\"\n[models]\nlarge = \"\"\"\nneuron large \"Many terms\"\n  \
+             state v = 1 : 1\n  update v = 0.001*({})\n{}\"\"\"\n[populations.P]\nmodel = \"large\"\nsize = 5\n",
+            sum.join(" + "),
+            states.concat()
+        );
+        let Ok(network) = Network::from_toml(&text, "large") else {
+            // The language has limits of its own.
+            continue;
+        };
+        let plan = match network.resolve(&rheobase::registry()) {
+            Ok(plan) => Arc::new(with_plan(plan, 1, 5)),
+            Err(e) => {
+                println!("{terms} terms: {e}");
+                continue;
+            }
+        };
+        let options = BuildOptions::default();
+        match Simulation::build_on(Arc::clone(&plan), options, &device) {
+            Ok(mut gpu) => {
+                let mut cpu = Simulation::<f32>::build(plan, options).unwrap();
+                gpu.advance_to(5).unwrap();
+                cpu.advance_to(5).unwrap();
+                assert_eq!(cpu.state("P", "v"), gpu.state("P", "v"), "{terms}");
+                println!("{terms} terms: the bits of the processor");
+            }
+            Err(e) => println!("{terms} terms: {e}"),
+        }
+    }
+    // A submission holds a step at least.
+    let options = BuildOptions::default();
+    device.limit_submission(0);
+    let small = plan(&read("examples/coba.toml"), 1, 10);
+    let mut simulation = Simulation::build_on(Arc::new(small), options, &device).unwrap();
+    simulation.advance_to(10).unwrap();
+    assert_eq!(simulation.take_recording().device.submissions, 10);
 }
