@@ -15,6 +15,8 @@ mod circuits;
 mod counters;
 #[path = "device/faults.rs"]
 mod faults;
+#[path = "device/layers.rs"]
+mod layers;
 #[path = "device/mixed.rs"]
 mod mixed;
 #[path = "device/training.rs"]

@@ -8,23 +8,24 @@ use rheobase::engine::plan::{Node, NodeKind, Plan};
 use rheobase::engine::unrolled::{Sequence, UnrolledError, UnrolledNetwork, UnrolledOptions};
 
 use crate::harness::device;
+use crate::layers::layered;
 
-const STEPS: usize = 12;
-const BATCH: usize = 5;
+pub(crate) const STEPS: usize = 12;
+pub(crate) const BATCH: usize = 5;
 /// Relative to the largest gradient of the array.
 const TOLERANCE: f64 = 1e-5;
 
-fn plan_of(text: &str) -> Arc<Plan> {
+pub(crate) fn plan_of(text: &str) -> Arc<Plan> {
     let network = Network::from_toml(text, "").unwrap_or_else(|e| panic!("{e}\n{text}"));
     let plan = network.resolve(&rheobase::registry());
     Arc::new(plan.unwrap_or_else(|e| panic!("{e}\n{text}")))
 }
 
-fn network(plan: &Arc<Plan>, options: &UnrolledOptions) -> UnrolledNetwork<f32> {
+pub(crate) fn network(plan: &Arc<Plan>, options: &UnrolledOptions) -> UnrolledNetwork<f32> {
     UnrolledNetwork::new(Arc::clone(plan), options).unwrap_or_else(|e| panic!("{e}"))
 }
 
-fn options() -> UnrolledOptions {
+pub(crate) fn options() -> UnrolledOptions {
     UnrolledOptions {
         steps: STEPS,
         batch: BATCH,
@@ -34,7 +35,7 @@ fn options() -> UnrolledOptions {
 }
 
 /// Numbers of one period, spread over (−1, 1).
-fn numbers(n: usize, seed: u32) -> Vec<f32> {
+pub(crate) fn numbers(n: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12345);
     let mut next = || {
         state ^= state << 13;
@@ -48,13 +49,13 @@ fn numbers(n: usize, seed: u32) -> Vec<f32> {
 }
 
 /// What a pass and its reverse gave.
-struct Passed {
-    output: Vec<f32>,
+pub(crate) struct Passed {
+    pub(crate) output: Vec<f32>,
     /// By name.
-    gradients: Vec<(String, Vec<f32>)>,
+    pub(crate) gradients: Vec<(String, Vec<f32>)>,
 }
 
-fn pass(
+pub(crate) fn pass(
     network: &mut UnrolledNetwork<f32>,
     inputs: &[Sequence<'_, f32>],
 ) -> Result<Passed, UnrolledError> {
@@ -80,7 +81,7 @@ fn pass(
     Ok(Passed { output, gradients })
 }
 
-fn assert_near(what: &str, cpu: &[f32], gpu: &[f32]) {
+pub(crate) fn assert_near(what: &str, cpu: &[f32], gpu: &[f32]) {
     assert_eq!(cpu.len(), gpu.len(), "{what}");
     let largest = cpu.iter().fold(0.0_f64, |m, &x| m.max(f64::from(x.abs())));
     for (k, (&a, &b)) in cpu.iter().zip(gpu).enumerate() {
@@ -93,7 +94,13 @@ fn assert_near(what: &str, cpu: &[f32], gpu: &[f32]) {
 }
 
 /// Two passes on either side, the second with other values: what is emitted and the gradients.
-fn compare(what: &str, text: &str, options: &UnrolledOptions, spikes: bool, device: &GpuDevice) {
+pub(crate) fn compare(
+    what: &str,
+    text: &str,
+    options: &UnrolledOptions,
+    spikes: bool,
+    device: &GpuDevice,
+) {
     let plan = plan_of(text);
     let (mut cpu, mut gpu) = (network(&plan, options), network(&plan, options));
     gpu.run_on(device).unwrap_or_else(|e| panic!("{what}: {e}"));
@@ -162,7 +169,7 @@ fn every_component_has_the_gradients_of_the_processor() {
     }
 }
 
-const HEAD: &str = "seed = 1\ndt = \"1 ms\"\nduration = \"1 ms\"\n";
+pub(crate) const HEAD: &str = "seed = 1\ndt = \"1 ms\"\nduration = \"1 ms\"\n";
 
 fn loops() -> (String, UnrolledOptions) {
     let text = format!(
@@ -242,74 +249,6 @@ fn segments_have_the_gradients_of_the_processor() {
             assert!(segment <= most, "{segment}");
             compare(what, text, &options, false, &device);
         }
-    }
-}
-
-/// A network with one layer between an input and neurons, and neurons and an output.
-fn layered(layer: &str, shape: &str, spikes: bool) -> String {
-    let kind = if spikes { "spikes" } else { "real" };
-    format!(
-        "{HEAD}[inputs.x]\nshape = {shape}\nkind = \"{kind}\"\n[layers.l]\n{layer}\n\
-         [[edges]]\nsource = \"x\"\ntarget = \"l\"\n"
-    )
-}
-
-#[test]
-fn layers_have_the_gradients_of_the_processor() {
-    let Some(device) = device() else { return };
-    let cases = [
-        ("model = \"linear\"\nout_features = 3", "[7]"),
-        ("model = \"linear\"\nout_features = 70", "[130]"),
-        (
-            "model = \"linear\"\nout_features = 10\nbias = false",
-            "[65]",
-        ),
-        ("model = \"flatten\"", "[2, 3, 4]"),
-        (
-            "model = \"conv2d\"\nout_channels = 5\nkernel_size = 3\npadding = 1",
-            "[2, 7, 6]",
-        ),
-        (
-            "model = \"conv2d\"\nout_channels = 6\nkernel_size = [3, 2]\nstride = [2, 1]\npadding = [0, 1]\ndilation = [1, 2]\ngroups = 2",
-            "[4, 9, 8]",
-        ),
-        ("model = \"max_pool2d\"\nkernel_size = 2", "[3, 6, 8]"),
-        ("model = \"avg_pool2d\"\nkernel_size = 2", "[3, 6, 8]"),
-        (
-            "model = \"adaptive_avg_pool2d\"\noutput_size = [2, 3]",
-            "[3, 5, 7]",
-        ),
-        (
-            "model = \"max_pool2d\"\nkernel_size = 3\nstride = 2\npadding = 1",
-            "[2, 7, 9]",
-        ),
-        (
-            "model = \"avg_pool2d\"\nkernel_size = [3, 2]\nstride = [2, 1]\npadding = 1",
-            "[2, 7, 9]",
-        ),
-        (
-            "model = \"conv1d\"\nout_channels = 3\nkernel_size = 3",
-            "[2, 11]",
-        ),
-        ("model = \"dropout\"\np = 0.4", "[17]"),
-        ("model = \"sum\"", "[5]"),
-        ("model = \"batch_norm\"", "[3, 4, 5]"),
-        (
-            "model = \"batch_norm\"\nvariant = \"td\"\nalpha = 0.7",
-            "[6]",
-        ),
-    ];
-    for (layer, shape) in cases {
-        for spikes in [false, true] {
-            compare(
-                layer,
-                &layered(layer, shape, spikes),
-                &options(),
-                spikes,
-                &device,
-            );
-        }
-        println!("{layer}: the same");
     }
 }
 
