@@ -11,7 +11,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rheobase_engine::Instantiate;
-use rheobase_engine::anchored::Arithmetic;
+use rheobase_engine::anchored::{Arithmetic, ArithmeticReport};
 use rheobase_engine::build::BuildReport;
 use rheobase_engine::checkpoint::CheckpointError;
 use rheobase_engine::plan::{NodeKind, Plan, Time};
@@ -229,8 +229,8 @@ impl Saved {
         Ok(saved)
     }
 
-    /// Gives populations whose arithmetic is left open that of the checkpoint where it was stepwise: a
-    /// device computes so, and the processor goes on from there.
+    /// Gives populations that would be anchored, but were not in the checkpoint, its arithmetic, if that
+    /// is left open: a device computes step by step, and the processor goes on from there.
     pub(super) fn keep_arithmetic(&self, plan: &mut Plan) {
         let content = &self.bytes[MAGIC.len() + 8..self.bytes.len() - 8];
         let mut from = Decoder::new(content);
@@ -245,11 +245,15 @@ impl Saved {
             return;
         }
         let saved = saved.into_inner();
-        for node in &mut plan.nodes {
+        for id in 0..plan.nodes.len() {
+            let is_anchored = ArithmeticReport::of(plan, id)
+                .is_some_and(|report| report.arithmetic == Arithmetic::Anchored);
+            let node = &mut plan.nodes[id];
             let mut lines = saved.lines();
             let own = lines.find(|line| line.starts_with(&format!("{}: ", node.name)));
             if let NodeKind::Population(p) = &mut node.kind
                 && p.arithmetic == Arithmetic::Auto
+                && is_anchored
                 && own.is_some_and(|line| line.contains(" stepwise "))
             {
                 p.arithmetic = Arithmetic::Stepwise;

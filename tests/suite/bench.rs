@@ -137,7 +137,7 @@ fn wrong_words_get_exit_code_2_and_what_is_known() {
     let cases: [(&[&str], &str); 5] = [
         (
             &["deliverance"],
-            "unknown question `deliverance`; expected limits, delivery, activity, exact, latency, training, crossover, update",
+            "unknown question `deliverance`; expected limits, delivery, activity, exact, latency, training, crossover, ",
         ),
         (
             &["delivery", "--quick", "--out", "absent/bench.jsonl"],

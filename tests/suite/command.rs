@@ -372,8 +372,8 @@ fn wrong_models_and_options_get_exit_code_2() {
             "invalid value '0' for '--threads",
         ),
         (
-            &["run", "net.toml", "--backend", "gpu"],
-            "invalid value 'gpu' for '--backend",
+            &["run", "net.toml", "--backend", "tpu"],
+            "invalid value 'tpu' for '--backend",
         ),
         (
             &["run", "net.toml", "--out", "file/results"],

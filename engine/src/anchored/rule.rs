@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::regime::Split;
 use crate::build::emits_real;
-use crate::plan::{EdgeKind, Node, NodeId, Plan, Population};
+use crate::plan::{EdgeKind, Node, NodeId, NodeKind, Plan, Population, Time};
 use crate::port::Sides;
 
 /// How the state of a population is kept. It decides its bits.
@@ -65,6 +65,22 @@ pub struct ArithmeticReport {
     pub arithmetic: Arithmetic,
     /// Why.
     pub reason: String,
+}
+
+impl ArithmeticReport {
+    /// What the processor would decide for a population on the grid; nothing for other nodes and where
+    /// what is asked for cannot be had.
+    #[must_use]
+    pub fn of(plan: &Plan, id: NodeId) -> Option<Self> {
+        let node = plan.nodes.get(id)?;
+        match &node.kind {
+            NodeKind::Population(population) if population.time == Time::Grid => {
+                let decision = decide(plan, id, node, population).ok()?;
+                Some(decision.report())
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Decision {
