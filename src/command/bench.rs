@@ -33,13 +33,15 @@ pub(crate) struct Arguments {
     /// Most worker threads; by default the processor's.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Networks that `training` (A, B, C, D, G) and `latency` (mlp, recurrent, conv) measure; all of
-    /// them if none is named.
+    /// Networks that `training` (A, B, C, D, G), `latency` (mlp, recurrent, conv) and `device` (coba,
+    /// brunel, microcircuit) measure; all of them if none is named.
     #[arg(
         long,
         value_name = "NETWORK",
         num_args = 1..,
-        value_parser = ["A", "B", "C", "D", "G", "mlp", "recurrent", "conv"],
+        value_parser = [
+            "A", "B", "C", "D", "G", "mlp", "recurrent", "conv", "coba", "brunel", "microcircuit",
+        ],
     )]
     networks: Vec<String>,
     /// Print the tables of files of answers, and measure nothing.

@@ -38,11 +38,19 @@ const PROMISED: [(&str, &str); 12] = [
 #[test]
 fn every_question_answers_in_lines_of_json_that_are_kept() {
     let folder = tempfile::tempdir().unwrap();
+    let mut skipped = Vec::new();
     for question in QUESTIONS {
         let begun = std::time::Instant::now();
         let arguments = [question.name, "--quick", "--json", "--threads", "2"];
         let out = bench(&arguments, folder.path());
-        assert!(out.status.success(), "{}", text(&out.stderr));
+        let message = text(&out.stderr);
+        let is_required = std::env::var_os("RHEOBASE_REQUIRE_GPU").is_some();
+        if !is_required && message.contains("no usable GPU adapter") {
+            println!("skipped 1 question: {}: {message}", question.name);
+            skipped.push(question.name);
+            continue;
+        }
+        assert!(out.status.success(), "{message}");
         let lines = text(&out.stdout);
         println!(
             "{}: {} answers in {:.1} s",
@@ -83,7 +91,7 @@ fn every_question_answers_in_lines_of_json_that_are_kept() {
     std::fs::write(&file, measured.replace("\"quick\":true", "\"quick\":false")).unwrap();
     let out = bench(&["--table", "bench.jsonl"], folder.path());
     let table = text(&out.stdout);
-    for question in QUESTIONS {
+    for question in QUESTIONS.iter().filter(|q| !skipped.contains(&q.name)) {
         assert!(
             table.contains(&format!("### {}\n", question.name)),
             "{table}"
