@@ -146,6 +146,9 @@ pub enum TrainFailure {
         /// What happened.
         source: TrainError,
     },
+    /// A trainer between steps.
+    #[error(transparent)]
+    Trainer(#[from] TrainError),
     /// Weights or a checkpoint.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -178,6 +181,18 @@ pub enum TrainFailure {
 }
 
 impl TrainFailure {
+    /// What a device says that has failed.
+    fn of_device(&self) -> Option<&str> {
+        match self {
+            Self::Trainer(TrainError::Network(UnrolledError::Device(reason)))
+            | Self::Step {
+                source: TrainError::Network(UnrolledError::Device(reason)),
+                ..
+            } => Some(reason),
+            _ => None,
+        }
+    }
+
     /// Whether what was given is at fault; else the run failed.
     #[must_use]
     pub fn is_input(&self) -> bool {

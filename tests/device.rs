@@ -19,6 +19,8 @@ mod faults;
 mod layers;
 #[path = "device/mixed.rs"]
 mod mixed;
+#[path = "device/optimizers.rs"]
+mod optimizers;
 #[path = "device/training.rs"]
 mod training;
 #[path = "device/whole_runs.rs"]

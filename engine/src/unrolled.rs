@@ -48,6 +48,7 @@ mod places;
 mod population;
 mod source;
 mod synapses;
+mod update;
 mod worker;
 
 use std::sync::Arc;
@@ -64,6 +65,8 @@ use layer::LayerNode;
 use population::PopulationNode;
 use source::SourceNode;
 use synapses::SynapsesNode;
+use update::Newer;
+pub use update::{DeviceStep, Trained, UpdateEquations};
 
 /// How a network is unrolled.
 #[derive(Clone, PartialEq, Debug)]
@@ -241,6 +244,9 @@ pub struct UnrolledNetwork<R: Real> {
     options: UnrolledOptions,
     /// Runs the passes, if not the processor does.
     device: Option<Box<dyn device::DevicePass<R>>>,
+    newer: Newer,
+    /// Of a device, when somebody looked who could not be told.
+    fault: Option<UnrolledError>,
 }
 
 struct UnrolledNode<R: Real> {
@@ -405,10 +411,14 @@ impl<R: Real> UnrolledNetwork<R> {
     }
 
     /// Trained arrays and their gradients, with the name of their node, always in the same order.
+    ///
+    /// Where a device keeps them they are fetched first; if it fails, they are shown as they were last
+    /// fetched, and the next pass returns the error ([`Self::fetch_parameters`] does at once).
     pub fn visit_parameters(
         &mut self,
         mut visit: impl FnMut(&str, &mut Tensor<R>, &mut Tensor<R>),
     ) {
+        self.look();
         self.version += 1;
         for node in &mut self.nodes {
             let (parameters, gradients) = match &mut node.work {
@@ -457,6 +467,7 @@ impl<R: Real> UnrolledNetwork<R> {
 
     /// Arrays that are not trained but belong to the network, with the name of their node.
     pub fn visit_buffers(&mut self, mut visit: impl FnMut(&str, &mut Tensor<R>)) {
+        self.look();
         self.version += 1;
         for node in &mut self.nodes {
             if let Work::Layer(layer) = &mut node.work {
@@ -468,7 +479,21 @@ impl<R: Real> UnrolledNetwork<R> {
 
     /// Sets all gradients to 0: backward passes add to them.
     pub fn clear_gradients(&mut self) {
-        self.visit_parameters(|_, _, gradient| gradient.values.fill(R::ZERO));
+        for node in &mut self.nodes {
+            let gradients = match &mut node.work {
+                Work::Input | Work::Source(_) => continue,
+                Work::Synapses(synapses) => {
+                    let projections = synapses.projections.iter_mut();
+                    projections.for_each(|p| p.gradient.values.fill(R::ZERO));
+                    continue;
+                }
+                Work::Layer(layer) => &mut layer.gradients,
+                Work::Population(p) => &mut p.learned.gradients,
+            };
+            gradients.iter_mut().for_each(|g| g.values.fill(R::ZERO));
+        }
+        self.newer.gradients = false;
+        self.newer.cleared = true;
     }
 
     /// What populations that emit spikes did in the segment that was last run: of the last pass the last

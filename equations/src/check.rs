@@ -197,7 +197,7 @@ impl<'a, 's> Checker<'a, 's> {
         sink: &'s mut Sink<'a>,
     ) -> Self {
         let model = Model {
-            kind: Kind::Neuron,
+            kind: block.kind,
             name: block.name.text.to_owned(),
             doc: block.doc.clone(),
             text: block.span.of(text).to_owned(),
@@ -252,6 +252,7 @@ impl<'a, 's> Checker<'a, 's> {
             self.define(statement);
         }
         self.check_refractory_use();
+        self.check_optimizer();
         self.check_size(block.span);
         self.model.ops = self.builder.ops().to_vec();
         self.model
@@ -304,6 +305,30 @@ impl<'a, 's> Checker<'a, 's> {
             Problem::new(span, "the component is too large")
                 .label(format!("beyond {MAX_OPS} operations here")),
         );
+    }
+
+    /// An optimizer moves its first state along its one input, by updates alone.
+    fn check_optimizer(&mut self) {
+        let model = &self.model;
+        if model.kind != Kind::Optimizer || self.block.is_incomplete || self.sink.count() > 0 {
+            return;
+        }
+        let wrong = [
+            (model.inputs.len() != 1, "one input: the gradient"),
+            (model.states.is_empty(), "a state: what is trained"),
+            (
+                !model.equations.is_empty(),
+                "updates, no differential equations",
+            ),
+            (model.spike.is_some(), "no spikes"),
+            (!model.outputs.is_empty(), "no outputs"),
+            (model.n_uniforms + model.n_normals > 0, "no random numbers"),
+        ];
+        if let Some((_, expected)) = wrong.into_iter().find(|(wrong, _)| *wrong) {
+            let message = format!("`{}` cannot be an optimizer", self.block.name.text);
+            let label = format!("expected {expected}");
+            self.report(Problem::new(self.block.name.span, message).label(label));
+        }
     }
 
     /// `(unless refractory)` needs a refractory time.

@@ -16,6 +16,8 @@ use crate::unit::Unit;
 pub enum Kind {
     /// A neuron: inputs, state, spikes.
     Neuron,
+    /// An optimiser: how an element of a trained array moves along its gradient.
+    Optimizer,
 }
 
 /// A checked component.

@@ -12,6 +12,7 @@
 //! | [`AdamW`] | the same, weight decay 10⁻² |
 //! | [`RmsProp`] | rate 10⁻², α 0.99, ε 10⁻⁸ |
 //! | [`Adagrad`] | rate 10⁻², ε 10⁻¹⁰ |
+//! | [`EquationRule`] | any text of an `optimizer` |
 //!
 //! Updates are made in the precision of the parameters, in PyTorch's order of operations; its
 //! coefficients are computed in f64. Before a pass, gradients can be clipped: [`GradientNorm`],
@@ -37,18 +38,25 @@
 mod adagrad;
 mod adam;
 mod clip;
+mod equation;
 mod pass;
 mod rmsprop;
 mod sgd;
+mod text;
 
 pub use adagrad::Adagrad;
 pub use adam::{Adam, AdamW};
 pub use clip::{Clip, ClipError, GradientNorm, clip_value};
+pub use equation::EquationRule;
 pub use pass::Pass;
 pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use rheobase_engine::port::Tensor;
+use rheobase_engine::unrolled::{UnrolledError, UpdateEquations};
 use rheobase_equations::real::Real;
 
 /// How one array is updated.
@@ -66,7 +74,14 @@ pub trait UpdateRule<R: Real>: Send {
     fn learning_rate(&self) -> f64;
 
     /// Names of the arrays it keeps for every array of parameters, and what they are filled with.
-    fn arrays(&self) -> Vec<(&'static str, R)>;
+    fn arrays(&self) -> Vec<(Cow<'static, str>, R)>;
+
+    /// The same as the text of an `optimizer` ([`UpdateEquations`]), which keeps what [`Self::arrays`]
+    /// names: devices update by it the arrays that lie there. A rule without one (the default) is applied
+    /// on the processor, wherever the network runs.
+    fn equations(&self) -> Option<String> {
+        None
+    }
 
     /// One update. `state` holds what [`Self::arrays`] names, each as long as `parameter`, which is as
     /// long as `gradient`. O(parameters).
@@ -143,6 +158,19 @@ pub enum OptimizerError {
         /// The array expected.
         expected: String,
     },
+    /// The equations of a rule cannot be read.
+    #[error(transparent)]
+    Equations(#[from] UnrolledError),
+    /// The equations of a rule keep something else than the rule.
+    #[error("the equations of {rule} keep {found}, the rule keeps {expected}")]
+    Kept {
+        /// The rule.
+        rule: &'static str,
+        /// What the equations keep.
+        found: String,
+        /// What the rule keeps.
+        expected: String,
+    },
     /// A saved state that is not of this rule.
     #[error("`{node}.{parameter}` was saved with {found}, but {rule} keeps {expected}")]
     State {
@@ -164,19 +192,27 @@ pub struct Optimizer<R> {
     rule: Box<dyn UpdateRule<R>>,
     learning_rate: f64,
     slots: Vec<Slot<R>>,
+    equations: Option<Arc<UpdateEquations>>,
+    /// Slots of which a device has what is kept, where updates were made there.
+    on_device: Vec<usize>,
+    is_on_device: bool,
 }
 
 impl<R: Real> Optimizer<R> {
     /// An optimiser that has seen nothing yet.
     ///
     /// # Errors
-    /// If a parameter of the rule cannot be.
+    /// If a parameter of the rule cannot be, or its equations cannot be read or do not keep what it keeps.
     pub fn new(rule: impl UpdateRule<R> + 'static) -> Result<Self, OptimizerError> {
         rule.check()?;
+        let equations = equations(&rule)?.map(Arc::new);
         let mut optimizer = Self {
             learning_rate: 0.0,
             rule: Box::new(rule),
             slots: Vec::new(),
+            equations,
+            on_device: Vec::new(),
+            is_on_device: false,
         };
         optimizer.set_learning_rate(optimizer.rule.learning_rate())?;
         Ok(optimizer)
@@ -223,7 +259,8 @@ impl<R: Real> Optimizer<R> {
     /// If a slot does not hold the arrays that the rule keeps, or they differ in length; nothing is
     /// changed then.
     pub fn restore(&mut self, slots: Vec<Slot<R>>) -> Result<(), OptimizerError> {
-        let expected: Vec<&str> = self.rule.arrays().iter().map(|(name, _)| *name).collect();
+        let arrays = self.rule.arrays();
+        let expected: Vec<&str> = arrays.iter().map(|(name, _)| name.as_ref()).collect();
         for slot in &slots {
             let names: Vec<&str> = slot.arrays.iter().map(|a| a.name.as_str()).collect();
             if names != expected {
@@ -247,8 +284,56 @@ impl<R: Real> Optimizer<R> {
             }
         }
         self.slots = slots;
+        self.forget_device();
         Ok(())
     }
+
+    /// The rule as equations, if it has them.
+    pub(crate) fn equations(&self) -> Option<Arc<UpdateEquations>> {
+        self.equations.clone()
+    }
+
+    /// Whether a device has what is kept of the arrays that lie there.
+    pub(crate) fn is_on_device(&self) -> bool {
+        self.is_on_device
+    }
+
+    /// Whatever a device has is not needed any more.
+    fn forget_device(&mut self) {
+        self.on_device.clear();
+        self.is_on_device = false;
+    }
+
+    /// Takes over what a device has kept of its arrays.
+    pub(crate) fn take_kept(&mut self, kept: Vec<Vec<Vec<R>>>) {
+        let places = std::mem::take(&mut self.on_device);
+        self.forget_device();
+        for (place, arrays) in places.into_iter().zip(kept) {
+            if let Some(slot) = self.slots.get_mut(place) {
+                for (array, values) in slot.arrays.iter_mut().zip(arrays) {
+                    array.values = values;
+                }
+            }
+        }
+    }
+}
+
+/// The equations of a rule, which have to keep what it keeps.
+fn equations<R: Real>(rule: &dyn UpdateRule<R>) -> Result<Option<UpdateEquations>, OptimizerError> {
+    let Some(text) = rule.equations() else {
+        return Ok(None);
+    };
+    let equations = UpdateEquations::new(&text)?;
+    let arrays = rule.arrays();
+    let expected: Vec<&str> = arrays.iter().map(|(name, _)| name.as_ref()).collect();
+    if equations.kept() != expected {
+        return Err(OptimizerError::Kept {
+            rule: rule.name(),
+            found: list(&equations.kept()),
+            expected: list(&expected),
+        });
+    }
+    Ok(Some(equations))
 }
 
 fn list(names: &[&str]) -> String {

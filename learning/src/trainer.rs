@@ -5,9 +5,14 @@
 //! optimiser: encode, forward, loss, backward, clip, update. What it reports is what was computed before
 //! the update.
 //!
+//! While a device runs the network, parameters and what the optimiser keeps of them stay there, if the
+//! rule has equations. [`Trainer::keep`] takes a copy from time to time: a device that fails leaves a
+//! trainer as it was then.
+//!
 //! Nothing in a step depends on the number of threads or on when it is made: a trainer that is restored
 //! ([`Trainer::state`], [`Trainer::restore`]) continues with the same bits.
 
+mod device;
 mod health;
 mod state;
 
@@ -48,7 +53,8 @@ pub struct Training {
     pub clip_norm: Option<f64>,
 }
 
-/// Why a batch cannot be trained on. Parameters are as before.
+/// Why a batch cannot be trained on. Parameters are as before; where a device has failed that kept them,
+/// everything is as it was when last kept ([`Trainer::keep`]): [`Trainer::batches`] tells.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
@@ -162,6 +168,8 @@ pub struct Trainer<R: Instantiate> {
     gives_spikes: Option<bool>,
     bits: Vec<u64>,
     values: Vec<R>,
+    /// What to return to if a device fails.
+    kept: Option<Box<TrainerState<R>>>,
 }
 
 impl<R: Instantiate> Trainer<R> {
@@ -189,6 +197,7 @@ impl<R: Instantiate> Trainer<R> {
             gives_spikes: None,
             bits: Vec::new(),
             values: Vec::new(),
+            kept: None,
         })
     }
 
@@ -203,9 +212,27 @@ impl<R: Instantiate> Trainer<R> {
         &mut self.network
     }
 
-    /// The optimiser.
-    pub fn optimizer_mut(&mut self) -> &mut Optimizer<R> {
-        &mut self.optimizer
+    /// The optimiser. What it keeps is fetched first, if it lies on a device.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn optimizer_mut(&mut self) -> Result<&mut Optimizer<R>, TrainError> {
+        self.fetch()?;
+        Ok(&mut self.optimizer)
+    }
+
+    /// The learning rate of the next step.
+    #[must_use]
+    pub fn learning_rate(&self) -> f64 {
+        self.optimizer.learning_rate()
+    }
+
+    /// Sets the learning rate of the steps to come.
+    ///
+    /// # Errors
+    /// If it is negative or not finite.
+    pub fn set_learning_rate(&mut self, rate: f64) -> Result<(), OptimizerError> {
+        self.optimizer.set_learning_rate(rate)
     }
 
     /// Batches trained on.
@@ -218,8 +245,21 @@ impl<R: Instantiate> Trainer<R> {
     ///
     /// # Errors
     /// If samples, labels or parameters do not fit, or the loss or a gradient is not finite; parameters are
-    /// as before then.
+    /// as before then. If a device fails: see [`TrainError`].
     pub fn train(
+        &mut self,
+        samples: Samples<'_, R>,
+        labels: &[usize],
+        epoch: u64,
+    ) -> Result<BatchReport, TrainError> {
+        if self.kept.is_none() && self.network.is_on_device() {
+            self.keep()?;
+        }
+        let outcome = self.step(samples, labels, epoch);
+        self.or_back(outcome)
+    }
+
+    fn step(
         &mut self,
         samples: Samples<'_, R>,
         labels: &[usize],
@@ -233,11 +273,10 @@ impl<R: Instantiate> Trainer<R> {
         self.network.clear_gradients();
         let output = self.training.output.clone();
         self.network.backward(&[(&output, &loss.cotangent)])?;
-        let gradient_norm = self.clip()?;
-        let mut pass = self.optimizer.pass();
-        self.network
-            .visit_parameters(|node, parameter, gradient| pass.update(node, parameter, gradient));
-        pass.finish()?;
+        let gradient_norm = match self.update_on_device()? {
+            Some(norm) => norm,
+            None => self.update()?,
+        };
         self.batches += 1;
         Ok(BatchReport {
             loss: value,
@@ -245,6 +284,17 @@ impl<R: Instantiate> Trainer<R> {
             n_samples: labels.len(),
             gradient_norm,
         })
+    }
+
+    /// Updates all parameters on the processor; the norm of all gradients before.
+    fn update(&mut self) -> Result<f64, TrainError> {
+        self.fetch()?;
+        let norm = self.clip()?;
+        let mut pass = self.optimizer.pass();
+        self.network
+            .visit_parameters(|node, parameter, gradient| pass.update(node, parameter, gradient));
+        pass.finish()?;
+        Ok(norm)
     }
 
     /// Loss and accuracy on a batch, without training. Random encoders draw the same for a sample every
@@ -262,7 +312,7 @@ impl<R: Instantiate> Trainer<R> {
         let outcome = self.forward(samples, labels, u64::MAX, false);
         // Evaluation has no part in the numbering of passes, so that it changes nothing in training.
         self.network.set_passes(passes);
-        let (loss, n_correct) = outcome?;
+        let (loss, n_correct) = self.or_back(outcome)?;
         Ok(BatchReport {
             loss: loss.value.to_f64(),
             n_correct,

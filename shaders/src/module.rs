@@ -226,6 +226,8 @@ pub enum UniformLayout {
     Rows,
     /// [`crate::Span`].
     Span,
+    /// [`crate::Update`], with so many derived quantities.
+    Update(usize),
 }
 
 /// Contents of the uniform buffer.
@@ -263,6 +265,7 @@ impl UniformLayout {
             Self::Chunk => crate::Chunk::BYTES,
             Self::Rows => crate::Rows::BYTES,
             Self::Span => crate::Span::BYTES,
+            Self::Update(n) => crate::Update::bytes(n),
         }
     }
 
@@ -271,7 +274,7 @@ impl UniformLayout {
     pub fn n_places(self) -> usize {
         match self {
             Self::Places(n) => n,
-            Self::Chunk | Self::Rows | Self::Span => 0,
+            Self::Chunk | Self::Rows | Self::Span | Self::Update(_) => 0,
         }
     }
 
@@ -304,6 +307,7 @@ impl UniformLayout {
             Self::Chunk => return crate::Chunk::declaration(),
             Self::Rows => return crate::Rows::declaration(),
             Self::Span => return crate::Span::declaration(),
+            Self::Update(n) => return crate::Update::declaration(n),
         };
         let mut text = String::from(
             "struct Params {\n    n: u32,\n    stride: u32,\n    zero: u32,\n    time: f32,\n",

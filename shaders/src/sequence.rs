@@ -16,6 +16,8 @@ pub enum SequenceKernel {
     AddSteps,
     /// y = 1 where a bit is set, else 0: x holds rows of whole 64-bit words, `batch` elements a row.
     Bits,
+    /// y = Σ x² over the elements i, i + `rows`, … of `batch` elements x.
+    Squares,
 }
 
 /// The kernel.
@@ -26,6 +28,7 @@ pub fn sequence_kernel(kernel: SequenceKernel) -> ShaderModule {
         SequenceKernel::Add => ("add", ADD, false),
         SequenceKernel::AddSteps => ("add_steps", ADD_STEPS, false),
         SequenceKernel::Bits => ("bits", BITS, true),
+        SequenceKernel::Squares => ("squares", SQUARES, false),
     };
     let element = if words { Element::U32 } else { Element::F32 };
     Assembly {
@@ -79,5 +82,16 @@ fn element(i: u32) {
     let words = 2u * ((width + 63u) / 64u);
     let word = x[params.x_first + row * words + column / 32u];
     y[params.y_first + i] = f32((word >> (column % 32u)) & 1u);
+}
+";
+
+const SQUARES: &str = "\
+fn element(i: u32) {
+    var sum = 0.0f;
+    for (var k = i; k < params.batch; k += params.rows) {
+        let value = x[params.x_first + k];
+        sum += value * value;
+    }
+    y[params.y_first + i] = sum;
 }
 ";

@@ -7,15 +7,15 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use rheobase_engine::Instantiate;
 use rheobase_engine::plan::{NodeKind, Plan};
 use rheobase_engine::port::Registry;
-use rheobase_engine::unrolled::{UnrolledError, UnrolledNetwork, UnrolledOptions};
+use rheobase_engine::unrolled::{UnrolledNetwork, UnrolledOptions};
 use rheobase_equations::real::Precision;
 use rheobase_formats::tensorboard::EventWriter;
-use rheobase_learning::data::{BatchOptions, Batches, Dataset, Split};
+use rheobase_learning::data::{BatchOptions, Batches, Dataset, Position, Split};
 use rheobase_learning::encode::Samples;
 use rheobase_learning::metric::Confusion;
 use rheobase_learning::record::{Metrics, Recorder};
 use rheobase_learning::schedule::Schedule;
-use rheobase_learning::trainer::{BatchReport, TrainError, Trainer, Training};
+use rheobase_learning::trainer::{BatchReport, Trainer, Training};
 use rheobase_report::{ResultFolder, atomic_write};
 
 use super::backend::{Attach, Place};
@@ -72,7 +72,7 @@ fn evaluate_in<R: Instantiate>(
         .data
         .load::<R>(file.settings.steps, plan.seed)?;
     let mut trainer = trainer::<R>(file, plan, &data, threads)?;
-    let (state, _) = checkpoint::read(weights, &trainer.state())?;
+    let (state, _) = checkpoint::read(weights, &trainer.state()?)?;
     trainer.restore_network(state)?;
     let begun = Instant::now();
     let test = judge(file, &mut trainer, &Arc::new(data.test))?;
@@ -232,6 +232,17 @@ fn judge<R: Instantiate>(
     })
 }
 
+/// Batches between two copies of what a device has learned.
+const KEPT_EVERY: u64 = 64;
+
+/// Where training stood when what a device has learned was last copied.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mark {
+    position: Position,
+    sums: Sums,
+    samples: u64,
+}
+
 /// Training under way.
 struct Job<'a, R: Attach> {
     file: &'a TrainingFile,
@@ -250,6 +261,7 @@ struct Job<'a, R: Attach> {
     begun: Instant,
     samples: u64,
     saved: Instant,
+    mark: Mark,
 }
 
 fn train_in<R: Attach>(
@@ -265,13 +277,13 @@ fn train_in<R: Attach>(
     let mut place = Place::choose(&plan, rows, options)?;
     let mut trainer = trainer::<R>(file, plan, &data, options.threads)?;
     R::attach(trainer.network_mut(), &mut place)?;
-    let base = trainer.optimizer_mut().learning_rate();
+    let base = trainer.learning_rate();
     let mut standing = Standing {
         description: file.description(),
         ..Standing::default()
     };
     if let Some(path) = &options.resume {
-        let (state, saved) = checkpoint::read(path, &trainer.state())?;
+        let (state, saved) = checkpoint::read(path, &trainer.state()?)?;
         if saved.description != standing.description {
             let difference = difference(&saved.description, &standing.description);
             return Err(TrainFailure::Other { difference });
@@ -312,27 +324,9 @@ fn train_in<R: Attach>(
         begun: Instant::now(),
         samples: 0,
         saved: Instant::now(),
+        mark: Mark::default(),
     };
     job.run(progress)
-}
-
-/// What a batch changes besides parameters.
-struct Before<R> {
-    passes: u64,
-    /// Running statistics.
-    buffers: Vec<Vec<R>>,
-}
-
-impl<R: Attach> Before<R> {
-    fn put_back(self, network: &mut UnrolledNetwork<R>) {
-        network.set_passes(self.passes);
-        let mut buffers = self.buffers.into_iter();
-        network.visit_buffers(|_, buffer| {
-            if let Some(values) = buffers.next() {
-                buffer.values = values;
-            }
-        });
-    }
 }
 
 /// The first line in which two texts differ.
@@ -367,11 +361,24 @@ impl<R: Attach> Job<'_, R> {
     ) -> Result<TrainingRecord, TrainFailure> {
         let epochs = self.file.settings.epochs;
         let mut stopped = false;
+        self.keep()?;
         while self.standing.position.epoch < epochs && !stopped {
-            stopped = self.epoch(progress)?;
+            stopped = match self.epoch(progress) {
+                Err(failure) => self.take_over(failure)?,
+                stopped => stopped?,
+            };
+        }
+        if let Err(failure) = self.keep() {
+            self.take_over(failure)?;
         }
         self.save()?;
-        let test = self.judge()?;
+        let test = match self.judge() {
+            Err(failure) => {
+                self.take_over(failure)?;
+                self.judge()?
+            }
+            test => test?,
+        };
         let health = self.trainer.health();
         let record = TrainingRecord {
             name: self.trainer.network().plan().name.clone(),
@@ -403,33 +410,36 @@ impl<R: Attach> Job<'_, R> {
         Ok(record)
     }
 
-    /// The processor goes on.
-    fn take_over(&mut self, reason: &str) {
-        self.place.take_over(reason);
-        R::detach(self.trainer.network_mut());
+    /// Copies what a device has learned.
+    fn keep(&mut self) -> Result<(), TrainFailure> {
+        if !self.trainer.network().is_on_device() {
+            return Ok(());
+        }
+        self.trainer.keep()?;
+        self.mark = Mark {
+            position: self.standing.position,
+            sums: self.sums,
+            samples: self.samples,
+        };
+        Ok(())
     }
 
-    /// What a batch changes besides parameters, before it does.
-    fn before_batch(&mut self) -> Before<R> {
-        let network = self.trainer.network_mut();
-        let passes = network.passes();
-        let mut buffers = Vec::new();
-        network.visit_buffers(|_, buffer| buffers.push(buffer.values.clone()));
-        Before { passes, buffers }
+    /// The processor goes on if a device has failed, from what was last copied. It has not stopped.
+    fn take_over(&mut self, failure: TrainFailure) -> Result<bool, TrainFailure> {
+        match failure.of_device() {
+            Some(reason) if self.place.is_rescued => self.place.take_over(reason),
+            _ => return Err(failure),
+        }
+        R::detach(self.trainer.network_mut());
+        self.standing.position = self.mark.position;
+        self.sums = self.mark.sums;
+        self.samples = self.mark.samples;
+        Ok(false)
     }
 
     /// Loss and accuracy on the test part.
     fn judge(&mut self) -> Result<Judged, TrainFailure> {
-        let judged = judge(self.file, &mut self.trainer, &self.test);
-        if let Err(TrainFailure::Step { source, .. }) = &judged
-            && let TrainError::Network(UnrolledError::Device(reason)) = source
-            && self.place.is_rescued
-        {
-            let reason = reason.clone();
-            self.take_over(&reason);
-            return judge(self.file, &mut self.trainer, &self.test);
-        }
-        judged
+        judge(self.file, &mut self.trainer, &self.test)
     }
 
     /// The rest of an epoch; true if it was stopped.
@@ -440,19 +450,14 @@ impl<R: Attach> Job<'_, R> {
         let position = self.standing.position;
         let epoch = position.epoch;
         let rate = self.schedule.rate(epoch);
-        self.trainer.optimizer_mut().set_learning_rate(rate)?;
+        self.trainer.set_learning_rate(rate)?;
         let mut begun = Instant::now();
+        if position.batch == self.batches.n_batches() {
+            return self.end_of_epoch(progress);
+        }
         for batch in self.batches.resume(position)? {
             let samples = Samples::new(&batch.values, batch.elements, &batch.numbers)?;
-            let before = self.place.is_rescued.then(|| self.before_batch());
-            let mut step = self.trainer.train(samples, &batch.labels, epoch);
-            if let Err(TrainError::Network(UnrolledError::Device(reason))) = &step
-                && let Some(before) = before
-            {
-                self.take_over(reason);
-                before.put_back(self.trainer.network_mut());
-                step = self.trainer.train(samples, &batch.labels, epoch);
-            }
+            let step = self.trainer.train(samples, &batch.labels, epoch);
             let report = step.map_err(|source| TrainFailure::Step {
                 epoch: epoch + 1,
                 batch: self.standing.position.batch + 1,
@@ -468,6 +473,9 @@ impl<R: Attach> Job<'_, R> {
             }
             if progress(self.progress(None)) == Continue::Stop {
                 return Ok(true);
+            }
+            if self.trainer.batches().is_multiple_of(KEPT_EVERY) {
+                self.keep()?;
             }
             if self.saved.elapsed() >= self.options.checkpoint_every {
                 self.save()?;
@@ -491,12 +499,13 @@ impl<R: Attach> Job<'_, R> {
             }
             return Ok(told == Continue::Stop);
         }
+        self.keep()?;
         let health = self.trainer.health();
         let begun = Instant::now();
         let test = self.judge()?;
         self.standing.seconds += begun.elapsed().as_secs_f64();
         let (loss, accuracy) = self.sums.means();
-        let rate = self.trainer.optimizer_mut().learning_rate();
+        let rate = self.trainer.learning_rate();
         let step = self.trainer.batches();
         let train = Metrics::new(epoch, step, "train")
             .with_loss(loss)
@@ -566,7 +575,7 @@ impl<R: Attach> Job<'_, R> {
         self.standing.loss_sum = self.sums.loss.to_bits();
         self.standing.samples = self.sums.samples;
         self.standing.correct = self.sums.correct;
-        let state = self.trainer.state();
+        let state = self.trainer.state()?;
         checkpoint::write(&self.folder.file(WEIGHTS), &state, &self.standing)?;
         self.saved = Instant::now();
         Ok(())

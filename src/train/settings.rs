@@ -5,7 +5,9 @@ use rheobase_learning::encode::{
     Bernoulli, ConstantCurrent, Encoder, Latency, Poisson, Sequence, WeightedPhase,
 };
 use rheobase_learning::loss::{Logits, Tet};
-use rheobase_learning::optimizer::{Adagrad, Adam, AdamW, Optimizer, OptimizerError, RmsProp, Sgd};
+use rheobase_learning::optimizer::{
+    Adagrad, Adam, AdamW, EquationRule, Optimizer, OptimizerError, RmsProp, Sgd,
+};
 use rheobase_learning::schedule::{Schedule, ScheduleError};
 use rheobase_learning::trainer::Objective;
 use serde::{Deserialize, Serialize};
@@ -164,6 +166,11 @@ pub enum OptimizerSettings {
     Adagrad {
         learning_rate: Option<f64>,
     },
+    /// The text of an `optimizer`.
+    Equations {
+        text: String,
+        learning_rate: Option<f64>,
+    },
 }
 
 impl Default for OptimizerSettings {
@@ -233,6 +240,16 @@ impl LossSettings {
 impl OptimizerSettings {
     pub(super) fn make<R: Instantiate>(&self) -> Result<Optimizer<R>, OptimizerError> {
         match *self {
+            Self::Equations {
+                ref text,
+                learning_rate,
+            } => {
+                let mut optimizer = Optimizer::new(EquationRule::new(text)?)?;
+                if let Some(rate) = learning_rate {
+                    optimizer.set_learning_rate(rate)?;
+                }
+                Ok(optimizer)
+            }
             Self::Sgd {
                 learning_rate,
                 momentum,

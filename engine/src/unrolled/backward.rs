@@ -8,6 +8,7 @@ use rheobase_equations::real::Real;
 use super::layer::{self, Kernel, Moment, Way};
 use super::pass::Segment;
 use super::population::Span;
+use super::update::Newer;
 use super::{PopulationNode, Route, UnrolledError, UnrolledNetwork, UnrolledNode, Work};
 use crate::instantiate::Instantiate;
 use crate::plan::NodeId;
@@ -33,9 +34,17 @@ impl<R: Instantiate> UnrolledNetwork<R> {
                 });
             }
         }
+        if self.newer.gradients {
+            // This pass writes over them.
+            self.fetch_parameters()?;
+        }
         if let Some(mut device) = self.device.take() {
             let outcome = device.backward(self, outputs);
             self.device = Some(device);
+            match outcome {
+                Ok(()) => self.newer.gradients = true,
+                Err(_) => self.newer = Newer::default(),
+            }
             return outcome;
         }
         for output in &mut self.outputs {

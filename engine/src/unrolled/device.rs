@@ -6,7 +6,7 @@ mod plan;
 use rheobase_equations::real::Real;
 
 use super::emission::Rows;
-use super::{Sequence, UnrolledError, UnrolledNetwork};
+use super::{DeviceStep, Sequence, UnrolledError, UnrolledNetwork, UpdateEquations};
 use crate::plan::NodeId;
 
 #[cfg(feature = "gpu")]
@@ -34,15 +34,43 @@ pub(crate) trait DevicePass<R: Real>: Send {
     /// Submissions so far.
     fn submissions(&self) -> u64;
 
-    /// Adds to the gradients of all trained arrays.
+    /// Computes the gradients of this pass for the arrays it keeps, and adds to those of all others.
     fn backward(
         &mut self,
         network: &mut UnrolledNetwork<R>,
         outputs: &[(&str, &[R])],
     ) -> Result<(), UnrolledError>;
+
+    /// The sum of the squares of the gradients it keeps.
+    fn sum_of_squares(&self) -> f64;
+
+    /// Updates the arrays it keeps, in their order.
+    fn update(
+        &mut self,
+        equations: &UpdateEquations,
+        scale: f64,
+        steps: Vec<Option<DeviceStep<R>>>,
+    ) -> Result<(), UnrolledError>;
+
+    /// Copies the parameters it keeps, adds the gradients it keeps.
+    fn fetch(
+        &mut self,
+        network: &mut UnrolledNetwork<R>,
+        parameters: bool,
+        gradients: bool,
+    ) -> Result<(), UnrolledError>;
+
+    /// What updates have left, for each array it keeps.
+    fn kept(&mut self) -> Result<Vec<Vec<Vec<R>>>, UnrolledError>;
 }
 
 impl<R: Real> UnrolledNetwork<R> {
+    /// Whether a device runs the passes.
+    #[must_use]
+    pub fn is_on_device(&self) -> bool {
+        self.device.is_some()
+    }
+
     /// Submissions to the device that runs the passes, if one does.
     #[must_use]
     pub fn device_submissions(&self) -> Option<u64> {

@@ -9,6 +9,7 @@ use super::memory::segment;
 use super::population::{Learned, PopulationNode, blocks, reverse_of};
 use super::source::SourceNode;
 use super::synapses::synapses_nodes;
+use super::update::Newer;
 use super::worker::Worker;
 use super::{
     DrivenPort, Output, Route, UnrolledError, UnrolledNetwork, UnrolledNode, UnrolledOptions, Work,
@@ -119,6 +120,8 @@ impl<R: Instantiate> UnrolledNetwork<R> {
             carries: Vec::new(),
             options: options.clone(),
             device: None,
+            newer: Newer::default(),
+            fault: None,
         };
         network.set_batch(options.batch);
         network.refresh()?;

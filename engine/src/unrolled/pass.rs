@@ -7,6 +7,7 @@ use super::emission::Emission;
 use super::inputs::load;
 use super::layer::{self, Kernel, Moment, Way};
 use super::population::{Arrivals, Span};
+use super::update::Newer;
 use super::{Carry, Sequence, UnrolledError, UnrolledNetwork, UnrolledNode, Work};
 use crate::instantiate::Instantiate;
 use crate::plan::NodeId;
@@ -30,7 +31,8 @@ impl<R: Instantiate> UnrolledNetwork<R> {
     /// [`Self::backward`].
     ///
     /// # Errors
-    /// If an input does not fit, or a trained parameter has become impossible.
+    /// If an input does not fit, or a trained parameter has become impossible; if a device fails: parameters
+    /// are as they were last fetched then.
     pub fn forward(
         &mut self,
         inputs: &[Sequence<'_, R>],
@@ -42,6 +44,9 @@ impl<R: Instantiate> UnrolledNetwork<R> {
             self.set_batch(batch);
         }
         self.refresh()?;
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
         self.passes += 1;
         if let Some(mut device) = self.device.take() {
             let outcome = device.forward(self, inputs, training);
@@ -49,6 +54,8 @@ impl<R: Instantiate> UnrolledNetwork<R> {
             self.is_taped = training && outcome.is_ok();
             if outcome.is_err() {
                 self.passes -= 1;
+                // Whatever it had is lost.
+                self.newer = Newer::default();
             }
             return outcome;
         }

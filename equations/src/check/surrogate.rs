@@ -19,6 +19,7 @@ pub(crate) fn evaluate(text: &str) -> Result<(SurrogateId, Vec<f64>), Diagnostic
     };
     let span = Span::new(0, text.len());
     let block = Block {
+        kind: crate::model::Kind::Neuron,
         name: Name { text: "", span },
         doc: String::new(),
         statements: Vec::new(),

@@ -2,6 +2,7 @@
 //! them in a loop whatever their depth.
 
 use crate::diagnostic::Span;
+use crate::model::Kind;
 use crate::unit::Unit;
 
 /// A name as written.
@@ -25,13 +26,14 @@ pub(crate) struct Tree<'a> {
     pub(crate) nodes: Vec<Node<'a>>,
 }
 
-/// `neuron name "doc"` and its statements.
+/// `neuron name "doc"` or `optimizer name "doc"`, and its statements.
 #[derive(Debug)]
 pub(crate) struct Block<'a> {
+    pub(crate) kind: Kind,
     pub(crate) name: Name<'a>,
     pub(crate) doc: String,
     pub(crate) statements: Vec<Statement<'a>>,
-    /// From `neuron` to the end of the last statement.
+    /// From the kind to the end of the last statement.
     pub(crate) span: Span,
     /// Whether a statement was dropped because of a syntax error.
     pub(crate) is_incomplete: bool,

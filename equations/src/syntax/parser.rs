@@ -6,6 +6,13 @@ use super::token::{Kind, Token};
 use super::words;
 use crate::diagnostic::{Problem, Sink, Span};
 use crate::limits::{MAX_NESTING, MAX_STATEMENTS};
+use crate::model;
+
+/// Words that begin a component, and what it is then.
+const KINDS: [(&str, model::Kind); 2] = [
+    ("neuron", model::Kind::Neuron),
+    ("optimizer", model::Kind::Optimizer),
+];
 
 /// A syntax error, already reported.
 #[derive(Debug)]
@@ -113,8 +120,10 @@ impl<'a, 's> Parser<'a, 's> {
             self.at = self.tokens.len() - 1;
             return self.fail(problem);
         }
-        if self.is_word("neuron") {
-            return self.header();
+        for (word, kind) in KINDS {
+            if self.is_word(word) {
+                return self.header(kind);
+            }
         }
         if self.blocks.is_empty() {
             return self.statement_without_component();
@@ -158,10 +167,11 @@ impl<'a, 's> Parser<'a, 's> {
         let span = self.token().span;
         let problem = Problem::new(span, "a statement before the first component")
             .label("expected `neuron NAME` first")
-            .suggest(self.peek_word(0), ["neuron"]);
+            .suggest(self.peek_word(0), KINDS.map(|(word, _)| word));
         let name = Name { text: "", span };
         let (doc, statements) = (String::new(), Vec::new());
         self.blocks.push(Block {
+            kind: model::Kind::Neuron,
             name,
             doc,
             statements,
@@ -172,9 +182,12 @@ impl<'a, 's> Parser<'a, 's> {
     }
 
     /// `neuron name "doc"`.
-    fn header(&mut self) -> Parsed<()> {
+    fn header(&mut self, kind: model::Kind) -> Parsed<()> {
         let start = self.advance().span;
-        let name = self.new_name("the name of the neuron");
+        let name = self.new_name(match kind {
+            model::Kind::Neuron => "the name of the neuron",
+            model::Kind::Optimizer => "the name of the optimizer",
+        });
         // The block is kept in any case, so that its statements have a place.
         let (name, is_incomplete) = match name {
             Ok(name) => (name, false),
@@ -193,6 +206,7 @@ impl<'a, 's> Parser<'a, 's> {
         };
         let span = Span::new(start.start, self.previous_end());
         self.blocks.push(Block {
+            kind,
             name,
             doc,
             statements: Vec::new(),

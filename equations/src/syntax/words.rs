@@ -3,6 +3,7 @@
 /// Words that open a statement.
 pub(crate) const STATEMENTS: &[&str] = &[
     "neuron",
+    "optimizer",
     "option",
     "parameter",
     "state",

@@ -1,5 +1,7 @@
 //! Gradients divided by the root of the sum of their squares.
 
+use std::borrow::Cow;
+
 use rheobase_engine::port::Tensor;
 use rheobase_equations::real::Real;
 
@@ -56,8 +58,12 @@ impl<R: Real> UpdateRule<R> for Adagrad {
         self.learning_rate
     }
 
-    fn arrays(&self) -> Vec<(&'static str, R)> {
-        vec![("v", R::from_f64(self.initial_sum))]
+    fn arrays(&self) -> Vec<(Cow<'static, str>, R)> {
+        vec![("v".into(), R::from_f64(self.initial_sum))]
+    }
+
+    fn equations(&self) -> Option<String> {
+        Some(self.text())
     }
 
     fn update(&self, at: Moment, parameter: &mut [R], gradient: &[R], state: &mut [Tensor<R>]) {

@@ -1,5 +1,7 @@
 //! Adaptive moments.
 
+use std::borrow::Cow;
+
 use rheobase_engine::port::Tensor;
 use rheobase_equations::real::Real;
 
@@ -76,7 +78,7 @@ impl Default for AdamW {
 }
 
 impl AdamW {
-    fn moments(&self) -> Adam {
+    pub(super) fn moments(&self) -> Adam {
         Adam {
             learning_rate: self.learning_rate,
             beta1: self.beta1,
@@ -97,10 +99,10 @@ impl Adam {
         expect_not_negative(rule, "weight_decay", self.weight_decay)
     }
 
-    fn arrays_of<R: Real>(&self) -> Vec<(&'static str, R)> {
-        let mut arrays = vec![("m", R::ZERO), ("v", R::ZERO)];
+    fn arrays_of<R: Real>(&self) -> Vec<(Cow<'static, str>, R)> {
+        let mut arrays = vec![("m".into(), R::ZERO), ("v".into(), R::ZERO)];
         if self.amsgrad {
-            arrays.push(("v_max", R::ZERO));
+            arrays.push(("v_max".into(), R::ZERO));
         }
         arrays
     }
@@ -157,8 +159,12 @@ impl<R: Real> UpdateRule<R> for Adam {
         self.learning_rate
     }
 
-    fn arrays(&self) -> Vec<(&'static str, R)> {
+    fn arrays(&self) -> Vec<(Cow<'static, str>, R)> {
         self.arrays_of()
+    }
+
+    fn equations(&self) -> Option<String> {
+        Some(self.text())
     }
 
     fn update(&self, at: Moment, parameter: &mut [R], gradient: &[R], state: &mut [Tensor<R>]) {
@@ -180,8 +186,12 @@ impl<R: Real> UpdateRule<R> for AdamW {
         self.learning_rate
     }
 
-    fn arrays(&self) -> Vec<(&'static str, R)> {
+    fn arrays(&self) -> Vec<(Cow<'static, str>, R)> {
         self.moments().arrays_of()
+    }
+
+    fn equations(&self) -> Option<String> {
+        Some(self.text())
     }
 
     fn update(&self, at: Moment, parameter: &mut [R], gradient: &[R], state: &mut [Tensor<R>]) {

@@ -51,6 +51,11 @@ impl GradientNorm {
         self.sum += sum_of_squares(gradient);
     }
 
+    /// Takes in arrays whose squares add up to that.
+    pub fn add_squares(&mut self, sum: f64) {
+        self.sum += sum;
+    }
+
     /// The norm of all arrays taken in.
     #[must_use]
     pub fn value(&self) -> f64 {

@@ -1,6 +1,9 @@
 //! One update of all parameters.
 
+use std::borrow::Cow;
+
 use rheobase_engine::port::Tensor;
+use rheobase_engine::unrolled::DeviceStep;
 use rheobase_equations::real::Real;
 
 use super::{Moment, Optimizer, OptimizerError, Slot};
@@ -56,6 +59,41 @@ impl<'a, R: Real> Pass<'a, R> {
         }
     }
 
+    /// The next array lies on a device: what its update there needs. O(1), in the first pass O(values).
+    pub(crate) fn on_device(&mut self, node: &str, name: &str, n: usize) -> Option<DeviceStep<R>> {
+        if self.failed.is_some() {
+            return None;
+        }
+        match self.slot(node, name, n, n) {
+            Ok(slot) => {
+                self.next += 1;
+                let optimizer = &mut *self.optimizer;
+                let is_known = optimizer.is_on_device;
+                if !is_known {
+                    optimizer.on_device.push(slot);
+                }
+                let slot = &mut optimizer.slots[slot];
+                slot.steps += 1;
+                let arrays = slot.arrays.iter();
+                Some(DeviceStep {
+                    learning_rate: optimizer.learning_rate,
+                    number: slot.steps,
+                    kept: (!is_known).then(|| arrays.map(|a| a.values.clone()).collect()),
+                })
+            }
+            Err(error) => {
+                self.failed = Some(error);
+                None
+            }
+        }
+    }
+
+    /// Ends a pass that a device has taken part in.
+    pub(crate) fn finish_on_device(self) -> Result<(), OptimizerError> {
+        self.optimizer.is_on_device = true;
+        self.finish()
+    }
+
     /// The slot of the next array, made if this is the first pass.
     fn slot(
         &mut self,
@@ -95,8 +133,8 @@ impl<'a, R: Real> Pass<'a, R> {
                 expected: "absent".to_owned(),
             });
         }
-        let array = |(name, initial): (&str, R)| Tensor {
-            name: name.to_owned(),
+        let array = |(name, initial): (Cow<'static, str>, R)| Tensor {
+            name: name.into_owned(),
             shape: vec![length],
             values: vec![initial; length],
         };

@@ -1,5 +1,7 @@
 //! Gradients divided by the root of their mean square.
 
+use std::borrow::Cow;
+
 use rheobase_engine::port::Tensor;
 use rheobase_equations::real::Real;
 
@@ -61,15 +63,19 @@ impl<R: Real> UpdateRule<R> for RmsProp {
         self.learning_rate
     }
 
-    fn arrays(&self) -> Vec<(&'static str, R)> {
-        let mut arrays = vec![("v", R::ZERO)];
+    fn arrays(&self) -> Vec<(Cow<'static, str>, R)> {
+        let mut arrays = vec![("v".into(), R::ZERO)];
         if self.centered {
-            arrays.push(("mean", R::ZERO));
+            arrays.push(("mean".into(), R::ZERO));
         }
         if self.momentum > 0.0 {
-            arrays.push(("momentum_buffer", R::ZERO));
+            arrays.push(("momentum_buffer".into(), R::ZERO));
         }
         arrays
+    }
+
+    fn equations(&self) -> Option<String> {
+        Some(self.text())
     }
 
     fn update(&self, at: Moment, parameter: &mut [R], gradient: &[R], state: &mut [Tensor<R>]) {

@@ -1,5 +1,7 @@
 //! Gradient descent.
 
+use std::borrow::Cow;
+
 use rheobase_engine::port::Tensor;
 use rheobase_equations::real::Real;
 
@@ -77,9 +79,13 @@ impl<R: Real> UpdateRule<R> for Sgd {
         self.learning_rate
     }
 
-    fn arrays(&self) -> Vec<(&'static str, R)> {
-        let buffer = (self.momentum > 0.0).then_some(("momentum_buffer", R::ZERO));
+    fn arrays(&self) -> Vec<(Cow<'static, str>, R)> {
+        let buffer = (self.momentum > 0.0).then_some(("momentum_buffer".into(), R::ZERO));
         buffer.into_iter().collect()
+    }
+
+    fn equations(&self) -> Option<String> {
+        Some(self.text())
     }
 
     fn update(&self, at: Moment, parameter: &mut [R], gradient: &[R], state: &mut [Tensor<R>]) {

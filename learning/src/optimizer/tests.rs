@@ -283,3 +283,96 @@ fn wrong_parameters_are_errors() {
         "adamw: epsilon is -1, expected a finite number of 0 or more"
     );
 }
+
+/// What devices run is what the processor runs: quotients by what is known before are products with a
+/// reciprocal there.
+#[test]
+fn the_equations_of_a_rule_are_the_rule() {
+    for make in ALL {
+        let (mut own, mut expected) = (make(), parameters());
+        let text = own.equations().unwrap().component().model.text.clone();
+        let mut equations = Optimizer::new(EquationRule::<f64>::new(&text).unwrap()).unwrap();
+        let mut found = parameters();
+        let rate = own.learning_rate();
+        equations.set_learning_rate(rate).unwrap();
+        for step in 0..20 {
+            advance(&mut own, &mut expected, step);
+            advance(&mut equations, &mut found, step);
+        }
+        let of_slots = |o: &Optimizer<f64>| -> Vec<Tensor<f64>> {
+            o.slots().iter().flat_map(|s| s.arrays.clone()).collect()
+        };
+        expected.extend(of_slots(&own));
+        found.extend(of_slots(&equations));
+        for (found, expected) in found.iter().zip(&expected) {
+            assert_eq!(found.name, expected.name);
+            for (x, y) in found.values.iter().zip(&expected.values) {
+                let near = (x - y).abs() <= 1e-14 * y.abs().max(1e-3);
+                assert!(near, "{}, {}: {x} {y}", own.name(), found.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_text_that_is_no_optimizer_is_an_error() {
+    let error = |text: &str| match EquationRule::<f64>::new(text) {
+        Err(e) => e.to_string(),
+        Ok(_) => String::new(),
+    };
+    let neuron = "neuron n\n state v = 0 : 1\n update v = v";
+    assert!(error(neuron).contains("`n` is no optimizer"));
+    for (text, expected) in [
+        ("state p = 0 : 1\n update p = p", "one input: the gradient"),
+        ("input g : 1", "a state"),
+        (
+            "input g : 1\n dp/dt = g/s : 1",
+            "updates, no differential equations",
+        ),
+        (
+            "input g : 1\n state p = 0 : 1\n spike when p > g",
+            "no spikes",
+        ),
+        (
+            "input g : 1\n state p = 0 : 1\n update p = p + g*normal()",
+            "no random numbers",
+        ),
+    ] {
+        let told = error(&format!("optimizer x\n {text}"));
+        assert!(told.contains(expected), "{told}");
+    }
+}
+
+/// A rule whose equations keep something else.
+struct Forgetful;
+
+impl UpdateRule<f64> for Forgetful {
+    fn name(&self) -> &'static str {
+        "forgetful"
+    }
+
+    fn check(&self) -> Result<(), OptimizerError> {
+        Ok(())
+    }
+
+    fn learning_rate(&self) -> f64 {
+        1.0
+    }
+
+    fn arrays(&self) -> Vec<(Cow<'static, str>, f64)> {
+        vec![("m".into(), 0.0)]
+    }
+
+    fn equations(&self) -> Option<String> {
+        Some("optimizer x\n input g : 1\n state p = 0 : 1\n update p = p - g".to_owned())
+    }
+
+    fn update(&self, _: Moment, _: &mut [f64], _: &[f64], _: &mut [Tensor<f64>]) {}
+}
+
+#[test]
+fn equations_that_keep_something_else_are_an_error() {
+    let error = Optimizer::new(Forgetful).err().unwrap();
+    let expected = "the equations of forgetful keep nothing, the rule keeps m";
+    assert_eq!(error.to_string(), expected);
+}

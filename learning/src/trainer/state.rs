@@ -4,7 +4,7 @@ use rheobase_engine::Instantiate;
 use rheobase_engine::port::Tensor;
 use rheobase_equations::real::Real;
 
-use super::Trainer;
+use super::{TrainError, Trainer};
 use crate::optimizer::{OptimizerError, Slot};
 
 /// State of a trainer: with the same parts, it continues from here with the same bits.
@@ -105,15 +105,19 @@ impl<R: Instantiate> Trainer<R> {
     }
 
     /// All that has to be kept to continue.
-    pub fn state(&mut self) -> TrainerState<R> {
-        TrainerState {
+    ///
+    /// # Errors
+    /// If a device fails that has it.
+    pub fn state(&mut self) -> Result<TrainerState<R>, TrainError> {
+        self.fetch()?;
+        Ok(TrainerState {
             parameters: self.parameters(),
             buffers: self.buffers(),
             slots: self.optimizer.slots().to_vec(),
             learning_rate: self.optimizer.learning_rate(),
             batches: self.batches,
             passes: self.network.passes(),
-        }
+        })
     }
 
     /// Continues from a state.
@@ -126,6 +130,7 @@ impl<R: Instantiate> Trainer<R> {
         self.optimizer.set_learning_rate(state.learning_rate)?;
         self.batches = state.batches;
         self.network.set_passes(state.passes);
+        self.kept = None;
         self.load_arrays(state);
         Ok(())
     }
@@ -136,6 +141,7 @@ impl<R: Instantiate> Trainer<R> {
     /// If they are not of this network.
     pub fn restore_network(&mut self, state: TrainerState<R>) -> Result<(), StateError> {
         self.check_arrays(&state)?;
+        self.kept = None;
         self.load_arrays(state);
         Ok(())
     }

@@ -54,7 +54,10 @@ fn read_one(
         )
     })?;
     if model.kind != Kind::Neuron {
-        return Err((ErrorKind::Model, "expected a neuron".to_owned()));
+        return Err((
+            ErrorKind::Model,
+            format!("`{}` is an optimizer, expected a neuron", model.name),
+        ));
     }
     if model.name != name {
         let message = format!("the text describes `{}`; use that name here", model.name);

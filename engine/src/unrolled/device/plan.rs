@@ -10,6 +10,7 @@ use crate::instantiate::Instantiate;
 use crate::plan::{NodeId, NodeKind, Plan};
 use crate::port::Tensor;
 use crate::rows::Synapse;
+use crate::unrolled::update::Newer;
 use crate::unrolled::{Group, Route, UnrolledError, UnrolledNetwork, Work};
 
 /// A node as devices see it.
@@ -122,6 +123,8 @@ impl<R: Instantiate> UnrolledNetwork<R> {
 
     /// Lets `device` run passes from now on; the processor does without one.
     pub(crate) fn attach(&mut self, device: Option<Box<dyn DevicePass<R>>>) {
+        self.look();
+        self.newer = Newer::default();
         self.is_taped = false;
         self.device = device;
     }
@@ -152,10 +155,10 @@ impl<R: Instantiate> UnrolledNetwork<R> {
     }
 
     /// Trained arrays of a layer.
-    pub(crate) fn layer_parameters(&self, id: NodeId) -> &[Tensor<R>] {
-        match &self.nodes[id].work {
-            Work::Layer(layer) => &layer.parameters,
-            _ => &[],
+    pub(crate) fn layer_parameters(&mut self, id: NodeId) -> &mut [Tensor<R>] {
+        match &mut self.nodes[id].work {
+            Work::Layer(layer) => &mut layer.parameters,
+            _ => &mut [],
         }
     }
 
@@ -179,6 +182,22 @@ impl<R: Instantiate> UnrolledNetwork<R> {
     pub(crate) fn synapse_weights(&self, id: NodeId) -> Vec<&Tensor<R>> {
         match &self.nodes[id].work {
             Work::Synapses(s) => s.projections.iter().map(|p| &p.weight).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether a node stands for projections.
+    pub(crate) fn has_projections(&self, id: NodeId) -> bool {
+        matches!(self.nodes[id].work, Work::Synapses(_))
+    }
+
+    /// Weights of the projections of a node that are trained.
+    pub(crate) fn trained_synapse_weights(&mut self, id: NodeId) -> Vec<&mut Tensor<R>> {
+        match &mut self.nodes[id].work {
+            Work::Synapses(s) => {
+                let learnable = s.projections.iter_mut().filter(|p| p.is_learnable);
+                learnable.map(|p| &mut p.weight).collect()
+            }
             _ => Vec::new(),
         }
     }

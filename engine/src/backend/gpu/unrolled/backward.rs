@@ -360,24 +360,16 @@ impl GpuPass {
         Ok(())
     }
 
-    /// Reads gradients back and adds them to those of the network.
+    /// Reads back what is not kept here: cotangents of populations and of inputs; and the norm of what is.
     fn read_backward(&mut self, network: &mut UnrolledNetwork<f32>) -> Result<(), UnrolledError> {
-        let mut pieces = Vec::new();
+        let squares = self.sum_squares()?;
+        let mut pieces: Vec<_> = squares.into_iter().collect();
         for (id, node) in self.nodes.iter().enumerate() {
-            match &node.work {
-                DeviceWork::Layer(layer) => {
-                    let arrays = layer.gradient_arrays.iter();
-                    pieces.extend(arrays.map(|&array| (array, 0, self.machine.len(array))));
-                }
-                DeviceWork::Population(p) if !p.learned.is_empty() => {
-                    let n = (p.n_states + p.learned.len()) * self.lanes(id);
-                    pieces.push((p.sums, 0, n));
-                }
-                DeviceWork::Synapses(projections) => {
-                    let arrays = projections.iter().filter_map(|p| p.gradient);
-                    pieces.extend(arrays.map(|array| (array, 0, self.machine.len(array))));
-                }
-                DeviceWork::Nothing | DeviceWork::Population(_) => {}
+            if let DeviceWork::Population(p) = &node.work
+                && !p.learned.is_empty()
+            {
+                let n = (p.n_states + p.learned.len()) * self.lanes(id);
+                pieces.push((p.sums, 0, n));
             }
         }
         let inputs: Vec<NodeId> = match network.takes_input_cotangents() {
@@ -395,33 +387,20 @@ impl GpuPass {
             }
         }
         let mut read = self.machine.run(&pieces)?.into_iter();
+        let sums = squares.and_then(|_| read.next()).unwrap_or_default();
+        self.trained.squares = sums.into_iter().map(f64::from).sum();
         for id in 0..self.nodes.len() {
-            match &self.nodes[id].work {
-                DeviceWork::Layer(_) => {
-                    for gradient in network.layer_gradients(id) {
-                        let values = read.next().unwrap_or_default();
-                        let sums = gradient.values.iter_mut().zip(&values);
-                        sums.for_each(|(g, x)| *g += x);
-                    }
-                }
-                DeviceWork::Population(p) if !p.learned.is_empty() => {
-                    let lanes = self.lanes(id).max(1);
-                    let values = read.next().unwrap_or_default();
-                    let mut rows = values.chunks_exact(lanes);
-                    let states = rows.by_ref().take(p.n_states).map(<[f32]>::to_vec);
-                    let states = states.collect();
-                    let widen = |row: &[f32]| row.iter().map(|&x| f64::from(x)).collect();
-                    let derived = rows.map(widen).collect();
-                    network.add_population_gradients_of(id, states, derived);
-                }
-                DeviceWork::Synapses(_) => {
-                    for gradient in network.synapse_gradients(id) {
-                        let values = read.next().unwrap_or_default();
-                        let sums = gradient.values.iter_mut().zip(&values);
-                        sums.for_each(|(g, x)| *g += x);
-                    }
-                }
-                DeviceWork::Nothing | DeviceWork::Population(_) => {}
+            if let DeviceWork::Population(p) = &self.nodes[id].work
+                && !p.learned.is_empty()
+            {
+                let lanes = self.lanes(id).max(1);
+                let values = read.next().unwrap_or_default();
+                let mut rows = values.chunks_exact(lanes);
+                let states = rows.by_ref().take(p.n_states).map(<[f32]>::to_vec);
+                let states = states.collect();
+                let widen = |row: &[f32]| row.iter().map(|&x| f64::from(x)).collect();
+                let derived = rows.map(widen).collect();
+                network.add_population_gradients_of(id, states, derived);
             }
         }
         for id in inputs {

@@ -11,6 +11,7 @@ mod machine;
 mod nodes;
 mod segments;
 mod synapses;
+mod update;
 
 use hashbrown::HashMap;
 use rheobase_shaders::{SequenceKernel, sequence_kernel};
@@ -19,10 +20,11 @@ use super::device::GpuDevice;
 use super::error::GpuError;
 use crate::plan::NodeId;
 use crate::unrolled::device::{DevicePass, GraphPlan};
-use crate::unrolled::{Sequence, UnrolledError, UnrolledNetwork};
+use crate::unrolled::{DeviceStep, Sequence, UnrolledError, UnrolledNetwork, UpdateEquations};
 use machine::{KernelId, Machine};
 use nodes::{DeviceNode, DeviceWork};
 use segments::Carries;
+use update::TrainedArrays;
 
 impl UnrolledNetwork<f32> {
     /// Runs passes on `device` from now on. Parameters and gradients are shown and changed as before.
@@ -54,6 +56,7 @@ struct SequenceKernels {
     add: KernelId,
     add_steps: KernelId,
     bits: KernelId,
+    squares: KernelId,
 }
 
 /// Runs passes on a device.
@@ -82,6 +85,7 @@ struct GpuPass {
     /// Nodes that emit the same in every step.
     constants: Vec<bool>,
     seeds: HashMap<NodeId, machine::ArrayId>,
+    trained: TrainedArrays,
 }
 
 impl GpuPass {
@@ -94,12 +98,15 @@ impl GpuPass {
             add: kernel(SequenceKernel::Add)?,
             add_steps: kernel(SequenceKernel::AddSteps)?,
             bits: kernel(SequenceKernel::Bits)?,
+            squares: kernel(SequenceKernel::Squares)?,
         };
         let segment = segments::length(&graph, network)?;
         let nodes = DeviceNode::all(&mut machine, &graph, network, segment)?;
         let carries = Carries::new(&mut machine, &graph, &nodes, network, segment)?;
+        let trained = TrainedArrays::new(&mut machine, &nodes)?;
         Ok(Self {
             machine,
+            trained,
             nodes,
             sequences,
             populations: HashMap::new(),
@@ -121,6 +128,17 @@ impl GpuPass {
     }
 }
 
+impl GpuPass {
+    /// After a failure, what the device has done by then is not known: everything goes up anew.
+    fn or_anew<T>(&mut self, outcome: Result<T, UnrolledError>) -> Result<T, UnrolledError> {
+        if outcome.is_err() {
+            self.machine.abandon();
+            self.version = 0;
+        }
+        outcome
+    }
+}
+
 impl DevicePass<f32> for GpuPass {
     fn forward(
         &mut self,
@@ -129,12 +147,7 @@ impl DevicePass<f32> for GpuPass {
         training: bool,
     ) -> Result<(), UnrolledError> {
         let outcome = self.run_forward(network, inputs, training);
-        if outcome.is_err() {
-            // What the device has done by then is not known: everything goes up anew.
-            self.machine.abandon();
-            self.version = 0;
-        }
-        outcome
+        self.or_anew(outcome)
     }
 
     fn segment_steps(&self) -> usize {
@@ -169,11 +182,35 @@ impl DevicePass<f32> for GpuPass {
         outputs: &[(&str, &[f32])],
     ) -> Result<(), UnrolledError> {
         let outcome = self.run_backward(network, outputs);
-        if outcome.is_err() {
-            // What the device has done by then is not known: everything goes up anew.
-            self.machine.abandon();
-            self.version = 0;
-        }
-        outcome
+        self.or_anew(outcome)
+    }
+
+    fn sum_of_squares(&self) -> f64 {
+        self.trained.squares
+    }
+
+    fn update(
+        &mut self,
+        equations: &UpdateEquations,
+        scale: f64,
+        steps: Vec<Option<DeviceStep<f32>>>,
+    ) -> Result<(), UnrolledError> {
+        let outcome = self.queue_updates(equations, scale, steps);
+        self.or_anew(outcome.map_err(UnrolledError::from))
+    }
+
+    fn fetch(
+        &mut self,
+        network: &mut UnrolledNetwork<f32>,
+        parameters: bool,
+        gradients: bool,
+    ) -> Result<(), UnrolledError> {
+        let outcome = self.read_trained(network, parameters, gradients);
+        self.or_anew(outcome)
+    }
+
+    fn kept(&mut self) -> Result<Vec<Vec<Vec<f32>>>, UnrolledError> {
+        let outcome = self.read_kept();
+        self.or_anew(outcome.map_err(UnrolledError::from))
     }
 }
