@@ -13,6 +13,8 @@ mod harness;
 mod circuits;
 #[path = "device/counters.rs"]
 mod counters;
+#[path = "device/dense.rs"]
+mod dense;
 #[path = "device/faults.rs"]
 mod faults;
 #[path = "device/layers.rs"]

@@ -58,6 +58,10 @@ pub trait Actor<R: Real>: Send {
     /// Takes what was recorded and counted since the last call, node by node.
     fn take_records(&mut self) -> Vec<Records>;
 
+    /// Real values of the last steps that packets did not hold, as somebody is still to hear them: of a node,
+    /// `[steps, lanes]` up to now. What a checkpoint sees.
+    fn past(&mut self, _visit: &mut dyn FnMut(NodeId, &[R])) {}
+
     /// Parameters of layers, by node; empty for others.
     fn parameters(&mut self, _visit: &mut VisitParameters<'_, R>) {}
 }

@@ -239,7 +239,7 @@ pub(crate) fn build<R: Instantiate>(
                 NodeKind::Source(source) if !range.is_empty() => {
                     placed.push(context.place(Box::new(source_actor(&context, source, range))));
                 }
-                NodeKind::Layer(_) if shard == 0 => {
+                NodeKind::Layer(_) if shard == 0 && !on_device[id] => {
                     placed.push(context.place(Box::new(layer_actor::<R>(&context)?)));
                 }
                 NodeKind::Input(kind) if shard == 0 => {

@@ -479,6 +479,9 @@ impl<R: Real> UnrolledNetwork<R> {
 
     /// Sets all gradients to 0: backward passes add to them.
     pub fn clear_gradients(&mut self) {
+        if let Err(fault) = self.settle() {
+            self.fault = Some(fault);
+        }
         for node in &mut self.nodes {
             let gradients = match &mut node.work {
                 Work::Input | Work::Source(_) => continue,

@@ -13,9 +13,11 @@
 //! ([`Trainer::state`], [`Trainer::restore`]) continues with the same bits.
 
 mod device;
+mod encoded;
 mod health;
 mod state;
 
+use encoded::{Encoded, Input};
 use rheobase_engine::Instantiate;
 use rheobase_engine::unrolled::{Sequence, UnrolledError, UnrolledNetwork};
 
@@ -23,7 +25,7 @@ pub use health::{Health, PopulationHealth};
 pub use state::{StateError, TrainerState};
 
 use crate::decode::{self, highest};
-use crate::encode::{Coded, Draws, EncodeError, Encoder, Samples, bits, dense};
+use crate::encode::{EncodeError, Encoder, Samples};
 use crate::loss::{Logits, Loss, LossError, Tet, cross_entropy, mse_rate, tet};
 use crate::metric::n_correct;
 use crate::optimizer::{ClipError, GradientNorm, Optimizer, OptimizerError};
@@ -166,8 +168,10 @@ pub struct Trainer<R: Instantiate> {
     batches: u64,
     /// Known once a batch was encoded.
     gives_spikes: Option<bool>,
-    bits: Vec<u64>,
-    values: Vec<R>,
+    /// The batch after this one.
+    ahead: Option<Encoded<R>>,
+    /// Memory of a batch that is done.
+    spare: Option<Input<R>>,
     /// What to return to if a device fails.
     kept: Option<Box<TrainerState<R>>>,
 }
@@ -195,8 +199,8 @@ impl<R: Instantiate> Trainer<R> {
             training,
             batches: 0,
             gives_spikes: None,
-            bits: Vec::new(),
-            values: Vec::new(),
+            ahead: None,
+            spare: None,
             kept: None,
         })
     }
@@ -252,10 +256,25 @@ impl<R: Instantiate> Trainer<R> {
         labels: &[usize],
         epoch: u64,
     ) -> Result<BatchReport, TrainError> {
+        self.train_ahead(samples, labels, epoch, None)
+    }
+
+    /// As [`Self::train`], with the samples and the epoch of the batch after this one: while a device is
+    /// busy with this one, they are encoded. Results do not depend on it.
+    ///
+    /// # Errors
+    /// As [`Self::train`].
+    pub fn train_ahead(
+        &mut self,
+        samples: Samples<'_, R>,
+        labels: &[usize],
+        epoch: u64,
+        next: Option<(Samples<'_, R>, u64)>,
+    ) -> Result<BatchReport, TrainError> {
         if self.kept.is_none() && self.network.is_on_device() {
             self.keep()?;
         }
-        let outcome = self.step(samples, labels, epoch);
+        let outcome = self.step(samples, labels, epoch, next);
         self.or_back(outcome)
     }
 
@@ -264,6 +283,7 @@ impl<R: Instantiate> Trainer<R> {
         samples: Samples<'_, R>,
         labels: &[usize],
         epoch: u64,
+        next: Option<(Samples<'_, R>, u64)>,
     ) -> Result<BatchReport, TrainError> {
         let (loss, n_correct) = self.forward(samples, labels, epoch, true)?;
         let value = loss.value.to_f64();
@@ -273,6 +293,11 @@ impl<R: Instantiate> Trainer<R> {
         self.network.clear_gradients();
         let output = self.training.output.clone();
         self.network.backward(&[(&output, &loss.cotangent)])?;
+        if let Some((samples, epoch)) = next.filter(|_| self.network.is_on_device()) {
+            // What is wrong with them is told when it is their turn.
+            let encoded = self.encode(samples, epoch);
+            self.ahead = encoded.ok();
+        }
         let gradient_norm = match self.update_on_device()? {
             Some(norm) => norm,
             None => self.update()?,
@@ -358,27 +383,19 @@ impl<R: Instantiate> Trainer<R> {
         epoch: u64,
         training: bool,
     ) -> Result<(Loss<R>, usize), TrainError> {
-        let steps = self.network.steps();
-        let draws = Draws::new(self.training.seed, epoch);
-        let encoder = self.encoder.as_ref();
-        let threads = self.network.threads();
-        // An encoder gives spikes or real values whatever the batch: it is asked once.
-        let is_spikes = match self.gives_spikes {
-            Some(is_spikes) => is_spikes,
-            None => matches!(encoder.begin(steps, samples, draws)?, Coded::Spikes(_)),
+        let ahead = self.ahead.take().filter(|a| a.is_of(samples, epoch));
+        let encoded = match ahead {
+            Some(encoded) => encoded,
+            None => self.encode(samples, epoch)?,
         };
-        self.gives_spikes = Some(is_spikes);
-        let sequence = if is_spikes {
-            bits(encoder, steps, samples, draws, threads, &mut self.bits)?;
-            Sequence::Bits(&self.bits)
-        } else if encoder.is_constant() {
-            dense(encoder, 1, samples, draws, &mut self.values)?;
-            Sequence::Constant(&self.values)
-        } else {
-            dense(encoder, steps, samples, draws, &mut self.values)?;
-            Sequence::Steps(&self.values)
+        let sequence = match &encoded.input {
+            Input::Bits(bits) => Sequence::Bits(bits),
+            Input::Constant(values) => Sequence::Constant(values),
+            Input::Steps(values) => Sequence::Steps(values),
         };
-        self.network.forward(&[sequence], training)?;
+        let outcome = self.network.forward(&[sequence], training);
+        self.spare = Some(encoded.input);
+        outcome?;
         let output = self.network.output(&self.training.output)?;
         let shape = self.shape(output.len());
         let loss = match self.training.objective {

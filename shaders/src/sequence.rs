@@ -18,19 +18,29 @@ pub enum SequenceKernel {
     Bits,
     /// y = Σ x² over the elements i, i + `rows`, … of `batch` elements x.
     Squares,
+    /// Elements of x that are not 0, as bits: rows of `batch` elements become words of 32, `repeats` words
+    /// from one row to the next; one element of y for each word.
+    Pack,
+    /// y += the number of an element, for pairs of a place and a number in x; no place stands twice.
+    Scatter,
+    /// y = 1 where an element i, i + `rows`, … of `batch` elements x is not finite, else 0.
+    NotFinite,
 }
 
 /// The kernel.
 #[must_use]
 pub fn sequence_kernel(kernel: SequenceKernel) -> ShaderModule {
-    let (name, body, words) = match kernel {
-        SequenceKernel::Assign => ("assign", ASSIGN, false),
-        SequenceKernel::Add => ("add", ADD, false),
-        SequenceKernel::AddSteps => ("add_steps", ADD_STEPS, false),
-        SequenceKernel::Bits => ("bits", BITS, true),
-        SequenceKernel::Squares => ("squares", SQUARES, false),
+    use Element::{F32, U32};
+    let (name, body, from, to) = match kernel {
+        SequenceKernel::Assign => ("assign", ASSIGN, F32, F32),
+        SequenceKernel::Add => ("add", ADD, F32, F32),
+        SequenceKernel::AddSteps => ("add_steps", ADD_STEPS, F32, F32),
+        SequenceKernel::Bits => ("bits", BITS, U32, F32),
+        SequenceKernel::Squares => ("squares", SQUARES, F32, F32),
+        SequenceKernel::Pack => ("pack", PACK, F32, U32),
+        SequenceKernel::Scatter => ("scatter", SCATTER, U32, F32),
+        SequenceKernel::NotFinite => ("not_finite", NOT_FINITE, F32, U32),
     };
-    let element = if words { Element::U32 } else { Element::F32 };
     Assembly {
         name,
         entry_point: &format!("{name}_kernel"),
@@ -42,8 +52,8 @@ pub fn sequence_kernel(kernel: SequenceKernel) -> ShaderModule {
         functions: body,
         uniform: UniformLayout::Rows,
         storage: &[
-            (Role::X, Access::Read, element, 0),
-            (Role::Y, Access::ReadWrite, Element::F32, 0),
+            (Role::X, Access::Read, from, 0),
+            (Role::Y, Access::ReadWrite, to, 0),
         ],
         has_guard: false,
     }
@@ -93,5 +103,36 @@ fn element(i: u32) {
         sum += value * value;
     }
     y[params.y_first + i] = sum;
+}
+";
+
+const PACK: &str = "\
+fn element(i: u32) {
+    let width = params.batch;
+    let words = (width + 31u) / 32u;
+    let row = i / words;
+    let first = 32u * (i % words);
+    var bits = 0u;
+    for (var k = first; k < min(first + 32u, width); k++) {
+        bits |= select(0u, 1u << (k % 32u), x[params.x_first + row * width + k] != 0.0f);
+    }
+    y[params.y_first + row * params.repeats + i % words] = bits;
+}
+";
+
+const SCATTER: &str = "\
+fn element(i: u32) {
+    y[params.y_first + x[2u * i]] += f32(x[2u * i + 1u]);
+}
+";
+
+const NOT_FINITE: &str = "\
+fn element(i: u32) {
+    var found = 0u;
+    for (var k = i; k < params.batch; k += params.rows) {
+        let exponent = bitcast<u32>(x[params.x_first + k]) & 0x7f800000u;
+        found = select(found, 1u, exponent == 0x7f800000u);
+    }
+    y[params.y_first + i] = found;
 }
 ";

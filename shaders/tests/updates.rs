@@ -74,8 +74,10 @@ fn a_neuron_is_no_optimizer() {
 
 #[test]
 fn what_passes_between_nodes_is_accepted() {
-    use SequenceKernel::{Add, AddSteps, Assign, Bits, Squares};
-    for kernel in [Assign, Add, AddSteps, Bits, Squares] {
+    use SequenceKernel::{Add, AddSteps, Assign, Bits, NotFinite, Pack, Scatter, Squares};
+    for kernel in [
+        Assign, Add, AddSteps, Bits, Squares, Pack, Scatter, NotFinite,
+    ] {
         let module = sequence_kernel(kernel);
         validate(&module);
         snapshot(&format!("sequence_{}", module.name), &module.source);

@@ -455,9 +455,17 @@ impl<R: Attach> Job<'_, R> {
         if position.batch == self.batches.n_batches() {
             return self.end_of_epoch(progress);
         }
-        for batch in self.batches.resume(position)? {
+        let mut batches = self.batches.resume(position)?.peekable();
+        while let Some(batch) = batches.next() {
             let samples = Samples::new(&batch.values, batch.elements, &batch.numbers)?;
-            let step = self.trainer.train(samples, &batch.labels, epoch);
+            let next = match batches.peek() {
+                Some(next) => Some(Samples::new(&next.values, next.elements, &next.numbers)?),
+                None => None,
+            };
+            let next = next.map(|samples| (samples, epoch));
+            let step = self
+                .trainer
+                .train_ahead(samples, &batch.labels, epoch, next);
             let report = step.map_err(|source| TrainFailure::Step {
                 epoch: epoch + 1,
                 batch: self.standing.position.batch + 1,

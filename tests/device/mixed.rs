@@ -13,7 +13,7 @@ use rheobase::engine::simulation::Simulation;
 use crate::harness::{Ran, assert_same, device, plan, with_plan};
 
 /// A neuron of the zoo without its equations: what a user writes in Rust.
-struct InRust(Arc<dyn NeuronType>);
+pub(crate) struct InRust(pub(crate) Arc<dyn NeuronType>);
 
 impl NeuronType for InRust {
     fn ports(&self) -> &NeuronPorts {

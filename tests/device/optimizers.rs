@@ -351,6 +351,33 @@ fn looking_and_restoring_change_nothing() {
     assert!(shown == state(&mut whole));
 }
 
+/// What is encoded while the device is busy is what comes next, or nobody takes it.
+#[test]
+fn encoding_ahead_changes_nothing() {
+    let Some(device) = device() else { return };
+    let plan = plan_of(NETWORK);
+    let new = || trainer(&plan, made(Adam::default()), None, Some(&device));
+    let expected = train(&mut new(), 6);
+    let values: Vec<Vec<f32>> = (0..7).map(|k| numbers(BATCH * WIDTH, 3 + k % 4)).collect();
+    let labels: Vec<usize> = (0..BATCH).map(|k| k % CLASSES).collect();
+    let places: Vec<u32> = (0..6).collect();
+    let samples = |k: usize| {
+        let samples = Samples::new(&values[k], WIDTH, &places);
+        samples.unwrap_or_else(|e| panic!("{e}"))
+    };
+    for lead in [1, 0, 3] {
+        let mut trainer = new();
+        let step = |k: usize| {
+            let next = (samples((k + lead) % 7), 0);
+            let report = trainer.train_ahead(samples(k), &labels, 0, Some(next));
+            let report = report.unwrap_or_else(|e| panic!("{e}"));
+            (report.loss, report.gradient_norm)
+        };
+        let found: Vec<(f64, f64)> = (0..6).map(step).collect();
+        assert_eq!(found, expected, "{lead}");
+    }
+}
+
 /// Forward with the update before it, backward with the norm: two submissions, and nothing else is read.
 #[test]
 fn a_batch_takes_two_submissions() {

@@ -3,7 +3,7 @@
 use super::BuildReport;
 use crate::actor::Actor;
 use crate::anchored::{Arithmetic, ArithmeticReport};
-use crate::plan::{NodeId, Plan};
+use crate::plan::{NodeId, NodeKind, Plan};
 use crate::rows::RowCounts;
 use crate::schedule::{DelayedEdge, Schedule};
 
@@ -21,8 +21,8 @@ pub(crate) struct DeviceCircuit<R> {
     pub(crate) weight_error_bounds: Vec<(usize, f64)>,
     /// Bytes of synapses.
     pub(crate) synapse_bytes: u64,
-    /// What moves within the device.
-    pub(crate) traffic: DeviceTraffic,
+    /// What moves within the device, where that is counted.
+    pub(crate) traffic: Option<DeviceTraffic>,
 }
 
 /// Bytes that move between the memory of a device and its processors, by design, and the least that any
@@ -43,10 +43,10 @@ pub struct DeviceTraffic {
     pub least_event_bytes: f64,
 }
 
-/// Where a population runs, and why.
+/// Where a population or layer runs, and why.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Placement {
-    /// The population.
+    /// The population or layer.
     pub node: NodeId,
     /// On a device rather than the processor.
     pub on_device: bool,
@@ -114,6 +114,9 @@ pub(super) fn expand<R>(
 /// What building a circuit found out.
 pub(super) fn report<R>(plan: &Plan, circuit: &DeviceCircuit<R>, report: &mut BuildReport) {
     for &node in &circuit.nodes {
+        if !matches!(plan.nodes[node].kind, NodeKind::Population(_)) {
+            continue;
+        }
         let arithmetic = ArithmeticReport {
             arithmetic: Arithmetic::Stepwise,
             reason: "on a device".to_owned(),
@@ -129,6 +132,6 @@ pub(super) fn report<R>(plan: &Plan, circuit: &DeviceCircuit<R>, report: &mut Bu
     for &(edge, bound) in &circuit.weight_error_bounds {
         report.weight_error_bounds[edge] = bound;
     }
-    report.traffic.push(circuit.traffic);
+    report.traffic.extend(circuit.traffic);
     report.synapse_bytes += usize::try_from(circuit.synapse_bytes).unwrap_or(usize::MAX);
 }

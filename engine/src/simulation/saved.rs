@@ -1,6 +1,7 @@
 //! The state of a simulation, taken out of its actors and put back.
 
 use super::Simulation;
+use crate::build::emits_real;
 use crate::checkpoint::{CheckpointError, Emitted, Saved, SavedNode};
 use crate::instantiate::Instantiate;
 use crate::packet::Kept;
@@ -23,6 +24,12 @@ impl<R: Instantiate> Simulation<R> {
                 nodes[node].parameters.push(named);
             });
         }
+        let mut pasts: Vec<Vec<R>> = vec![Vec::new(); nodes.len()];
+        for placed in self.workers.iter_mut().flat_map(Worker::actors) {
+            placed
+                .actor
+                .past(&mut |node, values| pasts[node] = values.to_vec());
+        }
         for placed in self.workers.iter_mut().flat_map(Worker::actors) {
             if let Some(reason) = placed.actor.trouble() {
                 return Err(CheckpointError::Device(reason));
@@ -32,12 +39,22 @@ impl<R: Instantiate> Simulation<R> {
         for (id, node) in nodes.iter_mut().enumerate() {
             node.first = self.now + 1;
             node.reach = self.schedule.reach[id];
+            let planned = &self.plan.nodes[id];
+            let n_real = match emits_real(planned) {
+                true => planned.size() * self.plan.batch,
+                false => 0,
+            };
             for (step, kept) in history.kept(id) {
                 node.first = node.first.min(step);
+                let ago = usize::try_from(self.now - step).unwrap_or(usize::MAX);
+                let mut unseen = pasts[id].rchunks_exact(n_real.max(1));
+                let mut real = unseen.nth(ago).unwrap_or(kept.real).to_vec();
+                // A device shows no values that nobody hears any more.
+                real.resize(n_real, R::ZERO);
                 node.past.push(Emitted {
                     spikes: kept.spikes.to_vec(),
                     offsets_ms: kept.offsets_ms.to_vec(),
-                    real: kept.real.to_vec(),
+                    real,
                 });
             }
         }

@@ -34,6 +34,7 @@ impl<R: Instantiate> UnrolledNetwork<R> {
                 });
             }
         }
+        self.settle()?;
         if self.newer.gradients {
             // This pass writes over them.
             self.fetch_parameters()?;

@@ -34,12 +34,16 @@ pub(crate) trait DevicePass<R: Real>: Send {
     /// Submissions so far.
     fn submissions(&self) -> u64;
 
-    /// Computes the gradients of this pass for the arrays it keeps, and adds to those of all others.
+    /// Computes the gradients of this pass for the arrays it keeps, and adds to those of all others once
+    /// [`Self::settle`] is called.
     fn backward(
         &mut self,
         network: &mut UnrolledNetwork<R>,
         outputs: &[(&str, &[R])],
     ) -> Result<(), UnrolledError>;
+
+    /// Waits for the last backward pass.
+    fn settle(&mut self, network: &mut UnrolledNetwork<R>) -> Result<(), UnrolledError>;
 
     /// The sum of the squares of the gradients it keeps.
     fn sum_of_squares(&self) -> f64;
@@ -83,6 +87,7 @@ impl<R: Real> UnrolledNetwork<R> {
     /// # Errors
     /// If the device fails.
     pub fn fetch_emissions(&mut self) -> Result<(), UnrolledError> {
+        self.settle()?;
         let Some(device) = &mut self.device else {
             return Ok(());
         };

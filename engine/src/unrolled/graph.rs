@@ -28,6 +28,9 @@ pub(super) fn routes<R: Real>(
         let EdgeKind::Identity { delay_steps } = edge.kind else {
             continue;
         };
+        if is_given(plan, edge.target) {
+            continue;
+        }
         let Ok(delay) = usize::try_from(delay_steps) else {
             return Err(unsupported(&edge.name, "so long a delay"));
         };
@@ -38,6 +41,15 @@ pub(super) fn routes<R: Real>(
         });
     }
     Ok(routes)
+}
+
+/// What a node emits is given: in a part of a network, that is whatever lies outside. What leads to it is
+/// left out.
+pub(super) fn is_given(plan: &Plan, node: NodeId) -> bool {
+    matches!(
+        plan.nodes[node].kind,
+        NodeKind::Input(_) | NodeKind::Source(_)
+    )
 }
 
 /// Groups in the order in which they run.

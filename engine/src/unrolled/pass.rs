@@ -47,6 +47,7 @@ impl<R: Instantiate> UnrolledNetwork<R> {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
+        self.settle()?;
         self.passes += 1;
         if let Some(mut device) = self.device.take() {
             let outcome = device.forward(self, inputs, training);

@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use rheobase_equations::real::Real;
 
 use super::emission::{Emission, Rows};
+use super::graph::is_given;
 use super::make::unsupported;
 use super::{Route, UnrolledError};
 use crate::build::BuildError;
@@ -56,6 +57,9 @@ pub(super) fn synapses_nodes<R: Real>(plan: &Plan) -> Result<Vec<SynapsesNode<R>
         let EdgeKind::Synapses(synapses) = &edge.kind else {
             continue;
         };
+        if is_given(plan, edge.target) {
+            continue;
+        }
         let kind = &plan.nodes[edge.source].kind;
         match kind {
             NodeKind::Population(_) | NodeKind::Source(_) | NodeKind::Input(InputKind::Spikes) => {}

@@ -159,6 +159,7 @@ impl<R: Real> UnrolledNetwork<R> {
     /// If the device has failed.
     pub fn sum_of_squares(&mut self) -> Result<f64, UnrolledError> {
         let mut sum = 0.0;
+        self.settle()?;
         if self.keeps_gradients()
             && let Some(device) = &self.device
         {
@@ -187,6 +188,7 @@ impl<R: Real> UnrolledNetwork<R> {
         scale: f64,
         mut update: impl FnMut(&str, Trained<'_, R>) -> Option<DeviceStep<R>>,
     ) -> Result<(), UnrolledError> {
+        self.settle()?;
         if !self.keeps_gradients() {
             return Err(UnrolledError::NoPass);
         }
@@ -235,6 +237,7 @@ impl<R: Real> UnrolledNetwork<R> {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
+        self.settle()?;
         let newer = self.newer;
         if !newer.gradients && !newer.parameters {
             return Ok(());
@@ -248,6 +251,23 @@ impl<R: Real> UnrolledNetwork<R> {
             }
             None => Ok(()),
         }
+    }
+
+    /// Waits for the last backward pass, if a device is still at it: [`Self::backward`] does not, so that
+    /// the processor can do something else meanwhile.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub(super) fn settle(&mut self) -> Result<(), UnrolledError> {
+        let Some(mut device) = self.device.take() else {
+            return Ok(());
+        };
+        let outcome = device.settle(self);
+        self.device = Some(device);
+        if outcome.is_err() {
+            self.newer = Newer::default();
+        }
+        outcome
     }
 
     /// As [`Self::fetch_parameters`], for those who cannot fail: the next pass tells.

@@ -122,10 +122,14 @@ impl std::fmt::Display for Cost {
 pub fn has_same_bits(plan: &Plan) -> Result<(), String> {
     for id in placed_nodes(plan) {
         let node = &plan.nodes[id];
-        let NodeKind::Population(population) = &node.kind else {
-            continue;
-        };
         let name = &node.name;
+        let population = match &node.kind {
+            NodeKind::Population(population) => population,
+            NodeKind::Layer(_) => {
+                return Err(format!("`{name}` adds up in another order on devices"));
+            }
+            _ => continue,
+        };
         if !matches!(
             decide(plan, id, node, population),
             Ok(Decision::Stepwise { .. })

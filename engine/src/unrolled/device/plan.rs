@@ -162,6 +162,16 @@ impl<R: Instantiate> UnrolledNetwork<R> {
         }
     }
 
+    /// Shows the trained arrays of every layer, to be changed.
+    pub(crate) fn change_layers(&mut self, visit: &mut dyn FnMut(NodeId, &mut Tensor<R>)) {
+        self.version += 1;
+        for id in 0..self.nodes.len() {
+            for tensor in self.layer_parameters(id) {
+                visit(id, tensor);
+            }
+        }
+    }
+
     /// Gradients of a layer.
     pub(crate) fn layer_gradients(&mut self, id: NodeId) -> &mut [Tensor<R>] {
         match &mut self.nodes[id].work {

@@ -1,10 +1,9 @@
 //! A circuit on a device as an actor of the schedule.
 
-use std::collections::VecDeque;
-
 use rheobase_shaders::LANE_BITS;
 
 use super::super::error::GpuError;
+use super::events::Events;
 use super::layout::{Layout, MOST_SPIKES};
 use super::resident::{Emitted, OuterSpikes, Resident};
 use super::synapses::Fanout;
@@ -51,11 +50,8 @@ pub(super) struct CircuitActor {
     /// In the order of the packets.
     populations: Vec<Kept>,
     heard: Vec<Heard>,
-    fanout: Fanout,
+    events: Events,
     dt_ms: f64,
-    /// Synaptic events that arrive in the steps to come, from the next one on.
-    due: VecDeque<u64>,
-    synaptic_events: u64,
     /// The states in [`Kept::states`] are those of the device.
     is_known: bool,
     /// The device is to go on from what is kept here, after that step.
@@ -90,10 +86,8 @@ impl CircuitActor {
             resident,
             heard,
             populations,
-            fanout,
+            events: Events::new(fanout),
             dt_ms,
-            due: VecDeque::new(),
-            synaptic_events: 0,
             is_known: true,
             resume: None,
             trouble: None,
@@ -202,7 +196,7 @@ impl CircuitActor {
                 population.spikes.steps.push(step);
                 population.spikes.neurons.push(neuron);
             }
-            self.count(u64::from(k), lane);
+            self.events.count(u64::from(k), lane);
         }
         for (packet, ended) in packets.iter_mut().zip(ended) {
             for _ in ended as usize..slice.len {
@@ -211,12 +205,12 @@ impl CircuitActor {
         }
         for k in 0..self.outer.spikes.len() {
             let (k, lane) = unpack(self.outer.spikes[k]);
-            self.count(u64::from(k), lane);
+            self.events.count(u64::from(k), lane);
         }
         for k in 0..self.outer.late.len() {
             let (k, lane) = unpack(self.outer.late[k]);
             let ago = slice.first - 1 - (self.outer.late_from + u64::from(k));
-            self.count_past(ago, lane);
+            self.events.count_past(ago, lane);
         }
         for (population, (rows, traces)) in self
             .populations
@@ -225,19 +219,7 @@ impl CircuitActor {
         {
             population.record(slice, rows, traces);
         }
-        let arrived = self.due.drain(..slice.len.min(self.due.len()));
-        self.synaptic_events += arrived.sum::<u64>();
-    }
-
-    /// Counts the synaptic events of a spike at the `k`-th step from the next on.
-    fn count(&mut self, k: u64, lane: u32) {
-        for &(delay, n) in self.fanout.of(lane) {
-            let at = usize::try_from(k + u64::from(delay)).unwrap_or(usize::MAX);
-            if self.due.len() <= at {
-                self.due.resize(at + 1, 0);
-            }
-            self.due[at] += u64::from(n);
-        }
+        self.events.advance(slice.len);
     }
 
     fn check(&mut self, slice: Slice, status: &[u32]) -> Result<(), RunError> {
@@ -249,18 +231,7 @@ impl CircuitActor {
             message: e.to_string(),
             time_ms: time_ms(last, self.dt_ms),
         })?;
-        let population = &self.populations[k];
-        let n = population.n.max(1);
-        let found = population.states.iter().position(|x| !x.is_finite());
-        let at = found.unwrap_or(0);
-        Err(RunError::NotFinite {
-            population: population.name.clone(),
-            neuron: at % n,
-            variable: population.state_names[at / n].clone(),
-            value: f64::from(population.states[at]),
-            time_ms: time_ms(last, self.dt_ms),
-            checked_every_steps: CHECK_EVERY_STEPS.max(slice.len as u64),
-        })
+        Err(self.populations[k].not_finite(slice, self.dt_ms))
     }
 
     /// Reads the states back, if they have changed since.
@@ -283,7 +254,7 @@ impl CircuitActor {
             let states = self.populations[k].padded();
             self.resident.set_states(k, &states)?;
         }
-        self.due.clear();
+        self.events.clear();
         self.heard.iter_mut().for_each(|h| h.delivered = now);
         let mut past: Vec<(u64, Vec<u32>)> = Vec::new();
         for heard in self.heard.clone() {
@@ -291,7 +262,7 @@ impl CircuitActor {
                 let spikes = history.spikes(heard.node, step);
                 let lanes: Vec<u32> = spikes.iter().map(|l| heard.first_lane + l).collect();
                 for &lane in &lanes {
-                    self.count_past(now - step, lane);
+                    self.events.count_past(now - step, lane);
                 }
                 match past.iter_mut().find(|(s, _)| *s == step) {
                     Some((_, all)) => all.extend(lanes),
@@ -301,24 +272,10 @@ impl CircuitActor {
         }
         self.resident.deliver_past(now, &past)
     }
-
-    /// Counts the events of a spike `ago` steps before the last one, as far as they are still to come.
-    fn count_past(&mut self, ago: u64, lane: u32) {
-        for &(delay, n) in self.fanout.of(lane) {
-            let Some(at) = u64::from(delay).checked_sub(ago + 1) else {
-                continue;
-            };
-            let at = usize::try_from(at).unwrap_or(usize::MAX);
-            if self.due.len() <= at {
-                self.due.resize(at + 1, 0);
-            }
-            self.due[at] += u64::from(n);
-        }
-    }
 }
 
 /// Step and lane of a spike.
-fn unpack(spike: u32) -> (u32, u32) {
+pub(super) fn unpack(spike: u32) -> (u32, u32) {
     (spike >> LANE_BITS, spike & ((1 << LANE_BITS) - 1))
 }
 
@@ -354,11 +311,37 @@ impl Heard {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "steps below 2^53")]
-fn time_ms(step: u64, dt_ms: f64) -> f64 {
+pub(super) fn time_ms(step: u64, dt_ms: f64) -> f64 {
     step as f64 * dt_ms
 }
 
 impl Kept {
+    /// Names the first state that is not finite, as found after a slice.
+    pub(super) fn not_finite(&self, slice: Slice, dt_ms: f64) -> RunError {
+        let n = self.n.max(1);
+        let found = self.states.iter().position(|x| !x.is_finite());
+        let at = found.unwrap_or(0);
+        RunError::NotFinite {
+            population: self.name.clone(),
+            neuron: at % n,
+            variable: self.state_names[at / n].clone(),
+            value: f64::from(self.states[at]),
+            time_ms: time_ms(slice.end() - 1, dt_ms),
+            checked_every_steps: CHECK_EVERY_STEPS.max(slice.len as u64),
+        }
+    }
+
+    /// Shows the states; whether they were changed.
+    pub(super) fn show(&mut self, visit: &mut dyn FnMut(NodeId, &str, &mut [f32])) -> bool {
+        let before = self.states.clone();
+        let rows = self.states.chunks_exact_mut(self.n.max(1));
+        for (name, row) in self.state_names.iter().zip(rows) {
+            visit(self.node, name, row);
+        }
+        let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        bits(&before) != bits(&self.states)
+    }
+
     fn size(&self) -> u32 {
         u32::try_from(self.n).unwrap_or(u32::MAX)
     }
@@ -368,7 +351,7 @@ impl Kept {
     }
 
     /// Steps of a slice, counted from its first, of which something is recorded.
-    fn rows(&self, slice: Slice) -> Vec<usize> {
+    pub(super) fn rows(&self, slice: Slice) -> Vec<usize> {
         let due = |step: u64| {
             let mut recorders = self.recorders.iter();
             recorders.any(|r| step.is_multiple_of(r.every_steps))
@@ -381,7 +364,7 @@ impl Kept {
     }
 
     /// Appends the rows of traces to the records that are due.
-    fn record(&mut self, slice: Slice, rows: &[usize], traces: &[f32]) {
+    pub(super) fn record(&mut self, slice: Slice, rows: &[usize], traces: &[f32]) {
         let columns = self.columns.len();
         let width = self.recorded.len() * columns;
         for (k, &row) in rows.iter().enumerate() {
@@ -449,19 +432,8 @@ impl Actor<f32> for CircuitActor {
             self.trouble.get_or_insert(trouble);
         }
         for k in 0..self.populations.len() {
-            let population = &mut self.populations[k];
-            let before = population.states.clone();
-            let rows = population.states.chunks_exact_mut(population.n.max(1));
-            for (name, row) in population.state_names.iter().zip(rows) {
-                visit(population.node, name, row);
-            }
-            let same = |a: &[f32], b: &[f32]| {
-                a.iter()
-                    .map(|x| x.to_bits())
-                    .eq(b.iter().map(|x| x.to_bits()))
-            };
-            if !same(&before, &population.states) {
-                let states = population.padded();
+            if self.populations[k].show(visit) {
+                let states = self.populations[k].padded();
                 if let Err(trouble) = self.resident.set_states(k, &states) {
                     self.trouble.get_or_insert(trouble);
                 }
@@ -478,7 +450,7 @@ impl Actor<f32> for CircuitActor {
             population.states.clone_from(&population.initial);
         }
         drop(self.take_records());
-        self.due.clear();
+        self.events.clear();
         self.trouble = None;
         self.is_known = true;
         self.resume = Some(0);
@@ -496,7 +468,7 @@ impl Actor<f32> for CircuitActor {
             .map(Kept::take_records)
             .collect();
         if let Some(first) = all.first_mut() {
-            first.synaptic_events = std::mem::take(&mut self.synaptic_events);
+            first.synaptic_events = self.events.take();
             first.device = Some(std::mem::take(&mut self.resident.counts));
         }
         all
@@ -504,7 +476,7 @@ impl Actor<f32> for CircuitActor {
 }
 
 impl Kept {
-    fn take_records(&mut self) -> Records {
+    pub(super) fn take_records(&mut self) -> Records {
         let traces = self.recorders.iter_mut().map(StateRecorder::take);
         Records {
             node: self.node,

@@ -177,7 +177,7 @@ fn within(n: u64, what: &'static str) -> Result<u32, GpuError> {
     })
 }
 
-fn within_lanes(n: u64) -> Result<u32, GpuError> {
+pub(super) fn within_lanes(n: u64) -> Result<u32, GpuError> {
     match u32::try_from(n) {
         Ok(n) if n <= MAX_LANES => Ok(n),
         _ => Err(GpuError::Limit {
@@ -189,7 +189,7 @@ fn within_lanes(n: u64) -> Result<u32, GpuError> {
 }
 
 /// Every edge that leads to the circuit, projections counted.
-fn survey(plan: &Plan, nodes: &[NodeId]) -> Result<Vec<Afferents>, RowsError> {
+pub(super) fn survey(plan: &Plan, nodes: &[NodeId]) -> Result<Vec<Afferents>, RowsError> {
     let leading = (0..plan.edges.len()).filter(|&e| nodes.contains(&plan.edges[e].target));
     let leading: Vec<usize> = leading.collect();
     leading
@@ -207,7 +207,7 @@ fn survey(plan: &Plan, nodes: &[NodeId]) -> Result<Vec<Afferents>, RowsError> {
 }
 
 /// An edge as the schedule sees it; projections without synapses only hold their populations together.
-fn delayed(plan: &Plan, afferents: &Afferents) -> Option<DelayedEdge> {
+pub(super) fn delayed(plan: &Plan, afferents: &Afferents) -> Option<DelayedEdge> {
     let edge = &plan.edges[afferents.edge];
     let (min_delay, max_delay) = match (&edge.kind, &afferents.survey) {
         (EdgeKind::Identity { delay_steps }, _) => (*delay_steps, *delay_steps),

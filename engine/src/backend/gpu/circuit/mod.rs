@@ -1,4 +1,5 @@
 //! Populations that run on a device: states, synapses, what is under way and random numbers stay there.
+//! Those with layers before or behind them are circuits of another kind: [`dense`].
 //!
 //! A circuit is one actor of the schedule. It takes the spikes of nodes on the processor for a slice,
 //! submits all its steps at once, and reads back what its populations emitted, as lists. Within a slice
@@ -7,6 +8,8 @@
 
 mod actor;
 mod clock;
+mod dense;
+mod events;
 mod kernels;
 mod layout;
 mod placement;
@@ -51,7 +54,7 @@ impl Simulation<f32> {
         device: &GpuDevice,
     ) -> Result<Self, BuildError> {
         let placed = placement::place(&plan);
-        if placed.circuits.is_empty() {
+        if placed.circuits.is_empty() && placed.dense.is_empty() {
             let names = placed.placement.iter().map(|p| {
                 let name = &plan.nodes[p.node].name;
                 format!("`{name}`: {}", p.reason)
@@ -60,18 +63,19 @@ impl Simulation<f32> {
             let what = "no population can run on the device";
             return Err(BuildError::Device(format!("{what} ({})", names.join("; "))));
         }
-        let circuits: Result<Vec<_>, Failure> = placed
-            .circuits
-            .iter()
-            .map(|nodes| circuit(&plan, nodes, device))
-            .collect();
+        let sparse = placed.circuits.iter();
+        let sparse = sparse.map(|nodes| circuit(&plan, nodes, device));
+        let dense = placed.dense.iter();
+        let dense = dense.map(|nodes| dense::circuit(&plan, nodes, device));
+        let circuits: Result<Vec<_>, Failure> = sparse.chain(dense).collect();
         Self::build_with(plan, options, circuits?, placed.placement)
     }
 }
 
-/// Populations that can run on a device.
+/// Populations and layers that can run on a device.
 pub(super) fn placed_nodes(plan: &Plan) -> Vec<NodeId> {
-    placement::place(plan).circuits.concat()
+    let placed = placement::place(plan);
+    [placed.circuits, placed.dense].concat().concat()
 }
 
 /// The stimuli that act on a population of `batch` samples, and the numbers they look up.
@@ -147,7 +151,7 @@ fn circuit(
         counts: counts.collect(),
         weight_error_bounds: synapses::weight_error_bounds(&layout),
         synapse_bytes,
-        traffic,
+        traffic: Some(traffic),
         actor: Box::new(CircuitActor::new(
             resident, &layout, kept, &heard, fanout, plan.dt_ms,
         )),

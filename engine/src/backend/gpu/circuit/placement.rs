@@ -5,72 +5,96 @@ use rheobase_equations::real::Precision;
 use crate::anchored::Arithmetic;
 use crate::build::bundles::Groups;
 use crate::build::{Placement, emits_real, source_context};
-use crate::plan::{NodeId, NodeKind, Plan};
-use crate::port::StimulusContext;
+use crate::plan::{NodeId, NodeKind, Plan, Population};
+use crate::port::{LayerType, StimulusContext};
 use crate::random::{Philox, Purpose};
 use crate::schedule::{DelayedEdge, components};
 
 /// Populations that run on the device, those of each circuit together; and where every population runs.
 pub(super) struct Placed {
     pub(super) circuits: Vec<Vec<NodeId>>,
+    /// Populations that real values reach or leave, and layers.
+    pub(super) dense: Vec<Vec<NodeId>>,
     pub(super) placement: Vec<Placement>,
 }
 
-/// Decides for every population of the plan.
+/// Decides for every population and layer of the plan.
 pub(super) fn place(plan: &Plan) -> Placed {
-    let mut able = vec![false; plan.nodes.len()];
+    let mut sparse = vec![false; plan.nodes.len()];
+    let mut dense = vec![false; plan.nodes.len()];
     let mut placement = Vec::new();
     for (node, n) in plan.nodes.iter().enumerate() {
-        if !matches!(n.kind, NodeKind::Population(_)) {
-            continue;
-        }
-        let obstacle = obstacle(plan, node);
+        let (obstacle, is_dense) = match &n.kind {
+            NodeKind::Population(p) => (obstacle(plan, node, p), has_real_values(plan, node)),
+            NodeKind::Layer(layer) => (obstacle_of_layer(plan, node, layer.as_ref()), true),
+            _ => continue,
+        };
+        let able = if is_dense { &mut dense } else { &mut sparse };
         able[node] = obstacle.is_none();
+        let has_kernel = match n.kind {
+            NodeKind::Layer(_) => "it has a kernel there",
+            _ => "its equations have a kernel there",
+        };
         placement.push(Placement {
             node,
-            on_device: able[node],
-            reason: obstacle.unwrap_or_else(|| "its equations have a kernel there".to_owned()),
+            on_device: obstacle.is_none(),
+            reason: obstacle.unwrap_or_else(|| has_kernel.to_owned()),
         });
     }
     Placed {
-        circuits: circuits(plan, &able),
+        circuits: circuits(plan, &sparse),
+        dense: circuits(plan, &dense),
         placement,
     }
 }
 
+/// Whether real values reach or leave a population.
+fn has_real_values(plan: &Plan, node: NodeId) -> bool {
+    let mut edges = plan.edges.iter();
+    emits_real(&plan.nodes[node])
+        || edges.any(|e| e.target == node && emits_real(&plan.nodes[e.source]))
+}
+
+/// Why a layer cannot run on a device.
+fn obstacle_of_layer(plan: &Plan, node: NodeId, layer: &dyn LayerType) -> Option<String> {
+    let input = plan.edges.iter().find(|e| e.target == node)?;
+    if let Some(general) = general_obstacle(plan) {
+        return Some(general);
+    }
+    let shape = layer.on_device(&plan.nodes[input.source].shape);
+    shape
+        .is_none()
+        .then(|| "such a layer has no form for devices".to_owned())
+}
+
+/// Why nothing of the network can run on a device.
+fn general_obstacle(plan: &Plan) -> Option<String> {
+    if plan.precision != Precision::F32 {
+        return Some("devices compute in f32, and the network asks for f64".to_owned());
+    }
+    (plan.batch != 1).then(|| "the network has a batch axis".to_owned())
+}
+
 /// Why a population cannot run on a device.
-fn obstacle(plan: &Plan, node: NodeId) -> Option<String> {
-    let NodeKind::Population(population) = &plan.nodes[node].kind else {
-        return Some("it is no population".to_owned());
-    };
-    let real_edge = plan
-        .edges
-        .iter()
-        .find(|e| e.target == node && emits_real(&plan.nodes[e.source]));
+fn obstacle(plan: &Plan, node: NodeId, population: &Population) -> Option<String> {
     let drive =
         plan.drives.iter().enumerate().find(|(k, d)| {
             d.target == node && d.drive.on_device(drive_context(plan, *k)).is_none()
         });
-    let precision = plan.precision != Precision::F32;
-    let anchored = population.arithmetic == Arithmetic::Anchored;
-    Some(match population.neuron.component() {
-        None => format!(
-            "`{}` is written in Rust, not in equations",
-            population.model
-        ),
-        Some(_) if precision => "devices compute in f32, and the network asks for f64".to_owned(),
-        Some(_) if plan.batch != 1 => "the network has a batch axis".to_owned(),
-        Some(_) if population.time.is_continuous() => "its time is continuous".to_owned(),
-        Some(_) if population.emits.is_some() => "it emits real values".to_owned(),
-        Some(_) if anchored => "arithmetic = \"anchored\" is asked for".to_owned(),
-        Some(_) => match (real_edge, drive) {
-            (Some(edge), _) => format!("`{}` carries real values", edge.name),
-            (None, Some((_, drive))) => {
-                format!("the stimulus `{}` has no form for devices", drive.name)
-            }
-            (None, None) => return None,
-        },
-    })
+    if population.neuron.component().is_none() {
+        let model = &population.model;
+        return Some(format!("`{model}` is written in Rust, not in equations"));
+    }
+    if let Some(general) = general_obstacle(plan) {
+        return Some(general);
+    }
+    if population.time.is_continuous() {
+        return Some("its time is continuous".to_owned());
+    }
+    if population.arithmetic == Arithmetic::Anchored {
+        return Some("arithmetic = \"anchored\" is asked for".to_owned());
+    }
+    drive.map(|(_, drive)| format!("the stimulus `{}` has no form for devices", drive.name))
 }
 
 /// What the stimulus at a place among the drives of the plan is given.

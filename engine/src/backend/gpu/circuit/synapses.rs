@@ -116,6 +116,29 @@ pub(super) fn store(
     Ok(fanout)
 }
 
+/// How many synapses of each source have which delay: `sources` in the order of their lanes, each with its
+/// first lane and its size.
+pub(super) fn fanout(
+    plan: &Plan,
+    sources: impl Iterator<Item = (NodeId, u32, u32)>,
+    edges: &[Afferents],
+) -> Result<Fanout, RowsError> {
+    let mut fanout = Fanout::default();
+    for (node, first_lane, n) in sources {
+        let onto = edges.iter();
+        let onto: Vec<&Afferents> = onto.filter(|a| plan.edges[a.edge].source == node).collect();
+        let projections = draw(plan, &onto)?;
+        fanout.skip_to(first_lane);
+        for source in 0..n {
+            for projection in &projections {
+                projection.count(source, &mut fanout);
+            }
+            fanout.end();
+        }
+    }
+    Ok(fanout)
+}
+
 /// What most sources of a node have: how many pieces a row is worth delivering in.
 pub(super) fn mean_row(layout: &Layout) -> u64 {
     let surveys = || layout.edges.iter().filter_map(|e| e.survey.as_ref());
@@ -213,19 +236,25 @@ impl Drawn<'_> {
         }
     }
 
-    fn append(&self, source: u32, part: &mut Part, fanout: &mut Fanout) {
-        match self {
-            Self::Identity { first, delay } => {
-                part.push(first + source, *delay, 1);
-                // Edges of element to element are no synapses: nobody counts their events.
+    /// Edges of element to element are no synapses: nobody counts their events.
+    fn count(&self, source: u32, fanout: &mut Fanout) {
+        if let Self::Synapses { wiring, .. } = self {
+            for (delay, range) in wiring.row(source as usize) {
+                fanout.add(delay, range.len());
             }
+        }
+    }
+
+    fn append(&self, source: u32, part: &mut Part, fanout: &mut Fanout) {
+        self.count(source, fanout);
+        match self {
+            Self::Identity { first, delay } => part.push(first + source, *delay, 1),
             Self::Synapses {
                 afferents,
                 wiring,
                 weights,
             } => {
                 for (delay, range) in wiring.row(source as usize) {
-                    fanout.add(delay, range.len());
                     let drawn = wiring.targets()[range.clone()].iter().zip(&weights[range]);
                     for (&target, &weight) in drawn {
                         part.push(afferents.first + target, delay, afferents.amount(weight));

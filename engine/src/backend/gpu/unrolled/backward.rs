@@ -9,7 +9,7 @@ use super::super::error::GpuError;
 use super::super::step::word;
 use super::GpuPass;
 use super::forward::{Arrival, population_arrays};
-use super::machine::ArrayId;
+use super::machine::{ArrayId, Submitted};
 use super::nodes::{DeviceLayer, DevicePopulation, DeviceWork};
 use crate::plan::NodeId;
 use crate::unrolled::{Route, UnrolledError, UnrolledNetwork};
@@ -37,7 +37,11 @@ impl GpuPass {
                 self.previous_segment(cut.is_some_and(|t| self.first.is_multiple_of(t)));
             }
         }
-        self.read_backward(network)
+        self.submit_backward(network)?;
+        if network.takes_input_cotangents() {
+            self.read_backward(network)?;
+        }
+        Ok(())
     }
 
     fn reverse_segment(&mut self) -> Result<(), UnrolledError> {
@@ -360,8 +364,9 @@ impl GpuPass {
         Ok(())
     }
 
-    /// Reads back what is not kept here: cotangents of populations and of inputs; and the norm of what is.
-    fn read_backward(&mut self, network: &mut UnrolledNetwork<f32>) -> Result<(), UnrolledError> {
+    /// Submits everything, and what is read back of it: cotangents of populations and of inputs, and the
+    /// norm of the gradients that are kept here.
+    fn submit_backward(&mut self, network: &UnrolledNetwork<f32>) -> Result<(), GpuError> {
         let squares = self.sum_squares()?;
         let mut pieces: Vec<_> = squares.into_iter().collect();
         for (id, node) in self.nodes.iter().enumerate() {
@@ -386,9 +391,25 @@ impl GpuPass {
                 pieces.push((cotangent, self.element(id, 0), n));
             }
         }
-        let mut read = self.machine.run(&pieces)?.into_iter();
-        let sums = squares.and_then(|_| read.next()).unwrap_or_default();
-        self.trained.squares = sums.into_iter().map(f64::from).sum();
+        self.reversed = Some(Reversed {
+            submitted: self.machine.submit(&pieces)?,
+            has_squares: squares.is_some(),
+            inputs,
+        });
+        Ok(())
+    }
+
+    /// Waits for the last backward pass, if nobody has yet.
+    pub(super) fn read_backward(
+        &mut self,
+        network: &mut UnrolledNetwork<f32>,
+    ) -> Result<(), UnrolledError> {
+        let Some(reversed) = self.reversed.take() else {
+            return Ok(());
+        };
+        let mut read = self.machine.wait(reversed.submitted)?.into_iter();
+        let sums = reversed.has_squares.then(|| read.next()).flatten();
+        self.trained.squares = sums.into_iter().flatten().map(f64::from).sum();
         for id in 0..self.nodes.len() {
             if let DeviceWork::Population(p) = &self.nodes[id].work
                 && !p.learned.is_empty()
@@ -403,7 +424,7 @@ impl GpuPass {
                 network.add_population_gradients_of(id, states, derived);
             }
         }
-        for id in inputs {
+        for id in reversed.inputs {
             if self.nodes[id].cotangent.is_some() {
                 let values = read.next().unwrap_or_default();
                 network.set_input_cotangent(id, self.constants[id], values);
@@ -411,6 +432,14 @@ impl GpuPass {
         }
         Ok(())
     }
+}
+
+/// A backward pass under way.
+pub(super) struct Reversed {
+    submitted: Submitted,
+    has_squares: bool,
+    /// Inputs whose cotangents are read.
+    inputs: Vec<NodeId>,
 }
 
 #[derive(Clone, Copy)]

@@ -85,20 +85,39 @@ impl GpuPass {
     }
 
     /// Brings parameters and what follows from them up to date.
-    fn upload(&mut self, network: &mut UnrolledNetwork<f32>) -> Result<(), GpuError> {
-        for (id, node) in self.nodes.iter_mut().enumerate() {
+    pub(super) fn upload(&mut self, network: &mut UnrolledNetwork<f32>) -> Result<(), GpuError> {
+        for node in &mut self.nodes {
             if let DeviceWork::Population(p) = &mut node.work {
                 p.upload(&self.machine, network)?;
-                if let Some(times) = p.times {
-                    let dt_ms = network.plan().dt_ms;
-                    let times_ms = times_ms(self.steps_before, self.steps, dt_ms);
-                    self.machine
-                        .write(times, 0, bytemuck::cast_slice(&times_ms))?;
-                }
             }
-            if self.version == network.version() {
-                continue;
+        }
+        self.upload_times(network.plan().dt_ms)?;
+        self.upload_trained(network)
+    }
+
+    /// The time at the end of every step, where somebody asks for it.
+    pub(super) fn upload_times(&self, dt_ms: f64) -> Result<(), GpuError> {
+        for node in &self.nodes {
+            if let DeviceWork::Population(p) = &node.work
+                && let Some(times) = p.times
+            {
+                let times_ms = times_ms(self.steps_before, self.steps, dt_ms);
+                let words = bytemuck::cast_slice(&times_ms);
+                self.machine.write(times, 0, words)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Parameters and buffers of layers, weights of synapses, if they may have been changed.
+    pub(super) fn upload_trained(
+        &mut self,
+        network: &mut UnrolledNetwork<f32>,
+    ) -> Result<(), GpuError> {
+        if self.version == network.version() {
+            return Ok(());
+        }
+        for (id, node) in self.nodes.iter().enumerate() {
             if let DeviceWork::Layer(layer) = &node.work {
                 for (tensor, &array) in network.layer_parameters(id).iter().zip(&layer.parameters) {
                     self.machine
@@ -110,10 +129,8 @@ impl GpuPass {
                 }
             }
         }
-        if self.version != network.version() {
-            for id in 0..self.nodes.len() {
-                self.upload_synapses(id, network)?;
-            }
+        for id in 0..self.nodes.len() {
+            self.upload_synapses(id, network)?;
         }
         self.version = network.version();
         Ok(())

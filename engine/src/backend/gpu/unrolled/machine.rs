@@ -54,6 +54,15 @@ pub(super) struct Machine {
     pub(super) submissions: u64,
 }
 
+/// A list under way.
+pub(super) struct Submitted {
+    submission: wgpu::SubmissionIndex,
+    staging: Staging,
+    bytes: u64,
+    /// Words of each piece.
+    lengths: Vec<usize>,
+}
+
 fn words(n: usize) -> u64 {
     4 * n as u64
 }
@@ -200,6 +209,15 @@ impl Machine {
         &mut self,
         pieces: &[(ArrayId, usize, usize)],
     ) -> Result<Vec<Vec<f32>>, GpuError> {
+        let submitted = self.submit(pieces)?;
+        self.wait(submitted)
+    }
+
+    /// Submits the list, with what is to be read back of arrays.
+    pub(super) fn submit(
+        &mut self,
+        pieces: &[(ArrayId, usize, usize)],
+    ) -> Result<Submitted, GpuError> {
         let mut staging = std::mem::replace(&mut self.staging, Staging::new());
         let commands = std::mem::take(&mut self.commands);
         let contents = std::mem::take(&mut self.contents);
@@ -222,19 +240,33 @@ impl Machine {
             self.device.queue().submit([encoder.finish()])
         })?;
         self.submissions += 1;
+        Ok(Submitted {
+            submission,
+            staging,
+            bytes,
+            lengths: pieces.iter().map(|p| p.2).collect(),
+        })
+    }
+
+    /// Waits for a list, and hands over what was read back.
+    pub(super) fn wait(&mut self, submitted: Submitted) -> Result<Vec<Vec<f32>>, GpuError> {
+        let Submitted {
+            submission,
+            staging,
+            bytes,
+            lengths,
+        } = submitted;
         let all: Vec<f32> = staging.take(&self.device, submission, bytes, |bytes| {
             bytemuck::pod_collect_to_vec(bytes)
         })?;
         self.staging = staging;
         let mut rest = all.as_slice();
-        Ok(pieces
-            .iter()
-            .map(|&(_, _, n)| {
-                let (own, others) = rest.split_at(n);
-                rest = others;
-                own.to_vec()
-            })
-            .collect())
+        let each = lengths.into_iter().map(|n| {
+            let (own, others) = rest.split_at(n);
+            rest = others;
+            own.to_vec()
+        });
+        Ok(each.collect())
     }
 
     fn encode(&self, encoder: &mut wgpu::CommandEncoder, commands: &[Command]) {

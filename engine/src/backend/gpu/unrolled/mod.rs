@@ -10,6 +10,7 @@ mod forward;
 mod machine;
 mod nodes;
 mod segments;
+mod stream;
 mod synapses;
 mod update;
 
@@ -25,6 +26,8 @@ use machine::{KernelId, Machine};
 use nodes::{DeviceNode, DeviceWork};
 use segments::Carries;
 use update::TrainedArrays;
+
+pub(super) use stream::{Asked, Heard, Stream, Streamed};
 
 impl UnrolledNetwork<f32> {
     /// Runs passes on `device` from now on. Parameters and gradients are shown and changed as before.
@@ -86,11 +89,21 @@ struct GpuPass {
     constants: Vec<bool>,
     seeds: HashMap<NodeId, machine::ArrayId>,
     trained: TrainedArrays,
+    reversed: Option<backward::Reversed>,
 }
 
 impl GpuPass {
     fn new(device: &GpuDevice, network: &mut UnrolledNetwork<f32>) -> Result<Self, UnrolledError> {
         let graph = network.device_plan()?;
+        Self::of(device, network, graph)
+    }
+
+    /// With what devices need to know of the network, or less.
+    fn of(
+        device: &GpuDevice,
+        network: &mut UnrolledNetwork<f32>,
+        graph: GraphPlan,
+    ) -> Result<Self, UnrolledError> {
         let mut machine = Machine::new(device);
         let mut kernel = |kind| machine.kernel(sequence_kernel(kind));
         let sequences = SequenceKernels {
@@ -107,6 +120,7 @@ impl GpuPass {
         Ok(Self {
             machine,
             trained,
+            reversed: None,
             nodes,
             sequences,
             populations: HashMap::new(),
@@ -133,6 +147,7 @@ impl GpuPass {
     fn or_anew<T>(&mut self, outcome: Result<T, UnrolledError>) -> Result<T, UnrolledError> {
         if outcome.is_err() {
             self.machine.abandon();
+            self.reversed = None;
             self.version = 0;
         }
         outcome
@@ -182,6 +197,11 @@ impl DevicePass<f32> for GpuPass {
         outputs: &[(&str, &[f32])],
     ) -> Result<(), UnrolledError> {
         let outcome = self.run_backward(network, outputs);
+        self.or_anew(outcome)
+    }
+
+    fn settle(&mut self, network: &mut UnrolledNetwork<f32>) -> Result<(), UnrolledError> {
+        let outcome = self.read_backward(network);
         self.or_anew(outcome)
     }
 

@@ -243,16 +243,22 @@ fn layer(
             .collect()
     };
     let forward = launches(kernels.forward)?;
-    let begin_reverse = launches(kernels.begin_reverse)?;
-    let reverse = launches(kernels.reverse)?;
-    let gradients = launches(kernels.gradients)?;
+    let mut of_reverse = |kernels| match node.is_wanted {
+        true => launches(kernels),
+        false => Ok(Vec::new()),
+    };
+    let begin_reverse = of_reverse(kernels.begin_reverse)?;
+    let reverse = of_reverse(kernels.reverse)?;
+    let gradients = of_reverse(kernels.gradients)?;
+    let n_gradients = if node.is_wanted { parameters.len() } else { 0 };
+    let of_gradients = parameters.iter().copied().take(n_gradients);
     Ok(DeviceLayer {
         forward,
         begin_reverse,
         reverse,
         gradients,
         parameters: arrays(machine, "weights", parameters.iter().copied())?,
-        gradient_arrays: arrays(machine, "gradients", parameters.iter().copied())?,
+        gradient_arrays: arrays(machine, "gradients", of_gradients)?,
         buffers: arrays(machine, "statistics", buffers.into_iter())?,
         scratch: machine.array("scratch", kernels.scratch_words as usize)?,
         n_in,

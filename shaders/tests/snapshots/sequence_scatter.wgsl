@@ -1,0 +1,35 @@
+// `scatter` for each element.
+struct Params {
+    rows: u32,
+    x_first: u32,
+    y_first: u32,
+    batch: u32,
+    first_step: u32,
+    repeats: u32,
+    training: u32,
+    pass_number: u32,
+    key_low: u32,
+    key_high: u32,
+    again: u32,
+    zero: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<u32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+fn element(i: u32) {
+    y[params.y_first + x[2u * i]] += f32(x[2u * i + 1u]);
+}
+
+@compute @workgroup_size(64)
+fn scatter_kernel(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let i = (group.y * groups.x + group.x) * 64u + lane;
+    if (i < params.rows) {
+        element(i);
+    }
+}
