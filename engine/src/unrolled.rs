@@ -245,6 +245,8 @@ pub struct UnrolledNetwork<R: Real> {
     /// Runs the passes, if not the processor does.
     device: Option<Box<dyn device::DevicePass<R>>>,
     newer: Newer,
+    /// What updates had left on a device that runs passes no more.
+    left: Vec<Vec<Vec<R>>>,
     /// Of a device, when somebody looked who could not be told.
     fault: Option<UnrolledError>,
 }

@@ -242,6 +242,9 @@ impl<R: Real> Optimizer<R> {
 
     /// Begins an update of all parameters.
     pub fn pass(&mut self) -> Pass<'_, R> {
+        if !self.is_on_device {
+            self.on_device.clear();
+        }
         Pass::new(self)
     }
 

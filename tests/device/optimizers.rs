@@ -345,10 +345,27 @@ fn looking_and_restoring_change_nothing() {
     found.extend(train_from(&mut restored, 8, 4));
     assert_eq!(found, expected);
     assert!(state(&mut restored) == state(&mut whole));
-    // The processor goes on from there, too.
-    restored.network_mut().run_on_processor();
-    let shown = state(&mut restored);
-    assert!(shown == state(&mut whole));
+    // The processor takes over, and another device, without anybody having looked.
+    let mut left = new();
+    train(&mut left, 12);
+    left.network_mut().run_on_processor();
+    assert!(state(&mut left) == state(&mut whole));
+    let mut moved = new();
+    train(&mut moved, 12);
+    let network = moved.network_mut();
+    network.run_on(&device).unwrap_or_else(|e| panic!("{e}"));
+    train_from(&mut moved, 12, 2);
+    train_from(&mut whole, 12, 2);
+    let pairs = arrays(&state(&mut moved))
+        .into_iter()
+        .zip(arrays(&state(&mut whole)));
+    for ((what, x), (_, y)) in pairs {
+        let largest = y.iter().fold(0.0_f32, |m, y| m.max(y.abs()));
+        for (x, y) in x.iter().zip(&y) {
+            // One update was made by the processor.
+            assert!((x - y).abs() <= 1e-4 * largest, "{what}: {x} {y}");
+        }
+    }
 }
 
 /// What is encoded while the device is busy is what comes next, or nobody takes it.

@@ -98,6 +98,30 @@ fn digits_are_learned() {
     assert_eq!(judged.accuracy.to_bits(), record.test_accuracy.to_bits());
 }
 
+/// The optimiser of docs/training.md, resumed in between.
+#[test]
+fn an_optimiser_may_be_a_text() {
+    let docs = std::fs::read_to_string(crate::harness::root().join("docs/training.md")).unwrap();
+    let table = docs.split_once("[training.optimizer]").unwrap().1;
+    let table = table.split_once("```").unwrap().0;
+    let file = digits(|t| {
+        let t = t.replace("optimizer = { kind = \"adam\", learning_rate = 2e-3 }", "");
+        let t = t.replace("epochs = 20", "epochs = 6");
+        format!("{t}\n[training.optimizer]{table}").replace("= 0.01  ", "= 1e-3  ")
+    });
+    let folder = tempfile::tempdir().unwrap();
+    run(&file, folder.path(), false, Some(30));
+    let record = run(&file, folder.path(), true, None);
+    println!("test accuracy {:.4}", record.test_accuracy);
+    assert!(record.test_accuracy > 0.85, "{}", record.test_accuracy);
+    let whole = tempfile::tempdir().unwrap();
+    run(&file, whole.path(), false, None);
+    assert_eq!(arrays(folder.path()), arrays(whole.path()));
+    let kept = arrays(folder.path()).into_iter().map(|(name, _)| name);
+    let kept: Vec<String> = kept.filter(|name| name.starts_with("optimizer")).collect();
+    assert!(kept.iter().any(|n| n.contains("fc1.weight")), "{kept:?}");
+}
+
 /// Stopped in the middle of an epoch and resumed, on other numbers of threads: the same bits.
 #[test]
 fn a_resumed_training_is_one_never_stopped() {
@@ -218,6 +242,13 @@ fn wrong_input_is_told() {
         "learning_rate",
     );
     fails(with("kind = \"adam\"", "kind = \"adamm\""), "adamm");
+    fails(
+        with(
+            "kind = \"adam\"",
+            "kind = \"equations\", text = \"neuron n\"",
+        ),
+        "`n` describes nothing",
+    );
     fails(with("data = \"digits\"", "data = \"nowhere\""), "nowhere");
     fails(
         with("steps = 8", "steps = 8\nmax_memory_mib = 0"),

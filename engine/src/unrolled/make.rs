@@ -121,6 +121,7 @@ impl<R: Instantiate> UnrolledNetwork<R> {
             options: options.clone(),
             device: None,
             newer: Newer::default(),
+            left: Vec::new(),
             fault: None,
         };
         network.set_batch(options.batch);

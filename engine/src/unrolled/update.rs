@@ -149,7 +149,8 @@ impl<R: Real> UnrolledNetwork<R> {
     /// [`Self::clear_gradients`], before anything was looked at.
     #[must_use]
     pub fn keeps_gradients(&self) -> bool {
-        self.device.is_some() && self.newer.gradients && self.newer.cleared
+        let is_known = self.left.is_empty();
+        self.device.is_some() && self.newer.gradients && self.newer.cleared && is_known
     }
 
     /// The sum of the squares of all gradients, those on the device in f32: beyond its range it is
@@ -278,14 +279,32 @@ impl<R: Real> UnrolledNetwork<R> {
     }
 
     /// What the updates so far have left on the device, for each array it keeps, in order, each as
-    /// [`UpdateEquations::kept`] names it. Empty if there were none.
+    /// [`UpdateEquations::kept`] names it. Empty if there were none. Of a device that runs the passes no more
+    /// it is handed out once.
     ///
     /// # Errors
     /// If the device fails.
     pub fn fetch_kept(&mut self) -> Result<Vec<Vec<Vec<R>>>, UnrolledError> {
+        if !self.left.is_empty() {
+            return Ok(std::mem::take(&mut self.left));
+        }
         match &mut self.device {
             Some(device) => device.kept(),
             None => Ok(Vec::new()),
+        }
+    }
+
+    /// Whatever [`Self::fetch_kept`] would hand out of a device that runs the passes no more is not needed.
+    pub fn forget_kept(&mut self) {
+        self.left.clear();
+    }
+
+    /// Takes over everything from the device, before another one, or none, is to run passes.
+    pub(super) fn leave(&mut self) {
+        self.look();
+        match self.fetch_kept() {
+            Ok(left) => self.left = left,
+            Err(fault) => self.fault = Some(fault),
         }
     }
 

@@ -130,6 +130,7 @@ impl<R: Instantiate> Trainer<R> {
         self.optimizer.set_learning_rate(state.learning_rate)?;
         self.batches = state.batches;
         self.network.set_passes(state.passes);
+        self.network.forget_kept();
         self.kept = None;
         self.load_arrays(state);
         Ok(())

@@ -123,7 +123,7 @@ impl<R: Instantiate> UnrolledNetwork<R> {
 
     /// Lets `device` run passes from now on; the processor does without one.
     pub(crate) fn attach(&mut self, device: Option<Box<dyn DevicePass<R>>>) {
-        self.look();
+        self.leave();
         self.newer = Newer::default();
         self.is_taped = false;
         self.device = device;

@@ -218,6 +218,9 @@ impl GpuPass {
     /// Reads what the optimiser keeps.
     pub(super) fn read_kept(&mut self) -> Result<Vec<Vec<Vec<f32>>>, GpuError> {
         let n_kept = self.trained.n_kept;
+        if self.trained.all.iter().all(|a| a.kept.is_none()) {
+            return Ok(Vec::new());
+        }
         let arrays = self.trained.all.iter();
         let pieces = arrays.map(|a| a.kept.map(|kept| (kept, 0, n_kept * a.n)));
         let pieces: Vec<_> = pieces.collect();
