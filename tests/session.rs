@@ -171,7 +171,7 @@ fn by_simulation<R: Instantiate>(
     let mut spikes = Vec::new();
     for step in 1..=60 {
         simulation.advance_to(step).unwrap();
-        let emitted = simulation.emitted(out, step);
+        let emitted = simulation.emitted(out, step).unwrap();
         let fired = (0..11).filter(|&n| emitted[n as usize] != R::ZERO);
         spikes.push(fired.collect());
     }

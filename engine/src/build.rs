@@ -158,8 +158,10 @@ pub struct BuildReport {
     pub kernels: Vec<(String, &'static str)>,
     /// Arithmetic of each population, and why.
     pub arithmetic: Vec<(NodeId, ArithmeticReport)>,
-    /// Where each population runs, where a device was asked for.
+    /// Where each population and layer runs, where a device was asked for.
     pub placement: Vec<Placement>,
+    /// Nodes on a device whose real values stay there: they are heard there, and nowhere else.
+    pub unseen: Vec<NodeId>,
     /// What moves within a device, of each circuit there.
     pub traffic: Vec<DeviceTraffic>,
 }

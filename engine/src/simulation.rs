@@ -298,9 +298,14 @@ impl<R: Instantiate> Simulation<R> {
     }
 
     /// What `node` emitted at `step` as real values: spikes as counts. Zeros for steps that are no longer
-    /// kept: the last slice is, and before it as many steps as the longest delay of the node needs.
+    /// kept: the last slice is, and before it as many steps as the longest delay of the node needs. `None`
+    /// for real values that stay on a device ([`BuildReport::unseen`]).
     #[must_use]
-    pub fn emitted(&self, node: NodeId, step: u64) -> Vec<R> {
+    pub fn emitted(&self, node: NodeId, step: u64) -> Option<Vec<R>> {
+        (!self.report.unseen.contains(&node)).then(|| self.shown(node, step))
+    }
+
+    fn shown(&self, node: NodeId, step: u64) -> Vec<R> {
         let lanes = self.plan.nodes[node].size() * self.plan.batch;
         let history = &self.workers[0].history;
         if crate::build::emits_real(&self.plan.nodes[node]) {

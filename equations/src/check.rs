@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use crate::choice::Chosen;
 use crate::diagnostic::{Diagnostics, Problem, Sink, Span};
-use crate::ir::{Builder, Value};
+use crate::ir::{Builder, Op, Slot, Value};
 use crate::limits::{MAX_OPS, MAX_TEXT_BYTES};
 use crate::model::{Integrator, Kind, Model};
 use crate::syntax::ast::{Block, Node, Statement, Tree};
@@ -313,6 +313,8 @@ impl<'a, 's> Checker<'a, 's> {
         if model.kind != Kind::Optimizer || self.block.is_incomplete || self.sink.count() > 0 {
             return;
         }
+        let is_time = |op: &Op| matches!(op, Op::Load(Slot::Time | Slot::Dt));
+        let reads_time = self.builder.ops().iter().any(is_time);
         let wrong = [
             (model.inputs.len() != 1, "one input: the gradient"),
             (model.states.is_empty(), "a state: what is trained"),
@@ -323,6 +325,10 @@ impl<'a, 's> Checker<'a, 's> {
             (model.spike.is_some(), "no spikes"),
             (!model.outputs.is_empty(), "no outputs"),
             (model.n_uniforms + model.n_normals > 0, "no random numbers"),
+            (
+                reads_time,
+                "no `t` and no `dt`: the number of the update is `k`",
+            ),
         ];
         if let Some((_, expected)) = wrong.into_iter().find(|(wrong, _)| *wrong) {
             let message = format!("`{}` cannot be an optimizer", self.block.name.text);

@@ -108,6 +108,8 @@ pub enum Role {
     Parameter(u8),
     /// Its gradient.
     Gradient(u8),
+    /// What an optimiser keeps of an array, by number.
+    Kept(u8),
     /// An array that belongs to a layer but is not trained.
     Buffer(u8),
     /// What a layer keeps from one kernel to the next.
@@ -158,6 +160,12 @@ impl Role {
             Self::Gradient(0) => "gradient_0",
             Self::Gradient(1) => "gradient_1",
             Self::Gradient(_) => "gradient_2",
+            Self::Kept(0) => "kept_0",
+            Self::Kept(1) => "kept_1",
+            Self::Kept(2) => "kept_2",
+            Self::Kept(3) => "kept_3",
+            Self::Kept(4) => "kept_4",
+            Self::Kept(_) => "kept_5",
             Self::Buffer(0) => "buffer_0",
             Self::Buffer(_) => "buffer_1",
             Self::Scratch => "scratch",

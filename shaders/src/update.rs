@@ -13,6 +13,9 @@ use crate::error::EmitError;
 use crate::guard::Contraction;
 use crate::module::{Access, Assembly, Element, Entry, Role, ShaderModule, UniformLayout};
 
+/// Most arrays that an optimiser keeps of each it updates: with those every device binds eight.
+const MAX_KEPT: usize = 6;
+
 /// The uniform buffer of an update.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Update<'a> {
@@ -62,10 +65,10 @@ impl Update<'_> {
 }
 
 /// The kernel of an `optimizer`: reads [`Role::Gradient`], changes [`Role::Parameter`] (its first state)
-/// and [`Role::States`] (the others, `[states, n]`).
+/// and [`Role::Kept`] (the others, at most six).
 ///
 /// # Errors
-/// If the component is no optimizer, or holds something a shader cannot do.
+/// If the component is no optimizer, keeps more than that, or holds something a shader cannot do.
 pub fn emit_update(
     component: &Component,
     contraction: Contraction,
@@ -80,6 +83,12 @@ pub fn emit_update(
             limit: Update::MAX_DERIVED,
         });
     }
+    if component.states.len() > 1 + MAX_KEPT {
+        return Err(EmitError::TooManyPlaces {
+            needed: component.states.len() - 1,
+            limit: MAX_KEPT,
+        });
+    }
     let names: Vec<&str> = component.states.iter().map(|s| s.name.as_str()).collect();
     let program = component.expanded_step(Precision::F32);
     let memory = UpdateMemory { names: &names };
@@ -89,9 +98,8 @@ pub fn emit_update(
         (Role::Parameter(0), Access::ReadWrite, Element::F32, 1),
         (Role::Gradient(0), Access::Read, Element::F32, 1),
     ];
-    if names.len() > 1 {
-        let rows = u32::try_from(names.len() - 1).unwrap_or(u32::MAX);
-        storage.push((Role::States, Access::ReadWrite, Element::F32, rows));
+    for k in (0..).take(names.len().saturating_sub(1)) {
+        storage.push((Role::Kept(k), Access::ReadWrite, Element::F32, 1));
     }
     Ok(Assembly {
         name: &model.name,
@@ -116,11 +124,11 @@ struct UpdateMemory<'a> {
 impl UpdateMemory<'_> {
     fn state(&self, k: u32) -> Option<(String, String)> {
         let name = (*self.names.get(k as usize)?).to_owned();
-        let place = match k {
-            0 => format!("{}[i]", Role::Parameter(0).variable()),
-            1 => format!("{}[i]", Role::States.variable()),
-            _ => format!("{}[{}u * params.n + i]", Role::States.variable(), k - 1),
+        let role = match u8::try_from(k).ok()?.checked_sub(1) {
+            None => Role::Parameter(0),
+            Some(kept) => Role::Kept(kept),
         };
+        let place = format!("{}[i]", role.variable());
         Some((place, name))
     }
 }

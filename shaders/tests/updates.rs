@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use rheobase_equations::lower::{Component, lower};
 use rheobase_equations::parse_one;
-use rheobase_shaders::{Contraction, Role, SequenceKernel, Update, emit_update, sequence_kernel};
+use rheobase_shaders::{
+    Binding, Contraction, Role, SequenceKernel, Update, emit_update, sequence_kernel,
+};
 use support::{snapshot, validate};
 
 const ADAM: &str = "
@@ -44,12 +46,13 @@ fn component(text: &str) -> Component {
 
 #[test]
 fn kernels_of_optimizers_are_accepted() {
-    for (text, kept) in [(ADAM, Some(2)), (DESCENT, None)] {
+    for (text, kept) in [(ADAM, 2), (DESCENT, 0)] {
         let component = component(text);
         for contraction in [Contraction::Prevent, Contraction::Allow] {
             let module = emit_update(&component, contraction).expect("an optimizer");
             validate(&module);
-            assert_eq!(module.binding(Role::States).map(|b| b.rows), kept);
+            let is_kept = |b: &&Binding| matches!(b.role, Role::Kept(_));
+            assert_eq!(module.bindings.iter().filter(is_kept).count(), kept);
             let derived = vec![0.5; component.n_derived];
             let update = Update {
                 n: 7,
@@ -70,6 +73,14 @@ fn kernels_of_optimizers_are_accepted() {
 fn a_neuron_is_no_optimizer() {
     let neuron = component("neuron n\n state v = 0 : 1\n update v = v + 1");
     assert!(emit_update(&neuron, Contraction::Prevent).is_err());
+    let states = |n: usize| {
+        (0..n)
+            .map(|k| format!("\n state s{k} = 0 : 1"))
+            .collect::<String>()
+    };
+    let keeps = |n: usize| component(&format!("optimizer o\n input g : 1{}", states(n + 1)));
+    assert!(emit_update(&keeps(6), Contraction::Prevent).is_ok());
+    assert!(emit_update(&keeps(7), Contraction::Prevent).is_err());
 }
 
 #[test]

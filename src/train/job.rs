@@ -21,6 +21,7 @@ use rheobase_report::{ResultFolder, atomic_write};
 use super::backend::{Attach, Place};
 use super::checkpoint::{self, Standing};
 use super::results::{self, EvaluationRecord, TrainingRecord};
+use super::settings::ScheduleSettings;
 use super::{METRICS, TrainFailure, TrainOptions, TrainProgress, TrainingFile, WEIGHTS};
 use crate::run::{Continue, available_memory};
 
@@ -163,6 +164,13 @@ fn trainer<R: Instantiate>(
         clip_norm: settings.clip_norm,
     };
     let optimizer = settings.optimizer.make()?;
+    if settings.schedule != ScheduleSettings::Constant && !settings.optimizer.has_learning_rate() {
+        return Err(TrainFailure::Fit(
+            "training.schedule changes a learning rate, but the text of training.optimizer declares no \
+             parameter learning_rate"
+                .to_owned(),
+        ));
+    }
     Trainer::new(network, encoder, optimizer, training)
         .map_err(|e| TrainFailure::Fit(e.to_string()))
 }
@@ -241,6 +249,7 @@ struct Mark {
     position: Position,
     sums: Sums,
     samples: u64,
+    batches: u64,
 }
 
 /// Training under way.
@@ -416,11 +425,25 @@ impl<R: Attach> Job<'_, R> {
             return Ok(());
         }
         self.trainer.keep()?;
+        self.mark();
+        Ok(())
+    }
+
+    /// What was copied last is what training has come to.
+    fn mark(&mut self) {
         self.mark = Mark {
             position: self.standing.position,
             sums: self.sums,
             samples: self.samples,
+            batches: self.trainer.batches(),
         };
+    }
+
+    /// Copies what a device has learned, if the last copy is old.
+    fn keep_if_due(&mut self) -> Result<(), TrainFailure> {
+        if self.trainer.batches() - self.mark.batches >= KEPT_EVERY {
+            self.keep()?;
+        }
         Ok(())
     }
 
@@ -482,9 +505,7 @@ impl<R: Attach> Job<'_, R> {
             if progress(self.progress(None)) == Continue::Stop {
                 return Ok(true);
             }
-            if self.trainer.batches().is_multiple_of(KEPT_EVERY) {
-                self.keep()?;
-            }
+            self.keep_if_due()?;
             if self.saved.elapsed() >= self.options.checkpoint_every {
                 self.save()?;
             }
@@ -502,6 +523,7 @@ impl<R: Attach> Job<'_, R> {
         if !done.is_multiple_of(settings.record_every) && done < settings.epochs {
             let told = progress(self.progress(None));
             self.next_epoch();
+            self.keep_if_due()?;
             if self.saved.elapsed() >= self.options.checkpoint_every {
                 self.save()?;
             }
@@ -550,6 +572,8 @@ impl<R: Attach> Job<'_, R> {
         }
         let told = progress(self.progress(Some(&line)));
         self.next_epoch();
+        // What was kept when the epoch ended is still what there is: its metrics are written once.
+        self.mark();
         self.save()?;
         Ok(told == Continue::Stop)
     }

@@ -238,13 +238,34 @@ impl LossSettings {
 }
 
 impl OptimizerSettings {
+    /// Whether the optimiser has a learning rate; a text need not.
+    pub(super) fn has_learning_rate(&self) -> bool {
+        match self {
+            Self::Equations { text, .. } => {
+                EquationRule::<f64>::new(text).is_ok_and(|rule| rule.has_learning_rate())
+            }
+            _ => true,
+        }
+    }
+
     pub(super) fn make<R: Instantiate>(&self) -> Result<Optimizer<R>, OptimizerError> {
         match *self {
             Self::Equations {
                 ref text,
                 learning_rate,
             } => {
-                let mut optimizer = Optimizer::new(EquationRule::new(text)?)?;
+                let rule = EquationRule::new(text)?;
+                if let Some(value) = learning_rate
+                    && !rule.has_learning_rate()
+                {
+                    return Err(OptimizerError::Parameter {
+                        rule: "equations",
+                        name: "learning_rate",
+                        value,
+                        expected: "a text that declares it as a parameter",
+                    });
+                }
+                let mut optimizer = Optimizer::new(rule)?;
                 if let Some(rate) = learning_rate {
                     optimizer.set_learning_rate(rate)?;
                 }

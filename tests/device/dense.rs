@@ -18,6 +18,14 @@ const LAYERED: &str = r#"
 name = "layered"
 dt = "1 ms"
 duration = "300 ms"
+[models]
+coarse = """
+neuron coarse "a leaky sum in whole 32nds: exact in any order"
+  input x : 1
+  state v = 0 : 1
+  update v = floor(16*(v + x))/32
+  output y = v : 1
+"""
 [stimuli.pixels]
 model = "poisson"
 size = 64
@@ -57,8 +65,9 @@ size = 50
 model = "linear"
 out_features = 5
 [populations.readout]
-model = "leaky_readout"
+model = "coarse"
 size = 5
+emits = "y"
 [layers.back]
 model = "linear"
 out_features = 50
@@ -186,6 +195,17 @@ fn layers_on_the_device_have_the_bits_of_the_processor() {
         assert!(!fires || *n > 100, "{name}: {n}");
     }
     assert!(cpu.recording.traces.iter().all(|t| !t.values.is_empty()));
+    for (id, node) in plan.nodes.iter().enumerate() {
+        let [a, b] = [&cpu, &gpu].map(|ran| ran.simulation.emitted(id, 300));
+        // What is heard on the device alone stays there, and nobody is told zeros instead.
+        let layers = [
+            "conv", "pool", "flat", "drop", "fc", "out", "back", "direct",
+        ];
+        let stays = layers.contains(&node.name.as_str()) || node.name == "readout";
+        let unseen = &gpu.simulation.report().unseen;
+        assert_eq!(unseen.contains(&id), stays, "{}: {unseen:?}", node.name);
+        assert_eq!(b, a.filter(|_| !stays), "{}", node.name);
+    }
     let counts = gpu.recording.device;
     println!("{counts:?}");
     // Traces are read besides: of the readout, and of hidden neurons from the first to the last asked for.
@@ -270,8 +290,102 @@ fn states_that_are_not_finite_are_found_behind_layers() {
     });
     let error = simulation.advance_to(300).err();
     let error = error.map(|e| e.to_string()).unwrap_or_default();
-    assert!(
-        error.contains("population `readout`, neuron 0: `v`"),
-        "{error}"
+    // What is not finite comes back to `hidden`, and the first population is named.
+    let named = error.contains("population `hidden`, neuron 0: `v` is NaN");
+    assert!(named && error.contains("every 64 steps"), "{error}");
+}
+
+/// What depends on each other in the plan does in the schedule, and nothing else.
+#[test]
+fn circuits_of_both_kinds_make_no_loop() {
+    let Some(device) = device() else { return };
+    let text = r#"
+name = "two ways"
+dt = "1 ms"
+duration = "100 ms"
+[models]
+coarse = """
+neuron coarse "a leaky sum in whole 32nds: exact in any order"
+  input x : 1
+  state v = 0 : 1
+  update v = floor(16*(v + x))/32
+  output y = v : 1
+"""
+[inputs.x]
+shape = [4]
+[stimuli.drift]
+model = "poisson_background"
+target = "a"
+port = "x"
+rate = "900 Hz"
+weight = 0.75
+[layers.fc]
+model = "linear"
+out_features = 6
+[populations.p]
+model = "lif"
+size = 6
+[populations.b]
+model = "lif"
+size = 6
+[populations.a]
+model = "lif"
+size = 6
+[layers.c]
+model = "linear"
+out_features = 3
+[layers.norm]
+model = "batch_norm"
+[populations.q]
+model = "lif"
+size = 3
+[populations.r]
+model = "coarse"
+size = 3
+emits = "y"
+[[edges]]
+source = "x"
+target = "fc"
+[[edges]]
+source = "fc"
+target = "p"
+[[edges]]
+source = "p"
+target = "b"
+[[edges]]
+source = "a"
+target = "c"
+[[edges]]
+source = "c"
+target = "norm"
+[[edges]]
+source = "norm"
+target = "q"
+[[edges]]
+source = "q"
+target = "r"
+[[edges]]
+source = "r"
+target = "norm"
+delay = "1 ms"
+"#;
+    let text = text.replace(
+        "[inputs.x]\nshape = [4]",
+        "[stimuli.x]\nmodel = \"poisson\"\nsize = 4\nrate = \"300 Hz\"",
     );
+    let network = Network::from_toml(&text, "").unwrap_or_else(|e| panic!("{e}"));
+    let plan = network.resolve(&rheobase::registry());
+    let plan = with_plan(plan.unwrap_or_else(|e| panic!("{e}")), 7, 100);
+    let mut cpu = run(built(&plan, None), 100);
+    let mut gpu = run(built(&plan, Some(&device)), 100);
+    let stayed = |p: &&rheobase::engine::build::Placement| !p.on_device;
+    let placement = gpu.simulation.report().placement.iter();
+    let stayed: Vec<_> = placement
+        .filter(stayed)
+        .map(|p| p.reason.as_str())
+        .collect();
+    assert_eq!(stayed, ["it takes statistics, and lies on a loop"]);
+    let slices = [&cpu, &gpu].map(|ran| ran.simulation.schedule().slice_len);
+    assert_eq!(slices[0], slices[1]);
+    assert_same("both kinds", &mut cpu, &mut gpu);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rheobase::engine::backend::gpu::{AdapterChoice, GpuDevice};
 use rheobase::engine::plan::Plan;
 use rheobase::engine::port::Tensor;
-use rheobase::engine::unrolled::UnrolledOptions;
+use rheobase::engine::unrolled::{Sequence, UnrolledOptions};
 use rheobase::learning::encode::{ConstantCurrent, Samples};
 use rheobase::learning::loss::Logits;
 use rheobase::learning::optimizer::{
@@ -15,7 +15,7 @@ use rheobase::learning::optimizer::{
 use rheobase::learning::trainer::{Objective, Trainer, TrainerState, Training};
 
 use crate::harness::device;
-use crate::training::{network, numbers, plan_of};
+use crate::training::{assert_near, network, numbers, plan_of};
 
 /// Samples.
 const BATCH: usize = 6;
@@ -392,6 +392,58 @@ fn encoding_ahead_changes_nothing() {
         };
         let found: Vec<(f64, f64)> = (0..6).map(step).collect();
         assert_eq!(found, expected, "{lead}");
+    }
+}
+
+/// A projection that drew no synapse is trained like any other, and a batch of another size waits for the one
+/// before.
+#[test]
+fn empty_arrays_and_batches_of_other_sizes() {
+    let Some(device) = device() else { return };
+    let plan = plan_of(&NETWORK.replace("p = 0.4", "p = 0.0"));
+    let mut trainer = trainer(&plan, made(Adam::default()), None, Some(&device));
+    train(&mut trainer, 2);
+    let kept = state(&mut trainer);
+    let slots = kept.slots.iter().filter(|s| s.node.contains("->"));
+    let lengths = slots.flat_map(|s| s.arrays.iter().map(|a| a.values.len()));
+    assert_eq!(lengths.collect::<Vec<_>>(), [0, 0]);
+    train(&mut trainer, 1);
+    trainer.restore(kept).unwrap_or_else(|e| panic!("{e}"));
+    train(&mut trainer, 1);
+
+    let plan = plan_of(NETWORK);
+    let options = UnrolledOptions {
+        steps: 8,
+        batch: BATCH,
+        ..UnrolledOptions::default()
+    };
+    let gradients = |device: Option<&GpuDevice>| {
+        let mut network = network(&plan, &options);
+        if let Some(device) = device {
+            network.run_on(device).unwrap_or_else(|e| panic!("{e}"));
+        }
+        network.clear_gradients();
+        // Gradients of three batches are added up.
+        for (k, batch) in [(1, 2), (2, BATCH), (3, 4)] {
+            let values = numbers(8 * batch * WIDTH, k);
+            let pass = network.forward(&[Sequence::Steps(&values)], true);
+            pass.unwrap_or_else(|e| panic!("{e}"));
+            let cotangent = numbers(8 * batch * CLASSES, 9 + k);
+            let pass = network.backward(&[("y", &cotangent)]);
+            pass.unwrap_or_else(|e| panic!("{e}"));
+        }
+        let mut all = Vec::new();
+        network.visit_parameters(|node, p, g| {
+            all.push((format!("{node}.{}", p.name), g.values.clone()));
+        });
+        all
+    };
+    let pairs = gradients(None).into_iter().zip(gradients(Some(&device)));
+    for ((what, a), (_, b)) in pairs {
+        // What a bias adds, batch normalisation takes away: rounding is left.
+        if what != "fc1.bias" {
+            assert_near(&what, &a, &b);
+        }
     }
 }
 

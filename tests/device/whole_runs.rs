@@ -96,14 +96,15 @@ fn trained(
     options: &TrainOptions,
     progress: &mut dyn FnMut(u64),
 ) -> Result<TrainingRecord, String> {
-    trained_file("digits", options, progress)
+    Ok(trained_file("digits", options, progress)?.0)
 }
 
+/// The record, and lines of metrics.
 fn trained_file(
     name: &str,
     options: &TrainOptions,
     progress: &mut dyn FnMut(u64),
-) -> Result<TrainingRecord, String> {
+) -> Result<(TrainingRecord, usize), String> {
     let text = read(&format!("examples/{name}.toml"));
     let file = TrainingFile::from_toml(&text, name).unwrap_or_else(|e| panic!("{e}"));
     let mut file = file;
@@ -115,7 +116,10 @@ fn trained_file(
         progress(p.epoch * p.batches + p.batch);
         Continue::Yes
     });
-    record.map_err(|e| e.to_string())
+    let record = record.map_err(|e| e.to_string())?;
+    let metrics = std::fs::read_to_string(folder.path().join("r/metrics.jsonl"));
+    let metrics = metrics.unwrap_or_else(|e| panic!("{e}"));
+    Ok((record, metrics.lines().count()))
 }
 
 fn training_on(device: &GpuDevice, fallback: bool) -> TrainOptions {
@@ -149,18 +153,43 @@ fn training_on_a_device_learns_what_the_processor_learns() {
 
 #[test]
 fn the_processor_goes_on_training_where_a_device_fails() {
-    let Some(device) = own_device() else { return };
-    let mut destroyed = false;
-    let record = trained(&training_on(&device, true), &mut |batch| {
-        if batch == 20 {
-            destroyed = true;
-            device.destroy();
+    if own_device().is_none() {
+        return;
+    }
+    let cpu = trained_file("digits", &TrainOptions::default(), &mut |_| {});
+    let (cpu, lines) = cpu.unwrap_or_else(|e| panic!("{e}"));
+    let per_epoch = cpu.batches / 2;
+    assert!(per_epoch < 64 && lines == 4, "{per_epoch} {lines}");
+    // In the first epoch: everything is done once more, by the processor. With the last batch of an epoch,
+    // and with the first of the next: nothing is recorded twice. At the very end.
+    for at in [
+        20,
+        per_epoch - 1,
+        per_epoch,
+        per_epoch + 1,
+        2 * per_epoch - 1,
+    ] {
+        let Some(device) = own_device() else { return };
+        let mut destroyed = false;
+        let options = TrainOptions {
+            // Copies in between are not those that training returns to.
+            checkpoint_every: Duration::ZERO,
+            ..training_on(&device, true)
+        };
+        let outcome = trained_file("digits", &options, &mut |batch| {
+            if batch >= at && !destroyed {
+                destroyed = true;
+                device.destroy();
+            }
+        });
+        let (record, lines) = outcome.unwrap_or_else(|e| panic!("{at}: {e}"));
+        assert!(destroyed && record.backend == "gpu, then cpu", "{record:?}");
+        assert_eq!((record.batches, lines), (cpu.batches, 4), "{at}");
+        if at < per_epoch {
+            assert_eq!(record.test_loss, cpu.test_loss, "{at}");
         }
-    });
-    let record = record.unwrap_or_else(|e| panic!("{e}"));
-    assert!(destroyed && record.backend == "gpu, then cpu", "{record:?}");
-    let cpu = trained(&TrainOptions::default(), &mut |_| {}).unwrap_or_else(|e| panic!("{e}"));
-    assert!((cpu.test_accuracy - record.test_accuracy).abs() < 0.01);
+        assert!((cpu.test_accuracy - record.test_accuracy).abs() < 0.01);
+    }
     let Some(device) = own_device() else { return };
     let error = trained(&training_on(&device, false), &mut |batch| {
         if batch == 20 {
@@ -182,7 +211,7 @@ fn a_neuron_of_the_file_trains_as_it_is() {
     let cpu = trained_file("adaptive", &TrainOptions::default(), &mut |_| {});
     let gpu = trained_file("adaptive", &training_on(&device, false), &mut |_| {});
     let (cpu, gpu) = match (cpu, gpu) {
-        (Ok(cpu), Ok(gpu)) => (cpu, gpu),
+        (Ok((cpu, _)), Ok((gpu, _))) => (cpu, gpu),
         (cpu, gpu) => panic!("{cpu:?} {gpu:?}"),
     };
     println!(

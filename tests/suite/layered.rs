@@ -141,7 +141,7 @@ fn a_simulation_emits_what_spikingjelly_does() {
     };
     let emitted = |name: &str| -> Vec<f64> {
         (1..=8)
-            .flat_map(|step| simulation.emitted(node(name), step))
+            .flat_map(|step| simulation.emitted(node(name), step).unwrap())
             .collect()
     };
     assert_close("i1", &emitted("fc1"), &tensor(&file, "i1"));

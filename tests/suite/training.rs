@@ -249,6 +249,17 @@ fn wrong_input_is_told() {
         ),
         "`n` describes nothing",
     );
+    let still = "optimizer o\\n input g : 1\\n state p = 0 : 1\\n update p = p - g";
+    let text = format!("kind = \"equations\", text = \"{still}\"");
+    fails(
+        with("kind = \"adam\"", &text),
+        "a text that declares it as a parameter",
+    );
+    let scheduled = with("kind = \"adam\", learning_rate = 2e-3", &text);
+    fails(
+        format!("{scheduled}\nschedule = {{ kind = \"step\", size = 1, gamma = 0.5 }}"),
+        "declares no parameter learning_rate",
+    );
     fails(with("data = \"digits\"", "data = \"nowhere\""), "nowhere");
     fails(
         with("steps = 8", "steps = 8\nmax_memory_mib = 0"),

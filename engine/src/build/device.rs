@@ -21,6 +21,8 @@ pub(crate) struct DeviceCircuit<R> {
     pub(crate) weight_error_bounds: Vec<(usize, f64)>,
     /// Bytes of synapses.
     pub(crate) synapse_bytes: u64,
+    /// Nodes whose real values are not read back.
+    pub(crate) unseen: Vec<NodeId>,
     /// What moves within the device, where that is counted.
     pub(crate) traffic: Option<DeviceTraffic>,
 }
@@ -133,5 +135,6 @@ pub(super) fn report<R>(plan: &Plan, circuit: &DeviceCircuit<R>, report: &mut Bu
         report.weight_error_bounds[edge] = bound;
     }
     report.traffic.extend(circuit.traffic);
+    report.unseen.extend(&circuit.unseen);
     report.synapse_bytes += usize::try_from(circuit.synapse_bytes).unwrap_or(usize::MAX);
 }

@@ -64,7 +64,10 @@ pub(crate) trait DevicePass<R: Real>: Send {
         gradients: bool,
     ) -> Result<(), UnrolledError>;
 
-    /// What updates have left, for each array it keeps.
+    /// What updates have left is not needed any more.
+    fn forget_kept(&mut self);
+
+    /// What updates have left, for each array it keeps; nothing if there is nothing.
     fn kept(&mut self) -> Result<Vec<Vec<Vec<R>>>, UnrolledError>;
 }
 

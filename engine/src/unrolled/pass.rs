@@ -39,6 +39,7 @@ impl<R: Instantiate> UnrolledNetwork<R> {
         training: bool,
     ) -> Result<(), UnrolledError> {
         let batch = self.check_inputs(inputs)?;
+        self.settle()?;
         self.is_taped = false;
         if batch != self.batch {
             self.set_batch(batch);
@@ -47,7 +48,6 @@ impl<R: Instantiate> UnrolledNetwork<R> {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
-        self.settle()?;
         self.passes += 1;
         if let Some(mut device) = self.device.take() {
             let outcome = device.forward(self, inputs, training);

@@ -91,6 +91,12 @@ impl UpdateEquations {
         states.into_iter().skip(1).collect()
     }
 
+    /// Whether there is a parameter `learning_rate`.
+    #[must_use]
+    pub fn has_learning_rate(&self) -> bool {
+        self.learning_rate.is_some()
+    }
+
     /// The default of the parameter `learning_rate`, 1 if there is none.
     #[must_use]
     pub fn learning_rate(&self) -> f64 {
@@ -179,7 +185,7 @@ impl<R: Real> UnrolledNetwork<R> {
 
     /// Updates all trained arrays: `update` is called for each, in the order of
     /// [`Self::visit_parameters`]. It updates those that are here; those on the device are updated there, by
-    /// `equations`, with gradients times `scale`. An array for which it gives nothing is left as it is.
+    /// `equations`, with gradients times `scale` (which stay as they are). An array for which it gives nothing is left as it is.
     ///
     /// # Errors
     /// Unless [`Self::keeps_gradients`]; if the device fails.
@@ -294,9 +300,12 @@ impl<R: Real> UnrolledNetwork<R> {
         }
     }
 
-    /// Whatever [`Self::fetch_kept`] would hand out of a device that runs the passes no more is not needed.
+    /// Whatever [`Self::fetch_kept`] would hand out is not needed any more.
     pub fn forget_kept(&mut self) {
         self.left.clear();
+        if let Some(device) = &mut self.device {
+            device.forget_kept();
+        }
     }
 
     /// Takes over everything from the device, before another one, or none, is to run passes.

@@ -16,6 +16,7 @@ use proc_macro::TokenStream;
 use proc_macro2::Span;
 use rheobase_equations::emit_rust::emit;
 use rheobase_equations::lower::lower;
+use rheobase_equations::model::Kind;
 use rheobase_equations::parse_one;
 
 use arguments::{Arguments, Origin};
@@ -64,6 +65,9 @@ fn expand(arguments: &Arguments) -> syn::Result<proc_macro2::TokenStream> {
     let fail = |message: String| syn::Error::new(source.span, message);
     let model =
         parse_one(&source.text, &source.name).map_err(|e| fail(without_label(&e.to_string())))?;
+    if model.kind != Kind::Neuron {
+        return Err(fail(format!("`{}` is no neuron", model.name)));
+    }
     let component = lower(&Arc::new(model), None).map_err(|e| fail(e.to_string()))?;
     let code = emit(&component, &arguments.root, &source.expression);
     code.parse()

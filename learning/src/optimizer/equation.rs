@@ -61,6 +61,12 @@ impl<R: Real> EquationRule<R> {
             program: RefCell::new(program),
         })
     }
+
+    /// Whether the text declares a parameter `learning_rate`; without, rates and schedules have no effect.
+    #[must_use]
+    pub fn has_learning_rate(&self) -> bool {
+        self.equations.has_learning_rate()
+    }
 }
 
 impl<R: Real> UpdateRule<R> for EquationRule<R> {

@@ -337,6 +337,10 @@ fn a_text_that_is_no_optimizer_is_an_error() {
             "input g : 1\n state p = 0 : 1\n update p = p + g*normal()",
             "no random numbers",
         ),
+        (
+            "input g : 1\n state p = 0 : 1\n update p = p - g*exp(-t/(1 ms))",
+            "no `t`",
+        ),
     ] {
         let told = error(&format!("optimizer x\n {text}"));
         assert!(told.contains(expected), "{told}");

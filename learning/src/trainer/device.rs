@@ -13,14 +13,18 @@ impl<R: Instantiate> Trainer<R> {
     /// # Errors
     /// If a device fails.
     pub fn keep(&mut self) -> Result<(), TrainError> {
-        let state = self.state();
-        let state = self.or_back(state)?;
+        let state = self.state()?;
         self.kept = Some(Box::new(state));
         Ok(())
     }
 
     /// Brings parameters and what the optimiser keeps up to date with the device that has them.
     pub(super) fn fetch(&mut self) -> Result<(), TrainError> {
+        let outcome = self.try_to_fetch();
+        self.or_back(outcome)
+    }
+
+    fn try_to_fetch(&mut self) -> Result<(), TrainError> {
         self.network.fetch_parameters()?;
         if self.optimizer.is_on_device() {
             let kept = self.network.fetch_kept()?;

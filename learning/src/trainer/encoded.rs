@@ -18,21 +18,15 @@ pub(super) struct Encoded<R> {
     pub(super) input: Input<R>,
     numbers: Vec<u32>,
     epoch: u64,
-    /// Where its values lay, and how many.
-    values: (usize, usize),
+    /// Its values, not yet in time.
+    values: Vec<R>,
 }
 
 impl<R: Real> Encoded<R> {
     /// Whether it is what an encoder would give for these samples.
     pub(super) fn is_of(&self, samples: Samples<'_, R>, epoch: u64) -> bool {
-        self.epoch == epoch
-            && self.numbers == samples.numbers()
-            && self.values == place(samples.values())
+        self.epoch == epoch && self.numbers == samples.numbers() && self.values == samples.values()
     }
-}
-
-fn place<R>(values: &[R]) -> (usize, usize) {
-    (values.as_ptr() as usize, values.len())
 }
 
 impl<R: Instantiate> Trainer<R> {
@@ -77,7 +71,7 @@ impl<R: Instantiate> Trainer<R> {
             input,
             numbers: samples.numbers().to_vec(),
             epoch,
-            values: place(samples.values()),
+            values: samples.values().to_vec(),
         })
     }
 }

@@ -10,7 +10,8 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> parameter_0: array<f32>;
 @group(0) @binding(2) var<storage, read> gradient_0: array<f32>;
-@group(0) @binding(3) var<storage, read_write> states: array<f32>;
+@group(0) @binding(3) var<storage, read_write> kept_0: array<f32>;
+@group(0) @binding(4) var<storage, read_write> kept_1: array<f32>;
 
 // Rounds here and now: no compiler knows that `zero` is 0.
 fn rounded(x: f32) -> f32 {
@@ -19,8 +20,8 @@ fn rounded(x: f32) -> f32 {
 
 fn update(i: u32) {
     let v0 = parameter_0[i]; // p
-    let v1 = states[i]; // m
-    let v2 = states[1u * params.n + i]; // v
+    let v1 = kept_0[i]; // m
+    let v2 = kept_1[i]; // v
     let v3 = rounded(gradient_0[i] * params.scale); // gradient
     let v4 = v3 - v1;
     let v5 = params.derived[0].x;
@@ -42,8 +43,8 @@ fn update(i: u32) {
     let v21 = rounded(v15 / v20);
     let v22 = v0 - v21;
     parameter_0[i] = v22; // p
-    states[i] = v7; // m
-    states[1u * params.n + i] = v13; // v
+    kept_0[i] = v7; // m
+    kept_1[i] = v13; // v
 }
 
 @compute @workgroup_size(64)

@@ -164,11 +164,17 @@ impl<R: Instantiate> UnrolledNetwork<R> {
 
     /// Shows the trained arrays of every layer, to be changed.
     pub(crate) fn change_layers(&mut self, visit: &mut dyn FnMut(NodeId, &mut Tensor<R>)) {
-        self.version += 1;
+        let mut is_changed = false;
         for id in 0..self.nodes.len() {
             for tensor in self.layer_parameters(id) {
+                let before = tensor.values.clone();
                 visit(id, tensor);
+                let mut pairs = before.iter().zip(&tensor.values);
+                is_changed |= pairs.any(|(a, b)| a.to_f64().to_bits() != b.to_f64().to_bits());
             }
+        }
+        if is_changed {
+            self.version += 1;
         }
     }
 

@@ -13,9 +13,10 @@ use super::super::error::GpuError;
 use super::super::unrolled::Stream;
 use super::layout::{self, Afferents, Failure, delayed, survey};
 use super::{Kept, keep, synapses};
-use crate::build::device::{DeviceCircuit, DeviceTraffic};
-use crate::build::{BuildError, emits_real};
+use crate::build::device::DeviceCircuit;
+use crate::build::{BuildError, emits_real, quantities};
 use crate::plan::{InputKind, Node, NodeId, NodeKind, Plan};
+use crate::schedule::DelayedEdge;
 use crate::unrolled::UnrolledError;
 use actor::{DenseActor, Outside};
 
@@ -36,7 +37,7 @@ pub(super) fn circuit(
 ) -> Result<DeviceCircuit<f32>, Failure> {
     let edges = survey(plan, nodes)?;
     let lanes = Lanes::of(plan, nodes, &edges)?;
-    let longest = longest(device, plan, nodes);
+    let longest = longest(device, plan, nodes, &edges);
     let own = (lanes.own.as_slice(), lanes.n_own);
     let alone = Arc::new(alone(plan, nodes, &edges));
     let mut stream = Stream::new(device, alone, nodes, own, longest)?;
@@ -46,7 +47,12 @@ pub(super) fn circuit(
             let first_lane = lanes.first(node).filter(|_| p.emits.is_none());
             // One that does not fire holds no lane.
             let first_lane = first_lane.unwrap_or(u32::MAX);
-            let initial = stream.initial(node);
+            // In the precision of simulations, learned parameters too.
+            let range = 0..size(plan, node);
+            let quantities = quantities(plan, node).map_err(Failure::Build)?;
+            let derived = quantities.derived::<f32>(&range, plan.nodes[node].size());
+            let initial = quantities.initial::<f32>(&range).concat();
+            stream.set_derived(node, &derived)?;
             stream.set_states(node, &initial)?;
             kept.push(keep(plan, node, first_lane, initial));
         }
@@ -67,6 +73,7 @@ pub(super) fn circuit(
         })
         .collect();
     let delays = edges.iter().filter_map(|e| delayed(plan, e)).collect();
+    let (shown, unseen) = shown(plan, nodes);
     let counts = edges.iter();
     let counts = counts.filter_map(|a| Some((a.edge, a.survey.as_ref()?.counts)));
     Ok(DeviceCircuit {
@@ -75,11 +82,12 @@ pub(super) fn circuit(
         counts: counts.collect(),
         weight_error_bounds: Vec::new(),
         synapse_bytes,
-        traffic: None::<DeviceTraffic>,
+        unseen,
+        traffic: None,
         actor: Box::new(DenseActor::new(
             (stream, plan, nodes),
             kept,
-            (outside, shown(plan, nodes)),
+            (outside, shown),
             fanout,
         )),
     })
@@ -142,32 +150,42 @@ fn heard(plan: &Plan, nodes: &[NodeId], edges: &[Afferents]) -> Vec<NodeId> {
     heard
 }
 
-/// Nodes of the circuit whose real values somebody outside hears.
-fn shown(plan: &Plan, nodes: &[NodeId]) -> Vec<NodeId> {
-    let is_heard = |node: &NodeId| {
-        let mut edges = plan.edges.iter().filter(|e| e.source == *node);
-        edges.any(|e| !nodes.contains(&e.target))
+/// Nodes of the circuit that emit real values: those that are read back, since somebody outside hears them,
+/// or nobody at all, as of a readout; and those that are not.
+fn shown(plan: &Plan, nodes: &[NodeId]) -> (Vec<NodeId>, Vec<NodeId>) {
+    let is_shown = |node: &NodeId| {
+        let edges = || plan.edges.iter().filter(|e| e.source == *node);
+        edges().count() == 0 || edges().any(|e| !nodes.contains(&e.target))
     };
-    let real = nodes.iter().filter(|&&n| emits_real(&plan.nodes[n]));
-    real.copied().filter(is_heard).collect()
+    let real = nodes.iter().copied();
+    real.filter(|&n| emits_real(&plan.nodes[n]))
+        .partition(is_shown)
 }
 
-/// Steps that are run at once, so that what is kept of each node fits into one binding.
-fn longest(device: &GpuDevice, plan: &Plan, nodes: &[NodeId]) -> usize {
+/// Steps that are run at once, so that what is kept of each node, and of each that is heard, fits into one
+/// binding.
+fn longest(device: &GpuDevice, plan: &Plan, nodes: &[NodeId], edges: &[Afferents]) -> usize {
     let limits = device.limits();
     let limit = limits
         .max_storage_buffer_binding_size
         .min(limits.max_buffer_size);
-    let words = |&node: &NodeId| {
+    let delays: Vec<DelayedEdge> = edges.iter().filter_map(|e| delayed(plan, e)).collect();
+    let most = |node: NodeId| {
         let states = match &plan.nodes[node].kind {
-            NodeKind::Population(p) => p.neuron.component().map_or(1, |c| c.states.len().max(1)),
+            NodeKind::Population(p) if nodes.contains(&node) => {
+                p.neuron.component().map_or(1, |c| c.states.len().max(1))
+            }
             _ => 1,
         };
-        plan.nodes[node].size() as u64 * states as u64
+        let row = (plan.nodes[node].size() as u64 * states as u64).max(1);
+        let later = delays.iter().filter(|e| e.source == node);
+        let history = later.map(|e| e.max_delay).max().unwrap_or(0);
+        // States are kept before every step and after the last.
+        (limit / 4 / row).saturating_sub(history.max(1))
     };
-    let widest = nodes.iter().map(words).max().unwrap_or(1).max(1);
-    // States are kept before every step and after the last.
-    let steps = (limit / 4 / widest).saturating_sub(1);
+    let sources = heard(plan, nodes, edges);
+    let all = nodes.iter().chain(&sources);
+    let steps = all.map(|&node| most(node)).min().unwrap_or(1);
     usize::try_from(steps)
         .unwrap_or(MAX_CHUNK)
         .clamp(1, MAX_CHUNK)

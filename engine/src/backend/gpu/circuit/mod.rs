@@ -151,6 +151,7 @@ fn circuit(
         counts: counts.collect(),
         weight_error_bounds: synapses::weight_error_bounds(&layout),
         synapse_bytes,
+        unseen: Vec::new(),
         traffic: Some(traffic),
         actor: Box::new(CircuitActor::new(
             resident, &layout, kept, &heard, fanout, plan.dt_ms,

@@ -218,7 +218,10 @@ impl Machine {
         &mut self,
         pieces: &[(ArrayId, usize, usize)],
     ) -> Result<Submitted, GpuError> {
-        let mut staging = std::mem::replace(&mut self.staging, Staging::new());
+        let bytes = pieces.iter().map(|p| words(p.2)).sum();
+        // Before anything of the list is gone.
+        self.staging.reserve(&self.device, bytes)?;
+        let staging = std::mem::replace(&mut self.staging, Staging::new());
         let commands = std::mem::take(&mut self.commands);
         let contents = std::mem::take(&mut self.contents);
         self.upload(&contents)?;
@@ -231,8 +234,6 @@ impl Machine {
                 bytes: words(n),
             })
             .collect();
-        let bytes = read.iter().map(|p| p.bytes).sum();
-        staging.reserve(&self.device, bytes)?;
         let submission = self.device.scoped("running kernels", |d| {
             let mut encoder = d.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             self.encode(&mut encoder, &commands);
@@ -246,6 +247,14 @@ impl Machine {
             bytes,
             lengths: pieces.iter().map(|p| p.2).collect(),
         })
+    }
+
+    /// Runs the list, if there is something on it.
+    pub(super) fn flush(&mut self) -> Result<(), GpuError> {
+        if !self.commands.is_empty() {
+            self.run(&[])?;
+        }
+        Ok(())
     }
 
     /// Waits for a list, and hands over what was read back.

@@ -116,7 +116,7 @@ impl GpuPass {
         let segment = segments::length(&graph, network)?;
         let nodes = DeviceNode::all(&mut machine, &graph, network, segment)?;
         let carries = Carries::new(&mut machine, &graph, &nodes, network, segment)?;
-        let trained = TrainedArrays::new(&mut machine, &nodes)?;
+        let trained = TrainedArrays::new(&mut machine, &nodes, network)?;
         Ok(Self {
             machine,
             trained,
@@ -148,6 +148,7 @@ impl GpuPass {
         if outcome.is_err() {
             self.machine.abandon();
             self.reversed = None;
+            self.trained.forget();
             self.version = 0;
         }
         outcome
@@ -178,6 +179,9 @@ impl DevicePass<f32> for GpuPass {
     }
 
     fn emissions(&mut self) -> Result<Vec<(NodeId, Vec<f32>)>, UnrolledError> {
+        // What is on the list is not lost if there is no room for what is read.
+        let flushed = self.machine.flush();
+        self.or_anew(flushed.map_err(UnrolledError::from))?;
         let is_population = |id: &NodeId| matches!(self.nodes[*id].work, DeviceWork::Population(_));
         let ids: Vec<NodeId> = (0..self.nodes.len()).filter(is_population).collect();
         let pieces: Vec<_> = ids
@@ -227,6 +231,10 @@ impl DevicePass<f32> for GpuPass {
     ) -> Result<(), UnrolledError> {
         let outcome = self.read_trained(network, parameters, gradients);
         self.or_anew(outcome)
+    }
+
+    fn forget_kept(&mut self) {
+        self.trained.forget();
     }
 
     fn kept(&mut self) -> Result<Vec<Vec<Vec<f32>>>, UnrolledError> {

@@ -1,6 +1,7 @@
 //! What each node has on the device.
 
 use rheobase_equations::expand::expand;
+use rheobase_equations::native::Derived;
 use rheobase_equations::real::Precision;
 use rheobase_shaders::{
     Afferent, LayerKernel, LayerShape, MAX_PORTS, Place, PortShape, Role, SpanShape, StepShape,
@@ -354,11 +355,19 @@ impl DevicePopulation {
         network: &UnrolledNetwork<f32>,
     ) -> Result<(), GpuError> {
         let (derived, initial) = network.population_values(self.plan);
-        let (places, values) = place_derived(derived)?;
-        self.places = places;
-        machine.write(self.derived, 0, bytemuck::cast_slice(&values))?;
+        self.upload_derived(machine, derived)?;
         let initial = initial.concat();
         machine.write(self.initial, 0, bytemuck::cast_slice(&initial))
+    }
+
+    pub(super) fn upload_derived(
+        &mut self,
+        machine: &Machine,
+        derived: &[Derived<f32>],
+    ) -> Result<(), GpuError> {
+        let (places, values) = place_derived(derived)?;
+        self.places = places;
+        machine.write(self.derived, 0, bytemuck::cast_slice(&values))
     }
 
     /// The kernels for what arrives in this way.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use rheobase_equations::native::Derived;
 use rheobase_shaders::{
     COUNTERS, Chunk, Circuit, Role, Rows, SequenceKernel, WORD_LANES, compaction, sequence_kernel,
 };
@@ -419,9 +420,17 @@ impl Stream {
         Ok(pieces)
     }
 
-    /// Initial states of a population, `[states, neurons]`.
-    pub(in super::super) fn initial(&self, id: NodeId) -> Vec<f32> {
-        self.network.population_values(id).1.concat()
+    /// Replaces the derived quantities of a population.
+    pub(in super::super) fn set_derived(
+        &mut self,
+        id: NodeId,
+        derived: &[Derived<f32>],
+    ) -> Result<(), GpuError> {
+        let pass = &mut self.pass;
+        match &mut pass.nodes[id].work {
+            DeviceWork::Population(p) => p.upload_derived(&pass.machine, derived),
+            _ => Ok(()),
+        }
     }
 
     /// States of all populations, `[states, neurons]` each.

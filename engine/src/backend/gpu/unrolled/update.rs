@@ -21,8 +21,10 @@ struct TrainedArray {
     gradient: ArrayId,
     /// Values.
     n: usize,
-    /// What the optimiser keeps, `[arrays, n]`.
-    kept: Option<ArrayId>,
+    /// Room for what optimisers keep.
+    kept: Vec<ArrayId>,
+    /// What the optimiser in use keeps is there.
+    is_kept: bool,
 }
 
 impl TrainedArray {
@@ -45,7 +47,11 @@ pub(super) struct TrainedArrays {
 }
 
 impl TrainedArrays {
-    pub(super) fn new(machine: &mut Machine, nodes: &[DeviceNode]) -> Result<Self, GpuError> {
+    pub(super) fn new(
+        machine: &mut Machine,
+        nodes: &[DeviceNode],
+        network: &mut UnrolledNetwork<f32>,
+    ) -> Result<Self, GpuError> {
         let mut all = Vec::new();
         for (node, work) in nodes.iter().map(|n| &n.work).enumerate() {
             let pairs: Vec<(ArrayId, ArrayId)> = match work {
@@ -59,14 +65,16 @@ impl TrainedArrays {
                     .collect(),
                 DeviceWork::Nothing | DeviceWork::Population(_) => Vec::new(),
             };
-            for (parameter, gradient) in pairs {
-                let n = machine.len(gradient);
+            // An array is as long as its tensor, which may be empty; a buffer never is.
+            let lengths = trained(network, node).into_iter().map(|t| t.values.len());
+            for ((parameter, gradient), n) in pairs.into_iter().zip(lengths) {
                 all.push(TrainedArray {
                     node,
                     parameter,
                     gradient,
                     n,
-                    kept: None,
+                    kept: Vec::new(),
+                    is_kept: false,
                 });
             }
         }
@@ -126,29 +134,25 @@ impl GpuPass {
         steps: Vec<Option<DeviceStep<f32>>>,
     ) -> Result<(), GpuError> {
         let kernel = self.optimizer(equations)?;
-        let n_kept = equations.kept().len();
-        if self.trained.n_kept != n_kept {
-            self.trained.n_kept = n_kept;
-            self.trained.all.iter_mut().for_each(|a| a.kept = None);
-        }
+        self.trained.n_kept = equations.kept().len();
         let limit = self.machine.most_groups();
         // Nearly always the same for all arrays.
         let mut last: Option<(f64, u64, Vec<f32>)> = None;
+        let n_kept = self.trained.n_kept;
         for (array, step) in self.trained.all.iter_mut().zip(steps) {
             let Some(step) = step.filter(|_| array.n > 0) else {
                 continue;
             };
-            if let Some(kept) = step.kept.filter(|_| n_kept > 0) {
-                let place = match array.kept {
-                    Some(place) => place,
-                    None => self
-                        .machine
-                        .array("what the optimiser keeps", n_kept * array.n)?,
-                };
-                array.kept = Some(place);
-                let values = kept.concat();
-                self.machine
-                    .write(place, 0, bytemuck::cast_slice(&values))?;
+            if let Some(kept) = step.kept {
+                for (k, values) in kept.iter().enumerate() {
+                    if array.kept.len() == k {
+                        let place = self.machine.array("what the optimiser keeps", array.n)?;
+                        array.kept.push(place);
+                    }
+                    let words = bytemuck::cast_slice(values);
+                    self.machine.write(array.kept[k], 0, words)?;
+                }
+                array.is_kept = true;
             }
             let (rate, number) = (step.learning_rate, step.number);
             let is_same =
@@ -175,7 +179,8 @@ impl GpuPass {
                 (Role::Parameter(0), array.parameter),
                 (Role::Gradient(0), array.gradient),
             ];
-            arrays.extend(array.kept.map(|kept| (Role::States, kept)));
+            let kept = array.kept.iter().copied().take(n_kept);
+            arrays.extend((0..).map(Role::Kept).zip(kept));
             self.machine
                 .dispatch(kernel, &update.encode(), groups, &arrays);
             last = Some((rate, number, derived));
@@ -215,25 +220,30 @@ impl GpuPass {
         Ok(())
     }
 
-    /// Reads what the optimiser keeps.
+    /// Reads what the optimiser keeps; nothing if that is not here.
     pub(super) fn read_kept(&mut self) -> Result<Vec<Vec<Vec<f32>>>, GpuError> {
         let n_kept = self.trained.n_kept;
-        if self.trained.all.iter().all(|a| a.kept.is_none()) {
+        let arrays = || self.trained.all.iter();
+        if n_kept == 0 || arrays().all(|a| !a.is_kept) {
             return Ok(Vec::new());
         }
-        let arrays = self.trained.all.iter();
-        let pieces = arrays.map(|a| a.kept.map(|kept| (kept, 0, n_kept * a.n)));
+        let pieces = arrays().filter(|a| a.is_kept);
+        let pieces = pieces.flat_map(|a| a.kept.iter().take(n_kept).map(|&kept| (kept, 0, a.n)));
         let pieces: Vec<_> = pieces.collect();
-        let asked: Vec<_> = pieces.iter().flatten().copied().collect();
-        let mut read = self.machine.run(&asked)?.into_iter();
-        let arrays = pieces.iter().zip(&self.trained.all);
-        Ok(arrays
-            .map(|(piece, array)| {
-                let values = piece.and_then(|_| read.next()).unwrap_or_default();
-                let rows = values.chunks_exact(array.n.max(1));
-                rows.map(<[f32]>::to_vec).collect()
-            })
-            .collect())
+        let mut read = self.machine.run(&pieces)?.into_iter();
+        let mut all = Vec::with_capacity(self.trained.all.len());
+        for array in &self.trained.all {
+            let n = if array.is_kept { n_kept } else { 0 };
+            all.push(read.by_ref().take(n).collect());
+        }
+        Ok(all)
+    }
+}
+
+impl TrainedArrays {
+    /// What an optimiser has kept is not needed any more.
+    pub(super) fn forget(&mut self) {
+        self.all.iter_mut().for_each(|a| a.is_kept = false);
     }
 }
 
