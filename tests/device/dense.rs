@@ -125,6 +125,13 @@ rule = { pairwise_bernoulli = { p = 0.2 } }
 weight = 0.125
 delay = { uniform = ["1 ms", "4 ms"] }
 [[projections]]
+source = "hidden"
+target = "edges"
+port = "x"
+rule = { pairwise_bernoulli = { p = 0.1 } }
+weight = 0.0625
+delay = "5 ms"
+[[projections]]
 source = "pixels"
 target = "hidden"
 port = "x"
