@@ -11,6 +11,7 @@ mod checkpoint;
 mod data;
 mod file;
 mod job;
+mod judge;
 mod results;
 mod settings;
 mod weights;

@@ -12,14 +12,14 @@ use rheobase_equations::real::Precision;
 use rheobase_formats::tensorboard::EventWriter;
 use rheobase_learning::data::{BatchOptions, Batches, Dataset, Position, Split};
 use rheobase_learning::encode::Samples;
-use rheobase_learning::metric::Confusion;
 use rheobase_learning::record::{Metrics, Recorder};
 use rheobase_learning::schedule::Schedule;
-use rheobase_learning::trainer::{BatchReport, Trainer, Training};
+use rheobase_learning::trainer::{Trainer, Training};
 use rheobase_report::{ResultFolder, atomic_write};
 
 use super::backend::{Attach, Place};
 use super::checkpoint::{self, Standing};
+use super::judge::{Judged, Sums, judge};
 use super::results::{self, EvaluationRecord, TrainingRecord};
 use super::settings::ScheduleSettings;
 use super::{METRICS, TrainFailure, TrainOptions, TrainProgress, TrainingFile, WEIGHTS};
@@ -173,71 +173,6 @@ fn trainer<R: Instantiate>(
     }
     Trainer::new(network, encoder, optimizer, training)
         .map_err(|e| TrainFailure::Fit(e.to_string()))
-}
-
-/// Sums over some batches.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sums {
-    loss: f64,
-    samples: u64,
-    correct: u64,
-}
-
-impl Sums {
-    #[allow(clippy::cast_precision_loss, reason = "numbers of samples")]
-    fn add(&mut self, report: BatchReport) {
-        self.loss += report.loss * report.n_samples as f64;
-        self.samples += report.n_samples as u64;
-        self.correct += report.n_correct as u64;
-    }
-
-    #[allow(clippy::cast_precision_loss, reason = "numbers of samples")]
-    fn means(&self) -> (f64, f64) {
-        let n = self.samples.max(1) as f64;
-        (self.loss / n, self.correct as f64 / n)
-    }
-}
-
-struct Judged {
-    loss: f64,
-    confusion: Confusion,
-}
-
-impl Judged {
-    fn accuracy(&self) -> f64 {
-        self.confusion.accuracy().unwrap_or(0.0)
-    }
-}
-
-/// Runs all samples of a data set without training.
-fn judge<R: Instantiate>(
-    file: &TrainingFile,
-    trainer: &mut Trainer<R>,
-    data: &Arc<Dataset<R>>,
-) -> Result<Judged, TrainFailure> {
-    let options = BatchOptions {
-        size: file.settings.batch.min(data.len()),
-        shuffle: false,
-        ..BatchOptions::new(0)
-    };
-    let batches = Batches::new(Arc::clone(data), options)?;
-    let mut sums = Sums::default();
-    let mut confusion = Confusion::new(data.classes());
-    for (k, batch) in batches.epoch(0).enumerate() {
-        let fail = |source| TrainFailure::Step {
-            epoch: 0,
-            batch: k as u64 + 1,
-            source,
-        };
-        let samples = Samples::new(&batch.values, batch.elements, &batch.numbers)?;
-        sums.add(trainer.evaluate(samples, &batch.labels).map_err(fail)?);
-        let predicted = trainer.predicted().map_err(fail)?;
-        confusion.add(&predicted, &batch.labels)?;
-    }
-    Ok(Judged {
-        loss: sums.means().0,
-        confusion,
-    })
 }
 
 /// Batches between two copies of what a device has learned.
