@@ -26,7 +26,7 @@ use crate::port::Tensor;
 ///
 /// let momentum = UpdateEquations::new(
 ///     "optimizer momentum
-///        parameter learning_rate = 0.1 : 1
+///        parameter learning_rate = 0.1
 ///        input g : 1
 ///        state p = 0 : 1
 ///        state b = 0 : 1
