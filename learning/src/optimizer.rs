@@ -302,7 +302,7 @@ impl<R: Real> Optimizer<R> {
     }
 
     /// Whatever a device has is not needed any more.
-    fn forget_device(&mut self) {
+    pub(crate) fn forget_device(&mut self) {
         self.on_device.clear();
         self.is_on_device = false;
     }

@@ -43,5 +43,5 @@ pub use sequence::{SequenceKernel, sequence_kernel};
 pub use slice::{Afferent, AfferentKind, PoissonTrain, SliceShape, emit_slice, slice_groups};
 pub use span::{MAX_PORTS, PortShape, Span, SpanShape, emit_forward, emit_reverse};
 pub use step::{StepShape, emit_step, emit_step_program};
-pub use update::{Update, emit_update};
+pub use update::{MAX_KEPT, Update, emit_update};
 pub use wiring::WiringShape;

@@ -14,7 +14,7 @@ use crate::guard::Contraction;
 use crate::module::{Access, Assembly, Element, Entry, Role, ShaderModule, UniformLayout};
 
 /// Most arrays that an optimiser keeps of each it updates: with those every device binds eight.
-const MAX_KEPT: usize = 6;
+pub const MAX_KEPT: usize = 6;
 
 /// The uniform buffer of an update.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -407,9 +407,21 @@ fn empty_arrays_and_batches_of_other_sizes() {
     let slots = kept.slots.iter().filter(|s| s.node.contains("->"));
     let lengths = slots.flat_map(|s| s.arrays.iter().map(|a| a.values.len()));
     assert_eq!(lengths.collect::<Vec<_>>(), [0, 0]);
-    train(&mut trainer, 1);
+    train_from(&mut trainer, 2, 1);
+    let expected = state(&mut trainer);
+    train_from(&mut trainer, 3, 2);
     trainer.restore(kept).unwrap_or_else(|e| panic!("{e}"));
-    train(&mut trainer, 1);
+    train_from(&mut trainer, 2, 1);
+    assert!(state(&mut trainer) == expected);
+
+    // What keeps more than devices bind is applied by the processor.
+    let kept = |k: usize| format!("\n state s{k} = 0 : 1\n update s{k} = g");
+    let kept: String = (0..7).map(kept).collect();
+    let text = format!("optimizer o\n input g : 1\n state p = 0 : 1\n update p = p - g{kept}");
+    let rule = EquationRule::new(&text).unwrap_or_else(|e| panic!("{e}"));
+    let mut wide = self::trainer(&plan, made(rule), None, Some(&device));
+    train(&mut wide, 2);
+    assert_eq!(state(&mut wide).slots[0].arrays.len(), 7);
 
     let plan = plan_of(NETWORK);
     let options = UnrolledOptions {

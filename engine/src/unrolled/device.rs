@@ -6,6 +6,7 @@ mod plan;
 use rheobase_equations::real::Real;
 
 use super::emission::Rows;
+use super::update::Newer;
 use super::{DeviceStep, Sequence, UnrolledError, UnrolledNetwork, UpdateEquations};
 use crate::plan::NodeId;
 
@@ -64,6 +65,12 @@ pub(crate) trait DevicePass<R: Real>: Send {
         gradients: bool,
     ) -> Result<(), UnrolledError>;
 
+    /// Whether it can update by these equations.
+    fn takes(&self, equations: &UpdateEquations) -> bool;
+
+    /// Does what is still to be done.
+    fn flush(&mut self) -> Result<(), UnrolledError>;
+
     /// What updates have left is not needed any more.
     fn forget_kept(&mut self);
 
@@ -94,6 +101,12 @@ impl<R: Real> UnrolledNetwork<R> {
         let Some(device) = &mut self.device else {
             return Ok(());
         };
+        // Apart from reading: no update is lost if there is no room for what is read.
+        if let Err(fault) = device.flush() {
+            self.newer = Newer::default();
+            self.fault = Some(fault.clone());
+            return Err(fault);
+        }
         for (id, values) in device.emissions()? {
             let emission = &mut self.nodes[id].emission;
             let width = emission.width.max(1);

@@ -159,6 +159,12 @@ impl<R: Real> UnrolledNetwork<R> {
         self.device.is_some() && self.newer.gradients && self.newer.cleared && is_known
     }
 
+    /// Whether the device that runs the passes, if one does, can update by these equations.
+    #[must_use]
+    pub fn updates_by(&self, equations: &UpdateEquations) -> bool {
+        self.device.as_ref().is_some_and(|d| d.takes(equations))
+    }
+
     /// The sum of the squares of all gradients, those on the device in f32: beyond its range it is
     /// infinite or 0.
     ///
@@ -305,15 +311,6 @@ impl<R: Real> UnrolledNetwork<R> {
         self.left.clear();
         if let Some(device) = &mut self.device {
             device.forget_kept();
-        }
-    }
-
-    /// Takes over everything from the device, before another one, or none, is to run passes.
-    pub(super) fn leave(&mut self) {
-        self.look();
-        match self.fetch_kept() {
-            Ok(left) => self.left = left,
-            Err(fault) => self.fault = Some(fault),
         }
     }
 

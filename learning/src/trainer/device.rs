@@ -41,7 +41,9 @@ impl<R: Instantiate> Trainer<R> {
             let kept = kept.as_ref().clone();
             // It came from this trainer: it fits, unless a parameter is not finite, and then what the
             // processor has is as good.
-            let _ = self.restore(kept);
+            if self.restore(kept).is_err() {
+                self.optimizer.forget_device();
+            }
         }
         outcome
     }
@@ -52,7 +54,7 @@ impl<R: Instantiate> Trainer<R> {
         let Some(equations) = self.optimizer.equations() else {
             return Ok(None);
         };
-        if !self.network.keeps_gradients() {
+        if !self.network.keeps_gradients() || !self.network.updates_by(&equations) {
             return Ok(None);
         }
         let mut norm = GradientNorm::default();

@@ -123,7 +123,12 @@ impl<R: Instantiate> UnrolledNetwork<R> {
 
     /// Lets `device` run passes from now on; the processor does without one.
     pub(crate) fn attach(&mut self, device: Option<Box<dyn DevicePass<R>>>) {
-        self.leave();
+        // What the device before this one has is taken over.
+        self.look();
+        match self.fetch_kept() {
+            Ok(left) => self.left = left,
+            Err(fault) => self.fault = Some(fault),
+        }
         self.newer = Newer::default();
         self.is_taped = false;
         self.device = device;

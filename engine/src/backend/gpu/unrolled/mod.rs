@@ -15,7 +15,7 @@ mod synapses;
 mod update;
 
 use hashbrown::HashMap;
-use rheobase_shaders::{SequenceKernel, sequence_kernel};
+use rheobase_shaders::{MAX_KEPT, SequenceKernel, sequence_kernel};
 
 use super::device::GpuDevice;
 use super::error::GpuError;
@@ -179,9 +179,6 @@ impl DevicePass<f32> for GpuPass {
     }
 
     fn emissions(&mut self) -> Result<Vec<(NodeId, Vec<f32>)>, UnrolledError> {
-        // What is on the list is not lost if there is no room for what is read.
-        let flushed = self.machine.flush();
-        self.or_anew(flushed.map_err(UnrolledError::from))?;
         let is_population = |id: &NodeId| matches!(self.nodes[*id].work, DeviceWork::Population(_));
         let ids: Vec<NodeId> = (0..self.nodes.len()).filter(is_population).collect();
         let pieces: Vec<_> = ids
@@ -231,6 +228,15 @@ impl DevicePass<f32> for GpuPass {
     ) -> Result<(), UnrolledError> {
         let outcome = self.read_trained(network, parameters, gradients);
         self.or_anew(outcome)
+    }
+
+    fn takes(&self, equations: &UpdateEquations) -> bool {
+        equations.kept().len() <= MAX_KEPT
+    }
+
+    fn flush(&mut self) -> Result<(), UnrolledError> {
+        let flushed = self.machine.flush();
+        self.or_anew(flushed.map_err(UnrolledError::from))
     }
 
     fn forget_kept(&mut self) {

@@ -154,6 +154,13 @@ impl GpuPass {
                 }
                 array.is_kept = true;
             }
+            if n_kept > 0 && !array.is_kept {
+                return Err(GpuError::Shape {
+                    what: "arrays that the optimiser keeps",
+                    expected: n_kept,
+                    got: 0,
+                });
+            }
             let (rate, number) = (step.learning_rate, step.number);
             let is_same =
                 |(r, n, _): &(f64, u64, Vec<f32>)| r.to_bits() == rate.to_bits() && *n == number;
